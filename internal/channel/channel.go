@@ -1,0 +1,145 @@
+package channel
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"parley/internal/chat"
+)
+
+// Channel is one configured channel of one tenant: the way out. All methods are safe for concurrent use.
+type Channel interface {
+	// Kind is the word under `kind:` in the tenant's document.
+	Kind() string
+	// Parts cuts text into what the platform takes, in its exact bytes, without blocking. unique differs for every turn of a conversation
+	// and is equal for a turn's repetitions; a channel whose platform swallows repeated requests mixes it in.
+	Parts(m chat.Message, text string, unique int64) ([]chat.Part, error)
+	// Send sends one part and blocks at most for the platform's timeout. Its errors are *chat.Error: retryable kinds may be sent again
+	// after RetryAfter; Maybe says that nobody knows whether the person saw it.
+	Send(ctx context.Context, m chat.Message, p chat.Part) error
+	// Resendable reports whether a part first sent this long ago may be sent again without the person seeing it twice.
+	Resendable(age time.Duration) bool
+	// Live is the least time between two updates of partial text; 0: the channel shows none.
+	Live() time.Duration
+}
+
+// Callback is implemented by channels whose platform posts to /callback/{tenant}/{name}.
+type Callback interface {
+	// Challenge answers the platform's address verification (GET) with the body to return.
+	Challenge(ctx context.Context, d Delivery) ([]byte, error)
+	// Open proves who posted, opens the envelope and returns the messages inside. It must not keep anything. Kinds: Unauthenticated (401),
+	// Forbidden (403: wrong receiver or agent), Invalid (400: malformed or stale).
+	Open(ctx context.Context, d Delivery) (Opened, error)
+}
+
+// Page is implemented by channels that serve HTTP of their own below /chat/{tenant}/{name}; the handler sees the full path.
+type Page interface {
+	http.Handler
+}
+
+// Delivery is one request of a platform, read and bounded by the front.
+type Delivery struct {
+	Query  url.Values
+	Header http.Header
+	Body   []byte
+	Now    time.Time
+}
+
+// Opened is what a delivery held. No messages: nothing to do, still acknowledged.
+type Opened struct {
+	Messages []chat.Message
+	Ack      Ack
+}
+
+// Ack is the body that the platform wants with its 200; the zero value is an empty body.
+type Ack struct {
+	ContentType string
+	Body        []byte
+}
+
+// Inbox takes messages in. Accept returns once the message is stored durably, or an error: then nothing may be acknowledged.
+// A duplicate is no error.
+type Inbox interface {
+	Accept(ctx context.Context, m chat.Message) error
+}
+
+// TokenCache shares a platform's access tokens between replicas.
+type TokenCache interface {
+	// Token returns the zero Secret if there is none.
+	Token(ctx context.Context, key string) (chat.Secret, error)
+	SetToken(ctx context.Context, key string, token chat.Secret, ttl time.Duration) error
+	// DropToken removes the token if it still is old: a newer one, fetched by another replica, stays.
+	DropToken(ctx context.Context, key string, old chat.Secret) error
+}
+
+// Locker gives at most one replica a short lock. It is a courtesy between replicas, not a fence.
+type Locker interface {
+	// TryLock returns ok=false if another holds it. unlock is safe to call after ttl.
+	TryLock(ctx context.Context, key string, ttl time.Duration) (unlock func(), ok bool, err error)
+}
+
+// LiveReader reads the partial text of a running turn; reading announces interest, without which nothing is written.
+type LiveReader interface {
+	ReadLive(ctx context.Context, key chat.ConversationKey) (l chat.Live, ok bool, err error)
+}
+
+// Feed keeps the finished parts of conversations whose reader fetches them (the web page), on any replica, for a limited time.
+type Feed interface {
+	// Append is idempotent by id: appending an id again, or one below the newest, changes nothing. Ids are "<number>-<number>" and rise.
+	Append(ctx context.Context, key chat.ConversationKey, id string, payload []byte, ttl time.Duration) error
+	// Read returns entries after the id ("" or "0": from the oldest kept). It does not block.
+	Read(ctx context.Context, key chat.ConversationKey, after string) ([]FeedEntry, error)
+}
+
+// FeedEntry is one finished part.
+type FeedEntry struct {
+	ID      string
+	Payload []byte
+}
+
+// Deps is what Parley gives a channel. Platform calls go through HTTP, which has a timeout, follows no redirect and reaches only the
+// configured origins.
+type Deps struct {
+	HTTP    *http.Client
+	Origins Origins
+	Inbox   Inbox
+	Tokens  TokenCache
+	Locks   Locker
+	Live    LiveReader
+	Feed    Feed
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
+	Now     func() time.Time
+	// Loopback: the public listener is on a loopback address; without it an open web channel is refused.
+	Loopback bool
+}
+
+// Origins are the platforms' base addresses from static configuration (`platforms:`), without a trailing slash.
+type Origins struct {
+	WeCom            string
+	DingTalk         string
+	DingTalkWebhooks []string
+	Feishu           string
+}
+
+// Settings is one entry under `channels:` of a tenant's document. Reading a field marks it as known; what is missing, of the wrong type
+// or unknown becomes a fault of the document, so a constructor reads all its fields and need not check each.
+type Settings interface {
+	Tenant() string
+	Name() string
+	// String is a required text, Optional one with a default.
+	String(field string) string
+	Optional(field, def string) string
+	// Int is a required whole number.
+	Int(field string) int64
+	// Secret resolves one required reference; Secrets one or a list of them (at least one).
+	Secret(field string) chat.Secret
+	Secrets(field string) []chat.Secret
+	// Faultf adds a fault at the field: what is wrong and how to mend it.
+	Faultf(field, format string, args ...any)
+}

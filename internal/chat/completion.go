@@ -1,0 +1,80 @@
+package chat
+
+import "time"
+
+// Request asks a server for the answer of one turn. It carries the whole dialog context: servers are stateless.
+type Request struct {
+	Tenant       string
+	Conversation string // opaque to the server: for logs and traces, never an identity of a person
+	Turn         string // the turn's id, the same over all attempts
+	Attempt      int    // from 1; counts claims of the turn and changes of server
+	User         string // hashed; for accounting and the provider's abuse field
+	Model        string // the class wanted, a name under `models` in parley-routes; never a provider
+	System       string // the tenant's system prompt
+	History      []Turn // oldest first, as far as the store kept it; the server cuts it to the model's window
+	Question     string
+	// Keys are the tenant's own provider keys by provider name. A provider with an entry never uses the platform's key.
+	Keys map[string][]Secret
+	// Providers that may see this tenant's data; nil: every provider its route names.
+	Providers []string
+	MaxOutput int           // tokens; 0: the provider's default
+	Deltas    bool          // whether the channel shows partial text
+	DeltaGap  time.Duration // at most one delta event per this time; 0: the server's default
+}
+
+// EventKind tells the three events of a completion apart.
+type EventKind int
+
+// A completion is Started (again after each fallback), any number of Delta, then Finished; or it ends in an error.
+const (
+	Started EventKind = iota + 1
+	Delta
+	Finished
+)
+
+// Event is one step of a completion. Which fields are set depends on Kind.
+type Event struct {
+	Kind  EventKind
+	Start Start  // Started
+	Text  string // Delta: text to append
+	Reply Reply  // Finished
+}
+
+// Start says who answers. A second Start in one completion voids the text shown so far.
+type Start struct {
+	Provider string
+	Model    string
+	Revision string // of the route table that decided
+	Degraded bool   // by an operator's switch
+	Fallback bool   // by an error of an earlier choice
+	Note     string // what the person is told about a degradation; empty: nothing
+}
+
+// Reply is a complete answer; a reply exists only if the provider said why it finished.
+type Reply struct {
+	Start
+	Text         string
+	FinishReason string // stop, length
+	Usage        Usage
+	// Token counts of this turn by Parley's own tokenizer, to be kept with the history.
+	QuestionTokens int
+	AnswerTokens   int
+}
+
+// Usage is what the provider says it charged, in tokens. Estimated marks figures that Parley counted itself because the provider
+// gave none.
+type Usage struct {
+	Input     int
+	Cached    int
+	Output    int
+	Reasoning int
+	Estimated bool
+}
+
+// Live is the text of a running turn as far as it came. Text is the whole text, not a delta.
+type Live struct {
+	Message string `json:"m"` // the ID of the message being answered
+	Rev     int64  `json:"r"` // rises with every write of a turn
+	Text    string `json:"x"`
+	Done    bool   `json:"d,omitempty"` // the reply is on its way as parts
+}

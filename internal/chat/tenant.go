@@ -1,0 +1,35 @@
+package chat
+
+import "time"
+
+// Tenant is a company as it stands in the live configuration, decoded, validated and with its references resolved. It is immutable:
+// a change of the document makes a new one.
+type Tenant struct {
+	Name      string
+	Suspended bool // accepts nothing; turns already accepted end with a text
+	Model     string
+	System    string
+	Providers []string            // that may see its data; nil: every provider its route names
+	Keys      map[string][]Secret // its own, by provider
+	History   HistoryLimits
+	Limits    TenantLimits
+	Texts     map[string]string // overrides of what people see, by text name
+	Language  string            // "zh" (default) or "en"
+	Revision  string            // of the document, for status
+}
+
+// HistoryLimits bound what a conversation remembers.
+type HistoryLimits struct {
+	Turns int
+	Bytes int
+	TTL   time.Duration
+	Group string // whose conversation a group's messages belong to: member, group, thread
+}
+
+// TenantLimits bound what a tenant's people may ask for, over all replicas. Zero: no limit.
+type TenantLimits struct {
+	UserPerMinute int
+	TurnsInFlight int
+	MaxWait       time.Duration // a message older than this at its turn gets an apology and no model call
+	MaxInput      int           // characters of one message
+}

@@ -1,0 +1,28 @@
+package conversation
+
+import (
+	"context"
+	"time"
+
+	"parley/internal/chat"
+)
+
+// Completer gets the answer of one turn from some server. It blocks until the completion ends. emit is called from one goroutine,
+// in order; it must not block long. The error is a *chat.Error; the caller alone decides whether to try again.
+type Completer interface {
+	Complete(ctx context.Context, req chat.Request, emit func(chat.Event)) (chat.Reply, error)
+}
+
+// Outlet is the way out of a channel: it makes a reply's parts and sends them.
+type Outlet interface {
+	// Parts cuts text into what the platform takes, in its exact bytes. unique differs for every turn of a conversation and is equal
+	// for a turn's repetitions; a channel whose platform swallows repeated requests mixes it in. It does not block.
+	Parts(m chat.Message, text string, unique int64) ([]chat.Part, error)
+	// Send sends one part. It may block for the platform's timeout, and is safe for concurrent use. Errors are *chat.Error: retryable kinds
+	// may be sent again after RetryAfter; with Maybe set nobody knows whether the person saw it.
+	Send(ctx context.Context, m chat.Message, p chat.Part) error
+	// Resendable reports whether a part first sent this long ago may be sent again without the person seeing it twice.
+	Resendable(age time.Duration) bool
+	// Live reports whether the channel shows partial text, and how often at most (0: never).
+	Live() time.Duration
+}

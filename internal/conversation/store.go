@@ -1,0 +1,189 @@
+package conversation
+
+import (
+	"context"
+	"time"
+
+	"parley/internal/chat"
+)
+
+// Store keeps mailboxes, leases, histories and replies on their way out. Each method is one atomic step; all methods are safe for
+// concurrent use by any number of processes and bounded by ctx and by the store's own short timeouts. An error that is not one of
+// the sentinels below is a *chat.Error of kind Unavailable or Timeout: the step may or may not have happened, and repeating it with
+// the same arguments is safe (every step is idempotent).
+//
+// A conversation is owned by at most one process at a time. Ownership ends with the process's lease ([Store.Renew]); a fence number,
+// strictly rising within a shard, keeps an owner that lost its lease from writing. storetest holds the executable contract.
+type Store interface {
+	// Accept writes a message to its conversation's mailbox, durably before it returns. A message whose ID was seen within
+	// Limits.DedupeFor is Duplicate and changes nothing. A conversation that nobody owns becomes ready to claim.
+	Accept(ctx context.Context, m chat.Message, opt AcceptOptions) (Accepted, error)
+
+	// Claim takes up to max ready conversations of one shard for owner, oldest first, and starts or keeps owner's lease there. Each
+	// claim of a head message is counted as an attempt. No ready conversation: an empty slice.
+	Claim(ctx context.Context, s Shard, owner string, max int, opt ClaimOptions) ([]Claim, error)
+
+	// Renew extends owner's lease in every shard given, in one pipeline. It returns the shards in which the lease had already ended (the
+	// owner must drop its turns there: others may have them) and the stop marks on conversations that owner holds.
+	Renew(ctx context.Context, owner string, shards []Shard, lease time.Duration) (Renewed, error)
+
+	// Commit ends the computing of a turn: it writes the outcome to the history and stores the reply's parts with the intent to send
+	// the first. With no parts it also does what Delivered does after the last. ErrFenced: nothing was written, the turn is another's.
+	Commit(ctx context.Context, c Claim, o Outcome) (Next, error)
+
+	// Delivered records that part (from 0) was dealt with and stores the intent to send the next one. After the last part the message
+	// leaves the mailbox; if another waits it is claimed in the same step and returned in Next, else the conversation is released.
+	Delivered(ctx context.Context, c Claim, part int, opt ClaimOptions) (Next, error)
+
+	// Release gives a claimed conversation back as ready, for a handover; its attempt is not counted. A fenced release changes nothing.
+	Release(ctx context.Context, c Claim) error
+
+	// Reap makes the conversations of owners whose lease ended ready again and returns how many. Any process may call it at any time.
+	Reap(ctx context.Context, s Shard) (int, error)
+
+	// Owned lists what the store believes owner holds in a shard (conversation id as in Claim.Handle → fence). A process that cannot
+	// know whether a step happened compares it with what it works on and releases the rest.
+	Owned(ctx context.Context, s Shard, owner string) ([]Held, error)
+
+	// Stats sums up one tenant: cheap enough to be called every few seconds.
+	Stats(ctx context.Context, tenant string) (Stats, error)
+}
+
+// Shards is the number of shards of each tenant. It is part of the stored format.
+const Shards = 16
+
+// Shard is one of a tenant's shards; all keys of one shard live in one Redis slot.
+type Shard struct {
+	Tenant string
+	Index  int // 0..Shards-1
+}
+
+// AcceptOptions are the limits in force when a message arrives. The store enforces them over all replicas.
+type AcceptOptions struct {
+	DedupeFor     time.Duration // at least 24 h
+	Waiting       int           // accepted and not yet answered, per tenant; beyond it Shed is set. 0: no limit
+	UserPerMinute int           // 0: no limit
+	Stop          bool          // the message is a stop command: everything before it in the mailbox is stopped
+}
+
+// Accepted tells what became of a message. All of them are answered 200.
+type Accepted struct {
+	Duplicate bool
+	Ready     bool // the conversation just became ready: a hint to claim Shard now
+	Shard     Shard
+	Shed      Shed
+	Seq       int64 // the message's number within its conversation; 0 for a duplicate
+}
+
+// Shed says that a message will be answered with a text in place of a model's answer, and why.
+type Shed string
+
+// Why a message is not given to a model.
+const (
+	NotShed  Shed = ""
+	ShedBusy Shed = "busy" // the tenant has too many messages waiting
+	ShedRate Shed = "rate" // the person writes faster than the tenant allows
+)
+
+// ClaimOptions bound what a claim returns and takes.
+type ClaimOptions struct {
+	Lease        time.Duration
+	InFlight     int // a tenant's conversations owned at once over all processes; 0: no limit
+	HistoryTurns int // newest turns to return
+}
+
+// Claim is a conversation that a process owns, with what it needs to go on.
+type Claim struct {
+	Key     chat.ConversationKey
+	Shard   Shard
+	Owner   string
+	Handle  string // the store's own name for the conversation
+	Fence   int64
+	Attempt int // claims of this head message so far, this one included; from 1
+	Message Waiting
+	Waits   int // messages behind this one
+	History []chat.Turn
+	State   State
+	// Stopped: a stop command stands behind this message in the mailbox.
+	Stopped bool
+	// Unfinished is a reply that was committed and not fully delivered; then the message must not be computed again.
+	Unfinished *Unfinished
+}
+
+// Waiting is a message in a mailbox.
+type Waiting struct {
+	chat.Message
+	Seq        int64
+	AcceptedAt time.Time // the store's clock
+	Shed       Shed
+	Stops      bool // it is a stop command that found something to stop
+}
+
+// Age is how long the message has waited by the store's clock, given the claim's own time.
+func (w Waiting) Age(now time.Time) time.Duration { return now.Sub(w.AcceptedAt) }
+
+// State is what a conversation remembers besides its history; it lives as long as the history.
+type State struct {
+	Model string `json:"model,omitempty"` // chosen with /model; empty: the tenant's
+	Noted string `json:"noted,omitempty"` // the degradation that the person was told of
+}
+
+// Unfinished is a stored reply and how far its delivery came.
+type Unfinished struct {
+	Parts []chat.Part
+	Next  int       // the part whose sending was intended and not confirmed
+	Since time.Time // when that intent was stored, by the store's clock
+	Now   time.Time // the store's clock at the claim
+}
+
+// Outcome is what a turn came to.
+type Outcome struct {
+	Turn  *chat.Turn // appended to the history; nil: nothing to remember (a command, an apology, a refused turn)
+	Reset bool       // forget the history first
+	State State
+	Parts []chat.Part
+	Dead  string // a reason: the message is also kept as a dead letter
+	Keep  Keep
+	Claim ClaimOptions // for the next message, when Parts is empty
+}
+
+// Keep bounds a conversation's history.
+type Keep struct {
+	Turns int
+	Bytes int // of questions and answers together
+	TTL   time.Duration
+	Dead  time.Duration // how long a dead letter is kept
+}
+
+// Next is how a conversation goes on after a step.
+type Next struct {
+	Claim *Claim // the next message, already claimed; nil: released
+}
+
+// Renewed is the result of Renew.
+type Renewed struct {
+	Lost  []Shard
+	Stops []Held // what this owner holds and a person stopped
+}
+
+// Held names one owned conversation.
+type Held struct {
+	Shard  Shard
+	Handle string
+	Fence  int64
+}
+
+// Stats is one tenant's state in the store.
+type Stats struct {
+	Waiting int           // accepted and not yet answered, those in flight included
+	Running int           // owned by a process
+	Ready   int           // nobody works on them
+	Oldest  time.Duration // age of the oldest conversation in ready; 0: none
+	Dead    int           // dead letters
+}
+
+// LiveWriter publishes partial text while a turn runs. Losing it loses no answer: errors are counted, not acted upon.
+type LiveWriter interface {
+	// Write replaces the live text of the turn that the conversation is in. It writes only if somebody reads and reports whether.
+	Write(ctx context.Context, key chat.ConversationKey, l chat.Live) (read bool, err error)
+}

@@ -1,0 +1,21 @@
+package rpc
+
+import (
+	"context"
+
+	"parley/internal/chat"
+)
+
+// Handler answers completions on the server side. Complete calls emit from one goroutine, in order, and returns after the last event; an
+// error of emit (the client went away) ends it. Errors are *chat.Error.
+type Handler interface {
+	Complete(ctx context.Context, req chat.Request, emit func(chat.Event) error) error
+}
+
+// Document is the state of one live document in an instance.
+type Document struct {
+	Name     string
+	Revision string
+	Since    int64  // Unix milliseconds
+	Refused  string // why the newest form was refused; empty: it is in force
+}
