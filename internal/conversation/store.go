@@ -35,7 +35,8 @@ type Store interface {
 	// leaves the mailbox; if another waits it is claimed in the same step and returned in Next, else the conversation is released.
 	Delivered(ctx context.Context, c Claim, part int, opt ClaimOptions) (Next, error)
 
-	// Release gives a claimed conversation back as ready, for a handover; its attempt is not counted. A fenced release changes nothing.
+	// Release gives a claimed conversation back as ready, for a handover; its attempt is not counted. Of c it uses Shard, Owner, Handle and
+	// Fence only. A fenced release changes nothing and is no error.
 	Release(ctx context.Context, c Claim) error
 
 	// Reap makes the conversations of owners whose lease ended ready again and returns how many. Any process may call it at any time.
@@ -101,7 +102,8 @@ type Claim struct {
 	Fence   int64
 	Attempt int // claims of this head message so far, this one included; from 1
 	Message Waiting
-	Waits   int // messages behind this one
+	Waits   int       // messages behind this one
+	Now     time.Time // the store's clock at the claim
 	History []chat.Turn
 	State   State
 	// Stopped: a stop command stands behind this message in the mailbox.
@@ -133,7 +135,6 @@ type Unfinished struct {
 	Parts []chat.Part
 	Next  int       // the part whose sending was intended and not confirmed
 	Since time.Time // when that intent was stored, by the store's clock
-	Now   time.Time // the store's clock at the claim
 }
 
 // Outcome is what a turn came to.
