@@ -47,7 +47,7 @@ type Start struct {
 	Revision string // of the route table that decided
 	Degraded bool   // by an operator's switch
 	Fallback bool   // by an error of an earlier choice
-	Note     string // what the person is told about a degradation; empty: nothing
+
 }
 
 // Reply is a complete answer; a reply exists only if the provider said why it finished.

@@ -102,3 +102,9 @@ func KindOf(err error) Kind {
 	}
 	return Internal
 }
+
+// Codes that Parley's own parts give, where the caller's next step depends on more than the kind.
+const (
+	CodeInstance   = "instance"    // the server instance failed or has no room, not what it called: another one may do
+	CodeNoInstance = "no_instance" // no server instance is known or healthy now
+)

@@ -46,6 +46,10 @@ type Store interface {
 	// know whether a step happened compares it with what it works on and releases the rest.
 	Owned(ctx context.Context, s Shard, owner string) ([]Held, error)
 
+	// Stops tells of stop commands on conversations that owner holds, as they are accepted on any replica. It may lose some: Renew returns
+	// those. The channel is closed when ctx ends.
+	Stops(ctx context.Context, owner string) <-chan Held
+
 	// Stats sums up one tenant: cheap enough to be called every few seconds.
 	Stats(ctx context.Context, tenant string) (Stats, error)
 }

@@ -1,0 +1,99 @@
+package conversation
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"parley/internal/chat"
+)
+
+const (
+	commandHelp   = "help"
+	commandReset  = "reset"
+	commandStop   = "stop"
+	commandStatus = "status"
+	commandModel  = "model"
+)
+
+// words maps what people type to commands, besides "/" and the command's own name.
+var words = map[string]string{
+	"帮助": commandHelp, "重置": commandReset, "停止": commandStop, "状态": commandStatus, "模型": commandModel,
+}
+
+type command struct{ name, arg string }
+
+// parseCommand recognises a command: a slash (also the full-width one) and its English or Chinese word, or the Chinese word alone; case
+// does not matter. Only /model takes an argument, and only behind a slash; anything else is a question for the model.
+func parseCommand(text string) command {
+	fields := strings.Fields(text)
+	if len(fields) == 0 || len(fields) > 2 {
+		return command{}
+	}
+	word, slash := strings.CutPrefix(fields[0], "/")
+	if !slash {
+		word, slash = strings.CutPrefix(fields[0], "／")
+	}
+	word = strings.ToLower(word)
+	name, chinese := words[word]
+	if !chinese && slash {
+		for _, known := range []string{commandHelp, commandReset, commandStop, commandStatus, commandModel} {
+			if word == known {
+				name = known
+			}
+		}
+	}
+	switch {
+	case name == "":
+		return command{}
+	case len(fields) == 1:
+		return command{name: name}
+	case name == commandModel && slash:
+		return command{name: name, arg: fields[1]}
+	}
+	return command{}
+}
+
+// command answers without the model.
+func (s *Service) command(t *chat.Tenant, c Claim, cmd command) result {
+	res := result{result: "command", out: Outcome{State: c.State}}
+	switch cmd.name {
+	case commandReset:
+		res.out.Reset = true
+		res.out.State = State{}
+		res.text = text(t, "reset")
+	case commandStop:
+		res.text = text(t, "stop_none")
+		if c.Message.Stops {
+			res.text = text(t, "stop_done")
+		}
+	case commandStatus:
+		res.text = text(t, "status", "model", model(t, c), "turns", strconv.Itoa(len(c.History)),
+			"max", strconv.Itoa(t.History.Turns), "waiting", strconv.Itoa(c.Waits))
+	case commandModel:
+		res.text = s.chooseModel(t, c, cmd.arg, &res.out.State)
+	default:
+		res.text = text(t, "help")
+	}
+	return res
+}
+
+func model(t *chat.Tenant, c Claim) string {
+	if c.State.Model != "" {
+		return c.State.Model
+	}
+	return t.Model
+}
+
+func (s *Service) chooseModel(t *chat.Tenant, c Claim, arg string, st *State) string {
+	models := s.Directory.Models(t.Name)
+	list := strings.Join(models, text(t, "list_separator"))
+	switch {
+	case arg == "":
+		return text(t, "model", "model", model(t, c), "models", list)
+	case !slices.Contains(models, arg):
+		return text(t, "model_unknown", "models", list)
+	}
+	st.Model = arg
+	return text(t, "model_set", "model", arg)
+}

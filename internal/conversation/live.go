@@ -1,0 +1,85 @@
+package conversation
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"parley/internal/chat"
+)
+
+// live collects a turn's partial text and writes the newest state to the live text, at most once a gap. event is called by the
+// completer's goroutine; the writing happens in one of its own, so that a slow store never holds up the stream.
+type live struct {
+	s   *Service
+	key chat.ConversationKey
+	id  string
+	gap time.Duration
+
+	mu    sync.Mutex
+	buf   strings.Builder
+	dirty bool
+	wake  chan struct{}
+	done  chan struct{}
+}
+
+func newLive(s *Service, gap time.Duration, c Claim) *live {
+	l := &live{s: s, key: c.Key, id: c.Message.ID, gap: gap}
+	if gap > 0 && s.Live != nil {
+		l.wake, l.done = make(chan struct{}, 1), make(chan struct{})
+		go l.write()
+	}
+	return l
+}
+
+// event takes an event of the completion; a new start voids what was shown.
+func (l *live) event(e chat.Event) {
+	l.mu.Lock()
+	switch e.Kind {
+	case chat.Started:
+		l.dirty = l.buf.Len() > 0
+		l.buf.Reset()
+	case chat.Delta:
+		l.buf.WriteString(e.Text)
+		l.dirty = true
+	default:
+	}
+	dirty := l.dirty
+	l.mu.Unlock()
+	if dirty && l.wake != nil {
+		select {
+		case l.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (l *live) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func (l *live) write() {
+	defer close(l.done)
+	for rev := int64(1); ; rev++ {
+		if _, open := <-l.wake; !open {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		_, err := l.s.Live.Write(ctx, l.key, chat.Live{Message: l.id, Rev: rev, Text: l.text()})
+		cancel()
+		if err != nil {
+			l.s.metrics.storeErrors.WithLabelValues("live").Inc()
+		}
+		time.Sleep(l.gap)
+	}
+}
+
+// close ends the writing; no event may follow.
+func (l *live) close() {
+	if l.wake != nil {
+		close(l.wake)
+	}
+}

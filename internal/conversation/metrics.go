@@ -1,0 +1,92 @@
+package conversation
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type metrics struct {
+	accepted    *prometheus.CounterVec // tenant, result
+	turns       *prometheus.CounterVec // tenant, result
+	sends       *prometheus.CounterVec // tenant, result
+	sendErrors  *prometheus.CounterVec // tenant, kind, code
+	tokens      *prometheus.CounterVec // tenant, direction
+	storeErrors *prometheus.CounterVec // step
+	steps       *prometheus.HistogramVec
+	inFlight    prometheus.Gauge
+	reaped      prometheus.Counter
+	lost        prometheus.Counter
+	fenced      prometheus.Counter
+	ambiguous   *prometheus.CounterVec // tenant
+	waiting     *prometheus.GaugeVec   // tenant
+	ready       *prometheus.GaugeVec
+	oldest      *prometheus.GaugeVec
+	dead        *prometheus.GaugeVec
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	gauge := func(name, help string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, []string{"tenant"})
+	}
+	one := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	}
+	m := &metrics{
+		accepted:    counter("parley_messages_accepted_total", "Messages by what became of them: stored, duplicate, shed_busy, shed_rate, failed.", "tenant", "result"),
+		turns:       counter("parley_turns_total", "Finished turns by outcome: answered, command, or why not.", "tenant", "result"),
+		sends:       counter("parley_parts_total", "Parts of replies by what became of them: sent, ambiguous, undeliverable.", "tenant", "result"),
+		sendErrors:  counter("parley_send_errors_total", "Failed tries to send a part, by kind and the platform's own code.", "tenant", "kind", "code"),
+		tokens:      counter("parley_tokens_total", "Tokens as providers reported them.", "tenant", "direction"),
+		storeErrors: counter("parley_store_errors_total", "Steps of the store that failed or timed out.", "step"),
+		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "parley_step_seconds", Help: "Duration of each step of a turn.",
+			Buckets: []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30, 60, 180},
+		}, []string{"step"}),
+		inFlight:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "parley_turns_in_flight", Help: "Conversations that this process owns."}),
+		reaped:    one("parley_reaped_total", "Conversations taken over from dead owners."),
+		lost:      one("parley_leases_lost_total", "Turns dropped because this process's lease had ended."),
+		fenced:    one("parley_fenced_total", "Steps refused because the conversation had another owner."),
+		ambiguous: counter("parley_ambiguous_sends_total", "Parts that may or may not have been shown and were not sent again.", "tenant"),
+		waiting:   gauge("parley_waiting", "Messages accepted and not yet answered, over all replicas."),
+		ready:     gauge("parley_ready", "Conversations with a message that nobody works on, over all replicas."),
+		oldest:    gauge("parley_oldest_waiting_seconds", "Age of the conversation that waits longest for a worker."),
+		dead:      gauge("parley_dead_letters", "Messages given up after their attempts."),
+	}
+	if reg != nil {
+		reg.MustRegister(m.accepted, m.turns, m.sends, m.sendErrors, m.tokens, m.storeErrors, m.steps, m.inFlight, m.reaped, m.lost,
+			m.fenced, m.ambiguous, m.waiting, m.ready, m.oldest, m.dead)
+	}
+	return m
+}
+
+func (m *metrics) step(name string, began time.Time) {
+	m.steps.WithLabelValues(name).Observe(time.Since(began).Seconds())
+}
+
+// statsLoop keeps the gauges that describe the store, not this process.
+func (s *Service) statsLoop(ctx context.Context) {
+	tick := time.NewTicker(5 * time.Second)
+	defer tick.Stop()
+	for {
+		for _, t := range s.Directory.Tenants() {
+			st, err := s.Store.Stats(ctx, t)
+			if err != nil {
+				break
+			}
+			s.metrics.waiting.WithLabelValues(t).Set(float64(st.Waiting))
+			s.metrics.ready.WithLabelValues(t).Set(float64(st.Ready))
+			s.metrics.oldest.WithLabelValues(t).Set(st.Oldest.Seconds())
+			s.metrics.dead.WithLabelValues(t).Set(float64(st.Dead))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package conversation
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"parley/internal/chat"
+)
+
+// Directory tells who the tenants are at this moment and how to answer their channels. Its methods do not block.
+type Directory interface {
+	Tenant(name string) (*chat.Tenant, bool)
+	Tenants() []string
+	Outlet(tenant, channel string) (Outlet, bool)
+	// Models lists the model classes that a tenant's people may choose, the default first.
+	Models(tenant string) []string
+}
+
+// Options make a Service. Zero durations and counts take the defaults named.
+type Options struct {
+	Store     Store
+	Live      LiveWriter
+	Complete  Completer
+	Directory Directory
+	Owner     string // this process's name in leases; unique per start
+	Log       *slog.Logger
+	Metrics   prometheus.Registerer
+
+	Turns   int                                              // conversations claimed at once by this process; 20000
+	Waiting int                                              // accepted and not yet answered, per tenant; 100000
+	Lease   time.Duration                                    // 4 s; a dead process's turns are taken over after it
+	Poll    time.Duration                                    // how often to look for ready conversations that no hint named; 500 ms
+	Grace   time.Duration                                    // on shutdown, how long running turns may go on before they are handed over; 20 s
+	Turn    func() time.Duration                             // the whole turn's deadline as the routes have it; 180 s
+	SendFor time.Duration                                    // how long a reply is tried while the platform refuses or fails; 1 h
+	Pause   func(ctx context.Context, d time.Duration) error // between tries; a context-aware sleep
+	Backoff func(try int) time.Duration                      // before try+1; 500 ms doubling to 30 s
+}
+
+// dedupeFor is how long a message id is remembered; platforms redeliver within seconds to hours. Callbacks older than this are refused.
+const dedupeFor = 24 * time.Hour
+
+// maxAttempts is how many claims a message may cost before it becomes a dead letter.
+const maxAttempts = 3
+
+// deadFor is how long a dead letter is kept: it holds a person's text.
+const deadFor = 7 * 24 * time.Hour
+
+// Service accepts messages and works on conversations until Run's context ends. Accept is safe for concurrent use, also before and
+// while Run runs; Run is called once.
+type Service struct {
+	Options
+	metrics *metrics
+	hints   hints
+	slots   chan struct{} // one token per conversation that may still be claimed
+	mu      sync.Mutex
+	running map[string]*running // by store handle
+	claims  [Shards]sync.Mutex  // between a claim and its entry in running, so that reconcile sees both or neither
+	wg      sync.WaitGroup
+}
+
+// running is a conversation that this process owns.
+type running struct {
+	shard  Shard
+	fence  int64
+	cancel context.CancelCauseFunc
+}
+
+// Why a turn's context ended.
+var (
+	errLost     = errors.New("conversation: the lease ended")
+	errStopped  = errors.New("conversation: stopped by the person")
+	errHandover = errors.New("conversation: handed over on shutdown")
+)
+
+// New makes a Service; it starts nothing.
+func New(o Options) *Service {
+	o.Turns = orDefault(o.Turns, 20000)
+	o.Waiting = orDefault(o.Waiting, 100000)
+	o.Lease = orDefault(o.Lease, 4*time.Second)
+	o.Poll = orDefault(o.Poll, 500*time.Millisecond)
+	o.Grace = orDefault(o.Grace, 20*time.Second)
+	o.SendFor = orDefault(o.SendFor, time.Hour)
+	if o.Turn == nil {
+		o.Turn = func() time.Duration { return 180 * time.Second }
+	}
+	if o.Pause == nil {
+		o.Pause = pause
+	}
+	if o.Backoff == nil {
+		o.Backoff = func(try int) time.Duration { return min(500*time.Millisecond<<min(try, 6), 30*time.Second) }
+	}
+	s := &Service{
+		Options: o,
+		metrics: newMetrics(o.Metrics),
+		running: map[string]*running{},
+		slots:   make(chan struct{}, o.Turns),
+	}
+	s.hints.wake = make(chan struct{}, 1)
+	return s
+}
+
+func orDefault[T int | time.Duration](v, def T) T {
+	if v <= 0 {
+		return def
+	}
+	return v
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
+
+// Accept stores m in its conversation's mailbox and returns once it is durable; it implements a channel's Inbox. Duplicates and shed
+// messages are no errors: the platform is answered 200, and the person gets a text. NotFound: the tenant is unknown or suspended.
+func (s *Service) Accept(ctx context.Context, m chat.Message) error {
+	t, ok := s.Directory.Tenant(m.Conversation.Tenant)
+	if !ok || t.Suspended {
+		return chat.E(chat.NotFound, "conversation.accept", nil)
+	}
+	began := time.Now()
+	got, err := s.Store.Accept(ctx, m, AcceptOptions{
+		DedupeFor:     dedupeFor,
+		Waiting:       s.Waiting,
+		UserPerMinute: t.Limits.UserPerMinute,
+		Stop:          m.Kind == chat.KindText && parseCommand(m.Text).name == commandStop,
+	})
+	s.metrics.step("accept", began)
+	if err != nil {
+		s.metrics.accepted.WithLabelValues(t.Name, "failed").Inc()
+		return err
+	}
+	switch {
+	case got.Duplicate:
+		s.metrics.accepted.WithLabelValues(t.Name, "duplicate").Inc()
+	case got.Shed != NotShed:
+		s.metrics.accepted.WithLabelValues(t.Name, "shed_"+string(got.Shed)).Inc()
+	default:
+		s.metrics.accepted.WithLabelValues(t.Name, "stored").Inc()
+	}
+	if got.Ready {
+		s.hints.add(got.Shard)
+	}
+	return nil
+}
+
+// opaque names a conversation to servers and logs without naming a person.
+func opaque(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		h.Write([]byte(p))
+		h.Write([]byte{0})
+	}
+	return hex.EncodeToString(h.Sum(nil)[:10])
+}

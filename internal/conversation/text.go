@@ -1,0 +1,103 @@
+package conversation
+
+import (
+	"slices"
+	"strings"
+
+	"parley/internal/chat"
+)
+
+// texts are what people see besides answers, by name and language. A tenant's document may override each; {placeholders} are filled in.
+var texts = map[string]map[string]string{
+	"zh": {
+		"welcome":        "你好，我是你的 AI 助手。直接发消息就可以和我对话；发送 /help 查看用法。",
+		"help":           "直接发消息即可对话，我会记得最近的上下文。\n/help 帮助：查看用法\n/reset 重置：忘掉之前的对话\n/stop 停止：停止正在生成的回答\n/status 状态：查看当前对话\n/model 模型：查看或切换模型",
+		"reset":          "好的，之前的对话已经清空，我们重新开始。",
+		"stop_done":      "已停止。",
+		"stop_none":      "现在没有正在进行的回答。",
+		"stopped":        "（这条消息的回答已停止）",
+		"status":         "模型：{model}\n已记住的对话：{turns} 轮（最多 {max} 轮）\n排队中的消息：{waiting} 条",
+		"model":          "当前模型：{model}\n可选模型：{models}\n发送“/model 名称”切换。",
+		"model_set":      "已切换到模型：{model}",
+		"model_unknown":  "没有这个模型。可选模型：{models}",
+		"list_separator": "、",
+		"unsupported":    "暂时还不支持这种消息，请发送文字。",
+		"too_long":       "这条消息太长了，请缩短后再发。",
+		"rate":           "你发得太快了，请稍等一分钟再试。",
+		"busy":           "现在提问的人太多，这条消息没有处理，请稍后再发一次。",
+		"late":           "抱歉，这条消息等待太久，没有处理。如果仍需要，请再发一次。",
+		"timeout":        "抱歉，模型没有在规定时间内答完，请稍后再试。",
+		"failed":         "抱歉，这次没能得到回答，请稍后再试。",
+		"rejected":       "抱歉，这个问题的内容无法回答。",
+		"suspended":      "本服务已暂停，请联系管理员。",
+		"degraded":       "（默认模型暂不可用，现由 {model} 为你回答）",
+	},
+	"en": {
+		"welcome":        "Hello, I am your AI assistant. Just send a message; send /help to see what else I can do.",
+		"help":           "Just send a message; I remember the recent conversation.\n/help: this text\n/reset: forget the conversation so far\n/stop: stop the answer being written\n/status: this conversation\n/model: see or choose the model",
+		"reset":          "Done. The conversation so far is forgotten; let us start anew.",
+		"stop_done":      "Stopped.",
+		"stop_none":      "No answer is being written right now.",
+		"stopped":        "(The answer to this message was stopped.)",
+		"status":         "Model: {model}\nRemembered: {turns} turns (at most {max})\nMessages waiting: {waiting}",
+		"model":          "Model: {model}\nAvailable: {models}\nSend \"/model NAME\" to change it.",
+		"model_set":      "The model is now {model}.",
+		"model_unknown":  "There is no such model. Available: {models}",
+		"list_separator": ", ",
+		"unsupported":    "This kind of message is not supported yet; please send text.",
+		"too_long":       "This message is too long; please shorten it.",
+		"rate":           "You are writing too fast; please try again in a minute.",
+		"busy":           "Too many people are asking right now; this message was not processed. Please send it again later.",
+		"late":           "Sorry, this message waited too long and was not processed. Please send it again if you still need an answer.",
+		"timeout":        "Sorry, the model did not finish in time. Please try again later.",
+		"failed":         "Sorry, no answer could be had this time. Please try again later.",
+		"rejected":       "Sorry, this cannot be answered because of its content.",
+		"suspended":      "This service is suspended; please ask your administrator.",
+		"degraded":       "(The usual model is unavailable; {model} answers for now.)",
+	},
+}
+
+// TextNames lists the names that a tenant's `texts:` may override.
+func TextNames() []string {
+	names := make([]string, 0, len(texts["zh"]))
+	for name := range texts["zh"] {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// text is what a person sees, in the tenant's words or language. pairs fill {placeholders}: "model", "gpt-4o", ….
+func text(t *chat.Tenant, name string, pairs ...string) string {
+	s := template(t, name)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		s = strings.ReplaceAll(s, "{"+pairs[i]+"}", pairs[i+1])
+	}
+	return s
+}
+
+func template(t *chat.Tenant, name string) string {
+	if own, ok := t.Texts[name]; ok {
+		return own
+	}
+	if s, ok := texts[t.Language][name]; ok {
+		return s
+	}
+	return texts["zh"][name]
+}
+
+// textOf names the text for a turn that failed; what exactly went wrong is the operator's business.
+func textOf(k chat.Kind) string {
+	switch k {
+	case chat.Timeout:
+		return "timeout"
+	case chat.Rejected:
+		return "rejected"
+	case chat.TooLarge:
+		return "too_long"
+	case chat.RateLimited, chat.Overloaded:
+		return "busy"
+	default:
+		return "failed"
+	}
+}
