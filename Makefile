@@ -1,0 +1,60 @@
+# make help lists the targets. Everything works from a fresh clone; tools go to .cache/, at the versions that scripts/tools.sh pins.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+FUZZTIME ?= 30s
+# Go runs one package's tests per core. The servers that the tests run against need memory and a core, too.
+TESTFLAGS ?= -race -timeout 20m
+PKG      ?= ./...
+
+WITH := .cache/bin/with
+
+.PHONY: help run build test unit lint check ci gen fuzz bench e2e stats clean
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: ## everything in one process, with a web page to chat in; needs Go alone
+	go run ./cmd/parley dev $(ARGS)
+
+build: ## bin/parley, with its version
+	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/parley ./cmd/parley
+
+test: $(WITH) ## all tests under the race detector, with a real Redis and a real Nacos of their own (PKG=./internal/rpc/... for some)
+	$(WITH) go test $(TESTFLAGS) $(PKG)
+
+unit: ## the tests that need no server besides redis-server
+	go test $(TESTFLAGS) $(PKG)
+
+lint: ## golangci-lint
+	scripts/check lint
+
+check: ## all that is checked besides tests: format, vet, lint, generated code, go.mod, shell scripts
+	scripts/check
+
+ci: ## check, then test; all faults of both
+	.ci/run
+
+gen: ## generate api/ anew from its .proto files
+	scripts/gen
+
+fuzz: ## run every fuzz target for FUZZTIME (30s)
+	scripts/fuzz $(FUZZTIME)
+
+bench: build $(WITH) ## the figures of the README: load, turns in flight, added latency, with what they ran on
+	$(WITH) go run ./test/bench $(ARGS)
+
+e2e: build $(WITH) ## whole programs over a real Redis and a real Nacos, with kill -9, and a ledger at the end
+	$(WITH) go run ./test/e2e $(ARGS)
+
+stats: ## sizes of the code: files, medians, tests per line
+	@scripts/stats
+
+clean: ## remove what make built
+	rm -rf bin .cache .tmp
+
+.PHONY: $(WITH)
+$(WITH):
+	@go build -o $@ ./test/realdeps/with
