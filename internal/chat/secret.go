@@ -2,6 +2,7 @@ package chat
 
 import (
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
 	"log/slog"
@@ -10,22 +11,39 @@ import (
 const redacted = "***"
 
 // Secret is a credential that cannot be printed: every fmt verb, encoder and logger of the standard library shows ***. The zero
-// value is the absent secret. Compare with constant-time functions on Reveal, never with == on untrusted input.
-type Secret struct{ value string }
+// value is the absent secret. Compare with [Secret.Equal], never with ==.
+type Secret struct {
+	value *string // behind a pointer, since fmt prints unexported fields of other structs without asking any method
+}
 
-// NewSecret wraps value. The caller should forget the plain string.
-func NewSecret(value string) Secret { return Secret{value: value} }
+// NewSecret wraps value; the empty string makes the absent secret. The caller should forget the plain string.
+func NewSecret(value string) Secret {
+	if value == "" {
+		return Secret{}
+	}
+	return Secret{value: &value}
+}
 
 // Reveal gives the plain value, for the one place that sends it. Never log, wrap in an error, or store what it returns.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
+
+// Equal compares in constant time.
+func (s Secret) Equal(o Secret) bool {
+	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(o.Reveal())) == 1
+}
 
 // IsZero reports whether there is no secret.
-func (s Secret) IsZero() bool { return s.value == "" }
+func (s Secret) IsZero() bool { return s.value == nil }
 
 // Fingerprint is a short digest by which logs and metrics can tell two secrets apart without naming either. It is not reversible
 // for high-entropy secrets; do not use it for passwords that people choose.
 func (s Secret) Fingerprint() string {
-	sum := sha256.Sum256([]byte("parley-fingerprint\x00" + s.value))
+	sum := sha256.Sum256([]byte("parley-fingerprint\x00" + s.Reveal()))
 	return hex.EncodeToString(sum[:4])
 }
 
