@@ -1,0 +1,31 @@
+package channel
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// unknownKind labels requests whose path names no channel; the path itself, a stranger's choice, is never a label.
+const unknownKind = "unknown"
+
+type frontMetrics struct {
+	accepted *prometheus.CounterVec
+	refused  *prometheus.CounterVec
+	ack      *prometheus.HistogramVec
+}
+
+func newFrontMetrics(reg prometheus.Registerer) *frontMetrics {
+	m := &frontMetrics{
+		accepted: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "parley_callback_accepted_total", Help: "Deliveries answered 200, duplicates included.",
+		}, []string{"kind"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "parley_callback_refused_total", Help: "Deliveries and address verifications refused, by reason.",
+		}, []string{"kind", "reason"}),
+		ack: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "parley_callback_ack_seconds", Help: "From a delivery's first byte to its 200.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2, 5},
+		}, []string{"kind"}),
+	}
+	if reg != nil {
+		reg.MustRegister(m.accepted, m.refused, m.ack)
+	}
+	return m
+}
