@@ -1,0 +1,81 @@
+package archtest
+
+// permission lets the packages of one pattern import those of another. "x/..." is x and everything below it.
+type permission struct {
+	from, to string
+	why      string
+}
+
+// everywhere are the packages that all others may import.
+var everywhere = []string{"internal/chat", "internal/telemetry"}
+
+// permissions are the imports allowed besides a folder's own parents and everywhere.
+var permissions = []permission{
+	{"cmd/...", "internal/app", "main is flags, signals and Run"},
+	{"internal/app/...", "internal/...", "the wiring of whole programs"},
+	{"internal/channel/all", "internal/channel/...", "the one list of channels"},
+	{"internal/llm/all", "internal/llm/...", "the one list of providers"},
+	{"internal/rpc/...", "api/...", "the only user of the wire contract"},
+	{"internal/llm/...", "internal/route", "a provider and model are picked from the live route table"},
+	{"test/...", "...", "tests of whole programs"},
+}
+
+// testPermissions hold for _test.go files and for conformance suites in addition.
+var testPermissions = []permission{
+	{"...", "internal/sim/...", "simulators speak the real wire formats"},
+	{"...", "internal/memstore", "the real store without a server"},
+	{"...", "test/realdeps", "real servers"},
+}
+
+// suites are the conformance suites of the ports. They may import their parent, and every test may import them.
+var suites = []string{"internal/conversation/storetest", "internal/channel/channeltest", "internal/llm/llmtest"}
+
+// fence keeps an outside SDK in the folders that own it.
+type fence struct {
+	sdk   string // a module or package path; everything below it is fenced, too
+	rooms []string
+	tests bool // tests elsewhere may use it, to look from outside at what Parley did
+}
+
+var fences = []fence{
+	{"dubbo.apache.org/dubbo-go", []string{"internal/rpc/..."}, false},
+	{"github.com/nacos-group/nacos-sdk-go", []string{"internal/rpc/...", "internal/liveconfig/nacos"}, true},
+	{"github.com/nacos-group/nacos-sdk-go/v2/clients/naming_client", []string{"internal/rpc/..."}, true},
+	{"github.com/nacos-group/nacos-sdk-go/v2/clients/config_client", []string{"internal/liveconfig/nacos"}, true},
+	{"github.com/redis/go-redis", []string{"internal/redisstore/..."}, true},
+	{"github.com/alicebob/miniredis", []string{"internal/app/dev/..."}, true},
+	{"github.com/silenceper/wechat", []string{"internal/channel/wecom/..."}, false},
+	{"github.com/sashabaranov/go-openai", []string{"internal/llm/openai/..."}, true},
+	{"github.com/tiktoken-go/tokenizer", []string{"internal/llm/..."}, false},
+	{"github.com/spf13/cobra", []string{"cmd/..."}, false},
+	{"filippo.io/age", []string{"internal/secret/..."}, true},
+	{"google.golang.org/grpc", []string{"internal/rpc/..."}, true},
+}
+
+// badNames say nothing of what a folder holds.
+var badNames = []string{"pkg", "util", "utils", "common", "model", "models", "service", "services", "types", "helper", "helpers", "misc"}
+
+// stateRooms may have mutable package state: programs and their wiring.
+var stateRooms = []string{"cmd/...", "internal/app/...", "test/..."}
+
+// pureCalls may initialise a package variable: what they return is never changed by use.
+var pureCalls = []string{
+	"errors.New", "fmt.Errorf", "regexp.MustCompile", "strings.NewReplacer", "sync.OnceValue", "sync.OnceValues", "sync.OnceFunc",
+	"template.Must", "template.ParseFS", "netip.MustParsePrefix", "redis.NewScript",
+}
+
+// global is package state that is allowed all the same: what an SDK makes process-wide, set once, in one place.
+type global struct {
+	dir, name string
+	why       string
+}
+
+var globals = []global{
+	{"internal/rpc", "installed", "dubbo-go and the Nacos SDK keep extensions and loggers per process"},
+}
+
+// Lines of one file, tests included and generated code left out.
+const (
+	maxLines  = 800
+	wantLines = 500 // above it a file is named by `go test -v`
+)
