@@ -1,0 +1,157 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"reflect"
+
+	"parley/internal/chat"
+)
+
+// Options are what reading a configuration needs from the process around it.
+type Options struct {
+	// Env looks a variable up; nil: os.LookupEnv.
+	Env func(name string) (string, bool)
+	// Secrets makes the resolver of references for the configured secrets folder. An error that is fs.ErrNotExist says that the
+	// reference's target is absent. nil: references are not resolved.
+	Secrets func(dir string) func(ref string) (chat.Secret, error)
+	// Elsewhere: the configuration is checked on another machine than it is meant for, so its certificates and folders need not exist.
+	Elsewhere bool
+}
+
+// LoadClient reads client.yaml at path and the environment; an empty path means the environment alone. Its error is Faults, all of
+// them at once.
+func LoadClient(path string, opt Options) (*Client, error) {
+	content, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	return parseClient(path, content, opt)
+}
+
+// LoadServer reads server.yaml as LoadClient does client.yaml.
+func LoadServer(path string, opt Options) (*Server, error) {
+	content, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	return parseServer(path, content, opt)
+}
+
+// Either is a client's or a server's configuration: exactly one is set.
+type Either struct {
+	Client *Client
+	Server *Server
+}
+
+// Registry is the registry of whichever is set.
+func (e Either) Registry() Registry {
+	if e.Client != nil {
+		return e.Client.Registry
+	}
+	return e.Server.Registry
+}
+
+// Live is the live source of whichever is set.
+func (e Either) Live() Live {
+	if e.Client != nil {
+		return e.Client.Live
+	}
+	return e.Server.Live
+}
+
+// Load reads a file that may be client.yaml or server.yaml, for commands that take both.
+func Load(path string, opt Options) (Either, error) {
+	content, err := read(path)
+	if err != nil {
+		return Either{}, err
+	}
+	switch kind, _ := Detect(path, content); kind {
+	case KindClient:
+		c, err := parseClient(path, content, opt)
+		return Either{Client: c}, err
+	case KindServer:
+		s, err := parseServer(path, content, opt)
+		return Either{Server: s}, err
+	default:
+		return Either{}, Faults{{File: path, What: "is neither a client's nor a server's configuration",
+			Mend: "give the client.yaml or server.yaml of the installation"}}
+	}
+}
+
+func read(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	content, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, Faults{{File: path, What: "does not exist", Mend: "check the path after --config; configs/ holds annotated examples"}}
+	case err != nil:
+		return nil, Faults{{File: path, What: fmt.Sprintf("cannot be read: %v", err)}}
+	}
+	return content, nil
+}
+
+func parseClient(path string, content []byte, opt Options) (*Client, error) {
+	c := DefaultClient()
+	d := fill(path, content, reflect.ValueOf(c).Elem(), opt)
+	d.validateClient(c, opt)
+	d.resolve(opt, c.Secrets.Dir, map[string]*Credential{
+		"redis.password": &c.Redis.Password, "registry.nacos.password": &c.Registry.Nacos.Password})
+	if err := sortFaults(d.faults).Err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func parseServer(path string, content []byte, opt Options) (*Server, error) {
+	s := DefaultServer()
+	d := fill(path, content, reflect.ValueOf(s).Elem(), opt)
+	d.validateServer(s, opt)
+	d.resolve(opt, s.Secrets.Dir, map[string]*Credential{"registry.nacos.password": &s.Registry.Nacos.Password})
+	if err := sortFaults(d.faults).Err(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func fill(path string, content []byte, v reflect.Value, opt Options) *decoder {
+	d := &decoder{file: path, origins: map[string]origin{}}
+	root, faults := parseYAML(path, content)
+	d.faults = faults
+	if root != nil {
+		d.mapping(root, v, "")
+	}
+	env := opt.Env
+	if env == nil {
+		env = os.LookupEnv
+	}
+	d.environment(v, "", env)
+	return d
+}
+
+// resolve replaces references by their values. A default's target may be absent: then there is no password.
+func (d *decoder) resolve(opt Options, dir string, credentials map[string]*Credential) {
+	if opt.Secrets == nil {
+		return
+	}
+	resolve := opt.Secrets(dir)
+	for path, c := range credentials {
+		if c.Ref == "" {
+			continue
+		}
+		value, err := resolve(c.Ref)
+		if err == nil {
+			c.Secret = value
+			continue
+		}
+		if _, set := d.origins[path]; !set && errors.Is(err, fs.ErrNotExist) {
+			c.Ref = ""
+			continue
+		}
+		d.fault(path, err.Error(), "")
+	}
+}

@@ -1,0 +1,107 @@
+package secret
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
+
+	"parley/internal/chat"
+)
+
+const (
+	identityVar     = "PARLEY_AGE_IDENTITY"
+	identityFileVar = "PARLEY_AGE_IDENTITY_FILE"
+)
+
+// identities reads the process's age identities; the error says why there are none.
+func identities(env func(string) (string, bool)) ([]age.Identity, error) {
+	source, text := identityVar, ""
+	if v, ok := env(identityVar); ok && v != "" {
+		text = v
+	} else if path, ok := env(identityFileVar); ok && path != "" {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", identityFileVar, err)
+		}
+		source, text = identityFileVar, string(b)
+	} else {
+		return nil, absentError(fmt.Sprintf("sealed values need an age identity; set %s or %s", identityVar, identityFileVar))
+	}
+	ids, err := age.ParseIdentities(strings.NewReader(text))
+	if err != nil { // age's error may quote the line, which is the key
+		return nil, fmt.Errorf("%s holds no age identity; it begins with AGE-SECRET-KEY-1", source)
+	}
+	return ids, nil
+}
+
+// fromAge opens a sealed value. Its first line must be the scope's name: otherwise whoever may write one tenant's document could copy
+// another's sealed value into it and use it.
+func (s Scope) fromAge(sealed string) (chat.Secret, error) {
+	raw, err := unarmor(sealed)
+	if err != nil {
+		return chat.Secret{}, invalid("is not a sealed value; write age: and the base64 or the armored text that age gives")
+	}
+	if s.store.noIdentity != nil {
+		kind := chat.Invalid
+		if errors.As(s.store.noIdentity, new(absentError)) {
+			kind = chat.NotFound
+		}
+		return chat.Secret{}, chat.E(kind, "secret", s.store.noIdentity)
+	}
+	r, err := age.Decrypt(bytes.NewReader(raw), s.store.identities...)
+	if err != nil {
+		return chat.Secret{}, invalid("cannot be opened with this process's age identity; seal it for that identity's recipient")
+	}
+	plain, err := io.ReadAll(io.LimitReader(r, maxFile))
+	if err != nil {
+		return chat.Secret{}, invalid("is a damaged sealed value; seal it again")
+	}
+	scope, value, ok := strings.Cut(string(plain), "\n")
+	value = strings.TrimRight(value, "\r\n")
+	if !ok || scope != s.name {
+		return chat.Secret{}, forbidden(fmt.Sprintf("is not sealed for %s; seal a text whose first line is %s and whose second is the secret", s.name, s.name))
+	}
+	if value == "" {
+		return chat.Secret{}, invalid("is sealed without a secret; the second line of the sealed text is empty")
+	}
+	return chat.NewSecret(value), nil
+}
+
+// Seal makes an age: reference that only this scope opens, and only with the identity of recipient (age1…).
+func (s Scope) Seal(recipient string, value chat.Secret) (string, error) {
+	to, err := age.ParseX25519Recipient(recipient)
+	if err != nil {
+		return "", invalid("is not an age recipient; it begins with age1")
+	}
+	var sealed bytes.Buffer
+	w, err := age.Encrypt(&sealed, to)
+	if err != nil {
+		return "", chat.E(chat.Internal, "secret", err)
+	}
+	if _, err := io.WriteString(w, s.name+"\n"+value.Reveal()); err != nil {
+		return "", chat.E(chat.Internal, "secret", err)
+	}
+	if err := w.Close(); err != nil {
+		return "", chat.E(chat.Internal, "secret", err)
+	}
+	return "age:" + base64.StdEncoding.EncodeToString(sealed.Bytes()), nil
+}
+
+func unarmor(s string) ([]byte, error) {
+	s = strings.TrimSpace(s)
+	if strings.HasPrefix(s, armor.Header) {
+		return io.ReadAll(io.LimitReader(armor.NewReader(strings.NewReader(s)), maxFile))
+	}
+	s = strings.Join(strings.Fields(s), "")
+	if raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(s, "=")); err == nil {
+		return raw, nil
+	}
+	return base64.RawStdEncoding.DecodeString(strings.TrimRight(s, "="))
+}
