@@ -17,22 +17,26 @@ import (
 type Store interface {
 	// Accept writes a message to its conversation's mailbox, durably before it returns. A message whose ID was seen within
 	// Limits.DedupeFor is Duplicate and changes nothing. A conversation that nobody owns becomes ready to claim.
+	// Limits shed a message, they never refuse it; a stop command is never shed.
 	Accept(ctx context.Context, m chat.Message, opt AcceptOptions) (Accepted, error)
 
 	// Claim takes up to max ready conversations of one shard for owner, oldest first, and starts or keeps owner's lease there. Each
-	// claim of a head message is counted as an attempt. No ready conversation: an empty slice.
+	// claim of a head message is counted as an attempt, unless it carries an unfinished reply. No ready conversation: an empty slice.
 	Claim(ctx context.Context, s Shard, owner string, max int, opt ClaimOptions) ([]Claim, error)
 
-	// Renew extends owner's lease in every shard given, in one pipeline. It returns the shards in which the lease had already ended (the
-	// owner must drop its turns there: others may have them) and the stop marks on conversations that owner holds.
+	// Renew extends owner's lease in every shard given, in one pipeline. It returns the shards in which owner has no lease any more (it
+	// must drop its turns there: others may have them) and the stop marks on conversations that owner holds. A lease that ran out and that
+	// nobody has reaped is revived.
 	Renew(ctx context.Context, owner string, shards []Shard, lease time.Duration) (Renewed, error)
 
 	// Commit ends the computing of a turn: it writes the outcome to the history and stores the reply's parts with the intent to send
 	// the first. With no parts it also does what Delivered does after the last. ErrFenced: nothing was written, the turn is another's.
+	// A second commit of one turn changes nothing. Of c it uses Shard, Owner, Handle and Fence only; so does Delivered.
 	Commit(ctx context.Context, c Claim, o Outcome) (Next, error)
 
 	// Delivered records that part (from 0) was dealt with and stores the intent to send the next one. After the last part the message
 	// leaves the mailbox; if another waits it is claimed in the same step and returned in Next, else the conversation is released.
+	// Parts are delivered in order; a part that is not the intended one or an earlier one is an error of kind Invalid.
 	Delivered(ctx context.Context, c Claim, part int, opt ClaimOptions) (Next, error)
 
 	// Release gives a claimed conversation back as ready, for a handover; its attempt is not counted. Of c it uses Shard, Owner, Handle and
@@ -74,10 +78,11 @@ type AcceptOptions struct {
 // Accepted tells what became of a message. All of them are answered 200.
 type Accepted struct {
 	Duplicate bool
+	Ignored   bool // a message with a Once key that came before; nothing was stored
 	Ready     bool // the conversation just became ready: a hint to claim Shard now
 	Shard     Shard
 	Shed      Shed
-	Seq       int64 // the message's number within its conversation; 0 for a duplicate
+	Seq       int64 // rises within the conversation, with gaps; never used twice. 0 if nothing was stored
 }
 
 // Shed says that a message will be answered with a text in place of a model's answer, and why.
@@ -110,7 +115,7 @@ type Claim struct {
 	Now     time.Time // the store's clock at the claim
 	History []chat.Turn
 	State   State
-	// Stopped: a stop command stands behind this message in the mailbox.
+	// Stopped: a stop command stands behind this message in the mailbox. Stop commands themselves are never stopped.
 	Stopped bool
 	// Unfinished is a reply that was committed and not fully delivered; then the message must not be computed again.
 	Unfinished *Unfinished
@@ -152,12 +157,12 @@ type Outcome struct {
 	Claim ClaimOptions // for the next message, when Parts is empty
 }
 
-// Keep bounds a conversation's history.
+// Keep bounds a conversation's history. Each commit applies it and starts the TTL anew.
 type Keep struct {
-	Turns int
-	Bytes int // of questions and answers together
-	TTL   time.Duration
-	Dead  time.Duration // how long a dead letter is kept
+	Turns int           // 0: no turn is kept
+	Bytes int           // of questions and answers together; 0: no limit. A turn that is larger by itself is not kept
+	TTL   time.Duration // of history and state; 0: neither is kept
+	Dead  time.Duration // how long a dead letter is kept; 0: a week
 }
 
 // Next is how a conversation goes on after a step.
@@ -169,6 +174,11 @@ type Next struct {
 type Renewed struct {
 	Lost  []Shard
 	Stops []Held // what this owner holds and a person stopped
+	// LostFence is, for each shard in Lost, the newest fence when the loss was seen: claims with a higher one were made later and stand.
+	LostFence map[Shard]int64
+	// Owns is, for each shard renewed, how many conversations the store believes owner holds. More than the owner works on, twice in a row,
+	// means that the answer of a claim was lost: see [Store.Owned].
+	Owns map[Shard]int
 }
 
 // Held names one owned conversation.
@@ -180,7 +190,7 @@ type Held struct {
 
 // Stats is one tenant's state in the store.
 type Stats struct {
-	Waiting int           // accepted and not yet answered, those in flight included
+	Waiting int           // messages accepted and not yet answered, those in flight included
 	Running int           // owned by a process
 	Ready   int           // nobody works on them
 	Oldest  time.Duration // age of the oldest conversation in ready; 0: none
@@ -191,4 +201,11 @@ type Stats struct {
 type LiveWriter interface {
 	// Write replaces the live text of the turn that the conversation is in. It writes only if somebody reads and reports whether.
 	Write(ctx context.Context, key chat.ConversationKey, l chat.Live) (read bool, err error)
+}
+
+// DeadLetter is a message that was given up, for operators.
+type DeadLetter struct {
+	Message Waiting
+	Reason  string
+	At      time.Time
 }

@@ -1,0 +1,194 @@
+package memstore
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"parley/internal/chat"
+	"parley/internal/conversation"
+)
+
+// Claim implements conversation.Store.
+func (s *Store) Claim(ctx context.Context, id conversation.Shard, name string, most int, opt conversation.ClaimOptions) ([]conversation.Claim, error) {
+	var out []conversation.Claim
+	err := s.with(ctx, "claim", id, func(sh *shard, now time.Time) error {
+		if opt.InFlight > 0 {
+			most = min(most, perShard(opt.InFlight)-sh.running())
+		}
+		ready := sh.ready()
+		if ready = ready[:max(0, min(most, len(ready)))]; len(ready) == 0 {
+			return nil
+		}
+		o := sh.owners[name]
+		if o == nil {
+			o = &owner{held: map[string]*conv{}}
+			sh.owners[name] = o
+		}
+		if until := now.Add(opt.Lease); until.After(o.until) {
+			o.until = until
+		}
+		for _, c := range ready {
+			sh.fence++
+			c.owner, c.fence, c.nextFence = name, sh.fence, 0
+			if c.reply == nil {
+				c.attempts++
+			}
+			o.held[c.handle] = c
+			out = append(out, sh.view(c, now, opt.HistoryTurns))
+		}
+		return nil
+	})
+	return out, err
+}
+
+// perShard is a tenant's limit as one shard applies it.
+func perShard(limit int) int { return (limit + conversation.Shards - 1) / conversation.Shards }
+
+func (sh *shard) running() (n int) {
+	for _, o := range sh.owners {
+		n += len(o.held)
+	}
+	return n
+}
+
+// ready lists the claimable conversations, those that have waited longest first.
+func (sh *shard) ready() []*conv {
+	var out []*conv
+	for _, c := range sh.convs {
+		if c.isReady() {
+			out = append(out, c)
+		}
+	}
+	slices.SortFunc(out, func(a, b *conv) int {
+		return cmp.Or(a.mailbox[0].AcceptedAt.Compare(b.mailbox[0].AcceptedAt), cmp.Compare(a.handle, b.handle))
+	})
+	return out
+}
+
+// view is a claim of a conversation as it stands.
+func (sh *shard) view(c *conv, now time.Time, turns int) conversation.Claim {
+	head := c.mailbox[0]
+	out := conversation.Claim{
+		Key: c.key, Shard: sh.id, Owner: c.owner, Handle: c.handle, Fence: c.fence, Attempt: c.attempts,
+		Message: head, Waits: len(c.mailbox) - 1, Now: now,
+		Stopped: head.Seq < c.stop && !c.isStop[head.Seq],
+	}
+	if now.Before(c.kept) {
+		out.State = c.state
+		if n := min(turns, len(c.history)); n > 0 {
+			out.History = slices.Clone(c.history[len(c.history)-n:])
+		}
+	}
+	if r := c.reply; r != nil {
+		out.Unfinished = &conversation.Unfinished{Parts: cloneParts(r.parts), Next: r.next, Since: r.since}
+	}
+	return out
+}
+
+func cloneParts(parts []chat.Part) []chat.Part {
+	out := make([]chat.Part, len(parts))
+	for i, p := range parts {
+		out[i] = slices.Clone(p)
+	}
+	return out
+}
+
+// disown takes a conversation out of its owner's books.
+func (sh *shard) disown(c *conv) {
+	if o := sh.owners[c.owner]; o != nil {
+		delete(o.held, c.handle)
+	}
+	c.owner = ""
+}
+
+// Renew implements conversation.Store.
+func (s *Store) Renew(ctx context.Context, name string, shards []conversation.Shard, lease time.Duration) (conversation.Renewed, error) {
+	out := conversation.Renewed{LostFence: map[conversation.Shard]int64{}, Owns: map[conversation.Shard]int{}}
+	for _, id := range shards {
+		err := s.with(ctx, "renew", id, func(sh *shard, now time.Time) error {
+			o := sh.owners[name]
+			if o == nil {
+				out.Lost = append(out.Lost, id)
+				out.LostFence[id] = sh.fence
+				return nil
+			}
+			o.until = now.Add(lease)
+			out.Owns[id] = len(o.held)
+			for _, c := range sortedHeld(o) {
+				if head := c.mailbox[0].Seq; c.reply == nil && head < c.stop && !c.isStop[head] {
+					out.Stops = append(out.Stops, conversation.Held{Shard: id, Handle: c.handle, Fence: c.fence})
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return conversation.Renewed{}, err
+		}
+	}
+	return out, nil
+}
+
+func sortedHeld(o *owner) []*conv {
+	out := make([]*conv, 0, len(o.held))
+	for _, c := range o.held {
+		out = append(out, c)
+	}
+	slices.SortFunc(out, func(a, b *conv) int { return cmp.Compare(a.handle, b.handle) })
+	return out
+}
+
+// Release implements conversation.Store.
+func (s *Store) Release(ctx context.Context, c conversation.Claim) error {
+	return s.with(ctx, "release", c.Shard, func(sh *shard, _ time.Time) error {
+		if cv := sh.held(c); cv != nil {
+			if cv.reply == nil {
+				cv.attempts--
+			}
+			sh.disown(cv)
+		}
+		return nil
+	})
+}
+
+// held finds the conversation if the claim is still good.
+func (sh *shard) held(c conversation.Claim) *conv {
+	if cv := sh.convs[c.Handle]; cv != nil && cv.owner == c.Owner && cv.owner != "" && cv.fence == c.Fence {
+		return cv
+	}
+	return nil
+}
+
+// Reap implements conversation.Store.
+func (s *Store) Reap(ctx context.Context, id conversation.Shard) (int, error) {
+	n := 0
+	err := s.with(ctx, "reap", id, func(sh *shard, now time.Time) error {
+		for name, o := range sh.owners {
+			if now.Before(o.until) {
+				continue
+			}
+			n += len(o.held)
+			for _, c := range o.held {
+				sh.disown(c)
+			}
+			delete(sh.owners, name)
+		}
+		return nil
+	})
+	return n, err
+}
+
+// Owned implements conversation.Store.
+func (s *Store) Owned(ctx context.Context, id conversation.Shard, name string) ([]conversation.Held, error) {
+	var out []conversation.Held
+	err := s.with(ctx, "owned", id, func(sh *shard, _ time.Time) error {
+		if o := sh.owners[name]; o != nil {
+			for _, c := range sortedHeld(o) {
+				out = append(out, conversation.Held{Shard: id, Handle: c.handle, Fence: c.fence})
+			}
+		}
+		return nil
+	})
+	return out, err
+}
