@@ -1,0 +1,156 @@
+// Package web is the channel of kind "web": a chat page in the browser. The page posts messages and reads one event stream that
+// carries finished parts (from the Feed, resumable by id on any replica) and the live text of the turn that runs.
+//
+// A browser is its own conversation: a random id in a signed cookie, which is never part of an address. With `access: token` the
+// cookie is given for one of the tenant's tokens and is signed with it, so that every replica accepts it and taking a token out of
+// the list signs its browsers out. With `access: open`, for loopback only, everybody gets one.
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"parley/internal/channel"
+	"parley/internal/chat"
+)
+
+const (
+	// liveGap is how often live text is looked at while a turn runs; faster is not seen, and each look is a read of the store.
+	liveGap = 125 * time.Millisecond
+	// keepFor is how long finished parts stay readable: a page that is opened again the same day still shows its conversation.
+	keepFor = 12 * time.Hour
+)
+
+// Channel is one web channel of one tenant. It must be closed when it is replaced or the process ends: open streams outlive requests.
+type Channel struct {
+	tenant, name string
+	base         string // the path of the page, without a trailing slash
+	title        string
+	open         bool // no token is asked for; loopback only
+	doors        []door
+	embed        []string // who may frame the page, as CSP sources
+
+	inbox   channel.Inbox
+	live    channel.LiveReader
+	feed    channel.Feed
+	log     *slog.Logger
+	now     func() time.Time
+	hub     *hub
+	logins  chan struct{} // bounds wrong tokens tried at once
+	penalty time.Duration // what a wrong token costs
+	assets  map[string]asset
+}
+
+var (
+	_ channel.Channel = (*Channel)(nil)
+	_ channel.Page    = (*Channel)(nil)
+)
+
+// New makes a web channel from its entry in the tenant's document; what is wrong there becomes a fault of s. Fields: access (open or
+// token), tokens, and optionally title (what the page's head says) and embed (space-separated origins that may frame the page, or
+// "self").
+func New(s channel.Settings, d channel.Deps) *Channel {
+	c := &Channel{
+		tenant: s.Tenant(), name: s.Name(),
+		base:  "/chat/" + s.Tenant() + "/" + s.Name(),
+		title: s.Optional("title", "AI 助手"),
+		inbox: d.Inbox, live: d.Live, feed: d.Feed, log: d.Log, now: d.Now,
+		logins: make(chan struct{}, 32), penalty: time.Second,
+		assets: loadAssets(),
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	c.hub = newHub(streamGauge(d.Metrics, c.tenant, c.name))
+	c.access(s, d.Loopback)
+	c.embed = embedders(s)
+	return c
+}
+
+// Kind implements channel.Channel.
+func (c *Channel) Kind() string { return "web" }
+
+// Live implements channel.Channel.
+func (c *Channel) Live() time.Duration { return 100 * time.Millisecond }
+
+// Resendable implements channel.Channel. The feed ignores an id that it has, so a repeated send is never seen twice.
+func (c *Channel) Resendable(time.Duration) bool { return true }
+
+// Close ends the open streams; browsers come back to whoever serves the address then. It may be called more than once.
+func (c *Channel) Close() error {
+	c.hub.close()
+	return nil
+}
+
+// part is a finished piece of a reply as the page gets it. It repeats the question, so that a reload shows the whole conversation.
+type part struct {
+	ID       string    `json:"id"`      // the feed's id
+	Message  string    `json:"message"` // the id that the page gave the question
+	Part     int       `json:"part"`    // from 1
+	Of       int       `json:"of"`
+	Question string    `json:"question,omitempty"`
+	Asked    time.Time `json:"asked"`
+	Text     string    `json:"text"`
+}
+
+// Parts implements channel.Channel. A page takes text of any length, so a reply is one part.
+func (c *Channel) Parts(m chat.Message, text string, unique int64) ([]chat.Part, error) {
+	if unique < 0 {
+		return nil, chat.E(chat.Internal, "web.parts", fmt.Errorf("unique is %d; the feed's ids need a number from 0", unique))
+	}
+	p, err := json.Marshal(part{
+		ID: fmt.Sprintf("%d-1", unique), Message: ownID(m.Conversation.ID, m.ID), Part: 1, Of: 1,
+		Question: m.Text, Asked: m.SentAt, Text: text,
+	})
+	if err != nil {
+		return nil, chat.E(chat.Internal, "web.parts", err)
+	}
+	return []chat.Part{p}, nil
+}
+
+// Send implements channel.Channel: it leaves the part where the conversation's streams, on any replica, find it.
+func (c *Channel) Send(ctx context.Context, m chat.Message, p chat.Part) error {
+	var head struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(p, &head); err != nil || head.ID == "" {
+		return chat.E(chat.Invalid, "web.send", fmt.Errorf("not a part of this channel: %d bytes", len(p)))
+	}
+	if err := c.feed.Append(ctx, m.Conversation, head.ID, p, keepFor); err != nil {
+		return &chat.Error{Kind: chat.KindOf(err), Op: "web.send", Err: err}
+	}
+	c.hub.poke(m.Conversation.ID)
+	return nil
+}
+
+// storedID scopes an id that a page chose: message ids are deduplicated over the whole channel, and nobody may swallow another's.
+func storedID(browser, id string) string { return browser + "/" + id }
+
+// ownID is storedID's inverse.
+func ownID(browser, stored string) string { return strings.TrimPrefix(stored, browser+"/") }
+
+func streamGauge(reg prometheus.Registerer, tenant, name string) prometheus.Gauge {
+	vec := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "parley_web_streams", Help: "Event streams that web pages hold open.",
+	}, []string{"tenant", "channel"})
+	if reg != nil {
+		if err := reg.Register(vec); err != nil {
+			// Every web channel registers the same vector; all but the first share it.
+			if have, ok := err.(prometheus.AlreadyRegisteredError); ok { //nolint:errorlint // the registry returns it bare
+				if shared, ok := have.ExistingCollector.(*prometheus.GaugeVec); ok {
+					vec = shared
+				}
+			}
+		}
+	}
+	return vec.WithLabelValues(tenant, name)
+}
