@@ -1,0 +1,70 @@
+package llm
+
+import (
+	"fmt"
+	"sync"
+
+	"parley/internal/chat"
+	"parley/internal/route"
+)
+
+// clients keeps one client per endpoint over changes of the table, so that a change of a route costs no connection.
+type clients struct {
+	dialects map[string]Factory
+	mu       sync.Mutex
+	table    *route.Table
+	open     map[Endpoint]Provider
+}
+
+func endpoint(p *route.Provider, t *route.Table) Endpoint {
+	return Endpoint{Name: p.Name, Dialect: p.Dialect, BaseURL: p.BaseURL, PriorKnowledge: p.PriorKnowledge, Connect: t.Deadlines().Connect}
+}
+
+// get gives the client of a provider of a table. A table seen for the first time closes the clients that it has no more use for.
+func (c *clients) get(t *route.Table, p *route.Provider) (Provider, error) {
+	e := endpoint(p, t)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.table != t {
+		c.table = t
+		c.prune(t)
+	}
+	if v := c.open[e]; v != nil {
+		return v, nil
+	}
+	make, ok := c.dialects[e.Dialect]
+	if !ok {
+		return nil, chat.E(chat.Internal, opComplete, fmt.Errorf("provider %s has the dialect %q, which this server does not have", e.Name, e.Dialect))
+	}
+	v, err := make(e)
+	if err != nil {
+		return nil, chat.E(chat.Internal, opComplete, fmt.Errorf("provider %s: %w", e.Name, err))
+	}
+	c.open[e] = v
+	return v, nil
+}
+
+func (c *clients) prune(t *route.Table) {
+	used := map[Endpoint]bool{}
+	if t != nil {
+		for _, p := range t.Providers() {
+			used[endpoint(p, t)] = true
+		}
+	}
+	for e, v := range c.open {
+		if used[e] {
+			continue
+		}
+		delete(c.open, e)
+		if v, ok := v.(interface{ Close() }); ok {
+			v.Close()
+		}
+	}
+}
+
+// close drops every client.
+func (c *clients) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.prune(nil)
+}

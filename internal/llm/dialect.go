@@ -1,0 +1,28 @@
+package llm
+
+import "parley/internal/chat"
+
+// Dialect is how a vendor departs from OpenAI's chat completions. The zero value is OpenAI itself. It is data: made once, then only
+// read.
+type Dialect struct {
+	// Kinds classifies the vendor's own error codes and error types, before OpenAI's.
+	Kinds map[string]chat.Kind
+	// Finish translates the vendor's own finish reasons, before the common ones.
+	Finish map[string]Finish
+	// NoStreamOptions: usage comes without asking, and stream_options is refused.
+	NoStreamOptions bool
+	// UserField carries Call.User; empty: "user".
+	UserField string
+	// MaxTokens is the one field that bounds the answer; empty: OpenAI's choice by model.
+	MaxTokens string
+	// MaxOutput gives the most tokens that a model writes; asking for more is refused there. nil or 0: no bound known.
+	MaxOutput func(model string) int
+	// Extra gives further fields of the request's body; nil: none.
+	Extra func(Call) map[string]any
+}
+
+// Finish is what a finish reason means.
+type Finish struct {
+	Reason string    // stop or length: the answer is complete
+	Kind   chat.Kind // else why it is none
+}

@@ -1,0 +1,183 @@
+package openai
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	goopenai "github.com/sashabaranov/go-openai"
+
+	"parley/internal/chat"
+	"parley/internal/llm"
+)
+
+// maxAnswer bounds the memory of one answer, in bytes; no model writes as much.
+const maxAnswer = 4 << 20
+
+// chunk is one value of the stream: a piece of the answer, or an error in any of the forms seen.
+type chunk struct {
+	goopenai.ChatCompletionStreamResponse
+	fault
+}
+
+// failed: a code alone is an error only where nothing of an answer stands beside it.
+func (c *chunk) failed() bool {
+	return set(c.fault.Error) || set(c.ErrorCode) || set(c.Code) && len(c.Choices) == 0 && c.Usage == nil
+}
+
+// answer gathers a stream.
+type answer struct {
+	dialect *llm.Dialect
+	emit    func(string) error
+	text    strings.Builder
+	finish  llm.Finish
+	usage   chat.Usage
+	// finished: a finish_reason arrived; from then on nothing can spoil the answer, and only the usage may be missing.
+	finished func()
+	complete bool
+	done     bool // [DONE]
+}
+
+// read consumes events until the stream ends. It fails unless a finish_reason arrived.
+func (a *answer) read(src *events) error {
+	for {
+		ev, err := src.next()
+		if err == nil {
+			err = a.event(ev)
+		}
+		switch {
+		case a.complete && (err != nil || a.done):
+			return a.verdict()
+		case errors.Is(err, io.EOF):
+			return a.ended(src)
+		case err != nil:
+			return a.broken(err)
+		}
+	}
+}
+
+// ended explains a clean end without a finish_reason.
+func (a *answer) ended(src *events) error {
+	if stray := bytes.TrimSpace(src.stray.Bytes()); len(stray) > 0 {
+		return a.strayError(stray)
+	}
+	if a.text.Len() == 0 {
+		return chat.E(chat.Unavailable, op, errors.New("the stream ended without an answer"))
+	}
+	return chat.E(chat.Unavailable, op, fmt.Errorf("the stream ended after %d bytes without a finish_reason: the answer is cut", a.text.Len()))
+}
+
+func (a *answer) strayError(body []byte) error {
+	var f fault
+	if json.Unmarshal(body, &f) == nil && f.present() {
+		return a.fail(200, f)
+	}
+	return chat.E(chat.Unavailable, op, errors.New("the provider answered 200 with something that is no event stream"))
+}
+
+// broken explains an error of the connection or of the form.
+func (a *answer) broken(err error) error {
+	if _, ok := errors.AsType[*chat.Error](err); ok || errors.Is(err, errEmit) {
+		return err
+	}
+	return transportError(fmt.Errorf("the stream broke after %d bytes: %w", a.text.Len(), err))
+}
+
+// errEmit marks an error of the caller's emit.
+var errEmit = errors.New("emit")
+
+type emitError struct{ error }
+
+func (emitError) Is(target error) bool { return target == errEmit }
+func (e emitError) Unwrap() error      { return e.error }
+
+func (a *answer) event(ev event) error {
+	data := bytes.TrimSpace(ev.data)
+	if len(data) == 0 {
+		return nil
+	}
+	if string(data) == "[DONE]" {
+		a.done = true
+		if !a.complete {
+			return chat.E(chat.Unavailable, op, errors.New("[DONE] came without a finish_reason: the answer is cut"))
+		}
+		return nil
+	}
+	if a.complete {
+		a.late(data)
+		return nil
+	}
+	var c chunk
+	if err := json.Unmarshal(data, &c); err != nil {
+		if ev.unfinished {
+			return io.ErrUnexpectedEOF
+		}
+		return chat.E(chat.Unavailable, op, errors.New("a piece of the stream is no valid JSON of a completion"))
+	}
+	if c.failed() || ev.name == "error" {
+		return a.fail(200, c.fault)
+	}
+	a.count(c.Usage)
+	for _, choice := range c.Choices {
+		if choice.Index == 0 {
+			return a.choice(choice)
+		}
+	}
+	return nil
+}
+
+func (a *answer) choice(c goopenai.ChatCompletionStreamChoice) error {
+	// A refusal is the model's own answer in words, in a field of its own.
+	text := c.Delta.Content + c.Delta.Refusal
+	if a.text.Len()+len(text) > maxAnswer {
+		return chat.E(chat.Unavailable, op, fmt.Errorf("the answer is longer than %d bytes", maxAnswer))
+	}
+	if text != "" || c.Delta.ReasoningContent != "" {
+		a.text.WriteString(text)
+		if err := a.emit(text); err != nil {
+			return emitError{err}
+		}
+	}
+	if c.FinishReason == "" || c.FinishReason == "null" {
+		return nil
+	}
+	a.finish = finishOf(a.dialect, string(c.FinishReason))
+	a.complete = true
+	a.finished()
+	return nil
+}
+
+// late reads what may follow a finish_reason: the usage.
+func (a *answer) late(data []byte) {
+	var c chunk
+	if json.Unmarshal(data, &c) == nil {
+		a.count(c.Usage)
+	}
+}
+
+func (a *answer) count(u *goopenai.Usage) {
+	if u == nil || u.PromptTokens <= 0 && u.CompletionTokens <= 0 {
+		return
+	}
+	a.usage = chat.Usage{Input: u.PromptTokens, Output: u.CompletionTokens}
+	if d := u.PromptTokensDetails; d != nil {
+		a.usage.Cached = d.CachedTokens
+	}
+	if d := u.CompletionTokensDetails; d != nil {
+		a.usage.Reasoning = d.ReasoningTokens
+	}
+}
+
+// verdict judges a finished stream.
+func (a *answer) verdict() error {
+	switch {
+	case a.finish.Reason == "":
+		return &chat.Error{Kind: a.finish.Kind, Op: op, Err: errors.New("the model did not finish its answer")}
+	case strings.TrimSpace(a.text.String()) == "":
+		return chat.E(chat.Unavailable, op, errors.New("the model finished without a word"))
+	}
+	return nil
+}

@@ -1,0 +1,105 @@
+package openai
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	goopenai "github.com/sashabaranov/go-openai"
+
+	"parley/internal/chat"
+	"parley/internal/llm"
+)
+
+// newRequest builds the HTTP request of a call.
+func (p *Provider) newRequest(ctx context.Context, c llm.Call) (*http.Request, error) {
+	body, err := p.body(c)
+	if err != nil {
+		return nil, chat.E(chat.Internal, op, err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(body))
+	if err != nil {
+		return nil, chat.E(chat.Internal, op, err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "text/event-stream")
+	req.Header.Set("User-Agent", "parley")
+	if !c.Key.IsZero() {
+		req.Header.Set("Authorization", "Bearer "+c.Key.Reveal())
+	}
+	return req, nil
+}
+
+// body is the request as the dialect wants it. Sampling parameters are left to the provider's defaults.
+func (p *Provider) body(c llm.Call) ([]byte, error) {
+	r := goopenai.ChatCompletionRequest{Model: c.Model, Messages: messages(c), Stream: true}
+	if !p.dialect.NoStreamOptions {
+		r.StreamOptions = &goopenai.StreamOptions{IncludeUsage: true}
+	}
+	extra := map[string]any{}
+	if p.dialect.Extra != nil {
+		for name, value := range p.dialect.Extra(c) {
+			extra[name] = value
+		}
+	}
+	if c.User != "" {
+		field := p.dialect.UserField
+		if field == "" {
+			field = "user"
+		}
+		extra[field] = c.User
+	}
+	if n := p.maxOutput(c); n > 0 {
+		extra[p.maxTokensField(c.Model)] = n
+	}
+	body, err := json.Marshal(r)
+	if err != nil || len(extra) == 0 {
+		return body, err
+	}
+	more, err := json.Marshal(extra)
+	if err != nil {
+		return nil, err
+	}
+	// Both are objects with at least one field: {a} and {b} become {a,b}.
+	return append(append(body[:len(body)-1], ','), more[1:]...), nil
+}
+
+func (p *Provider) maxOutput(c llm.Call) int {
+	if c.MaxOutput > 0 && p.dialect.MaxOutput != nil {
+		if most := p.dialect.MaxOutput(c.Model); most > 0 {
+			return min(c.MaxOutput, most)
+		}
+	}
+	return c.MaxOutput
+}
+
+// maxTokensField: OpenAI's reasoning models refuse max_tokens, and many compatible servers know nothing else.
+func (p *Provider) maxTokensField(model string) string {
+	if p.dialect.MaxTokens != "" {
+		return p.dialect.MaxTokens
+	}
+	for _, prefix := range []string{"o1", "o3", "o4", "gpt-5", "gpt-6"} {
+		if strings.HasPrefix(model, prefix) {
+			return "max_completion_tokens"
+		}
+	}
+	return "max_tokens"
+}
+
+func messages(c llm.Call) []goopenai.ChatCompletionMessage {
+	list := make([]goopenai.ChatCompletionMessage, 0, 2*len(c.History)+2)
+	add := func(role, text string) {
+		list = append(list, goopenai.ChatCompletionMessage{Role: role, Content: text})
+	}
+	if c.System != "" {
+		add(goopenai.ChatMessageRoleSystem, c.System)
+	}
+	for _, t := range c.History {
+		add(goopenai.ChatMessageRoleUser, t.Question)
+		add(goopenai.ChatMessageRoleAssistant, t.Answer)
+	}
+	add(goopenai.ChatMessageRoleUser, c.Question)
+	return list
+}

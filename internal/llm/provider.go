@@ -1,0 +1,51 @@
+package llm
+
+import (
+	"context"
+	"time"
+
+	"parley/internal/chat"
+)
+
+// Provider is one vendor's API at one address. It is safe for concurrent use.
+type Provider interface {
+	// Complete makes one call and blocks until the answer is complete or failed. emit is called from this goroutine, in order, with each
+	// piece of text; an empty piece is a sign of life (the model thinks). An error of emit ends the call and is returned as it is.
+	//
+	// An answer is returned only if the provider said why it finished, and is never empty. Other errors are *chat.Error; RetryAfter is
+	// set where the provider gave one. Complete has no deadline but ctx's, and makes no second attempt.
+	Complete(ctx context.Context, c Call, emit func(text string) error) (Answer, error)
+}
+
+// Call is one request to a provider. The history already fits the model's window.
+type Call struct {
+	ID        string // unique for each call, attempts of a turn included
+	Model     string
+	System    string
+	History   []chat.Turn
+	Question  string
+	MaxOutput int    // tokens; 0: the provider's default
+	User      string // hashed; empty: not told
+	Key       chat.Secret
+}
+
+// Answer is a complete answer.
+type Answer struct {
+	Text         string
+	FinishReason string // stop, length
+	// Usage is what the provider said; the zero value if it said nothing.
+	Usage chat.Usage
+}
+
+// Endpoint is all that makes one provider's client different from another's. Equal endpoints share a client and its connections.
+type Endpoint struct {
+	Name           string
+	Dialect        string
+	BaseURL        string
+	PriorKnowledge bool
+	Connect        time.Duration // bounds the TCP connection, and again the TLS handshake
+}
+
+// Factory makes the client of an endpoint. If the result has a method Close(), it is called once the endpoint is no longer
+// routed to; calls still running must go on.
+type Factory func(Endpoint) (Provider, error)

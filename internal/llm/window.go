@@ -1,0 +1,75 @@
+package llm
+
+import (
+	"fmt"
+
+	"parley/internal/chat"
+	"parley/internal/route"
+)
+
+// prompt is a request cut to a model's window.
+type prompt struct {
+	history []chat.Turn
+	tokens  int // of all that is sent, by Parley's own count
+}
+
+const (
+	// defaultAnswer is the room kept for an answer whose length the request does not bound, in tokens.
+	defaultAnswer = 4096
+	// maxTokenBytes is a generous mean length of tokens: a longer text is too large without counting, which costs time.
+	maxTokenBytes = 16
+)
+
+// reserve is the room kept for the answer: what was asked for, at most half of the window, a quarter without a wish.
+func reserve(window, wish int) int {
+	if wish > 0 {
+		return min(wish, window/2)
+	}
+	return min(defaultAnswer, window/4)
+}
+
+// fit cuts the history to the window: whole turns, the newest kept, without gaps. question is its token count. A question that leaves no room
+// for an answer is TooLarge.
+func (c *counter) fit(req chat.Request, ch route.Choice, question int) (prompt, error) {
+	f := familyOf(ch.Model)
+	p := prompt{tokens: f.bound(req.Question, question) + perMessage + perReply}
+	if req.System != "" {
+		p.tokens += f.bound(req.System, c.system(req.System)) + perMessage
+	}
+	room := ch.Window - reserve(ch.Window, req.MaxOutput)
+	if p.tokens > room {
+		return p, chat.E(chat.TooLarge, opComplete, fmt.Errorf("the question has about %d tokens with the system prompt; %s takes %d beside its answer",
+			p.tokens, ch.Model, room))
+	}
+	from := len(req.History)
+	for from > 0 {
+		t := req.History[from-1]
+		if t.Question != "" && t.Answer != "" {
+			n := c.turn(f, t)
+			if p.tokens+n > room {
+				break
+			}
+			p.tokens += n
+		}
+		from--
+	}
+	for _, t := range req.History[from:] {
+		// A turn without one of its halves would make two messages of one role follow each other.
+		if t.Question != "" && t.Answer != "" {
+			p.history = append(p.history, t)
+		}
+	}
+	return p, nil
+}
+
+// countQuestion counts a question unless its size alone forbids every window.
+func (c *counter) countQuestion(text string, choices []route.Choice) (int, error) {
+	widest := 0
+	for _, ch := range choices {
+		widest = max(widest, ch.Window)
+	}
+	if len(text) > widest*maxTokenBytes {
+		return 0, chat.E(chat.TooLarge, opComplete, fmt.Errorf("the question has %d bytes, more than any model of its route takes", len(text)))
+	}
+	return c.count(text), nil
+}
