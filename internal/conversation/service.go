@@ -147,6 +147,8 @@ func (s *Service) Accept(ctx context.Context, m chat.Message) error {
 	switch {
 	case got.Duplicate:
 		s.metrics.accepted.WithLabelValues(t.Name, "duplicate").Inc()
+	case got.Ignored:
+		s.metrics.accepted.WithLabelValues(t.Name, "ignored").Inc()
 	case got.Shed != NotShed:
 		s.metrics.accepted.WithLabelValues(t.Name, "shed_"+string(got.Shed)).Inc()
 	default:
