@@ -1,0 +1,52 @@
+package liveconfig
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Metrics tell for each document whether something is wrong with it. A process makes them once. nil: no metrics.
+type Metrics struct {
+	refused *prometheus.GaugeVec
+	missing *prometheus.GaugeVec
+	changed *prometheus.GaugeVec
+}
+
+// NewMetrics registers the metrics of this package; it panics if that was done before, as prometheus does.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	gauge := func(name, help string) *prometheus.GaugeVec {
+		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, []string{"document"})
+		reg.MustRegister(g)
+		return g
+	}
+	return &Metrics{
+		refused: gauge("parley_document_refused", "1 while the newest form of a live document is faulty and an older one stays in force."),
+		missing: gauge("parley_document_missing", "1 while a live document that is needed does not exist."),
+		changed: gauge("parley_document_changed_timestamp_seconds", "When the form of a live document that is in force was taken over."),
+	}
+}
+
+// set shows h. A document that may be absent is not missing before it existed.
+func (m *Metrics) set(h Health, optional bool) {
+	if m == nil {
+		return
+	}
+	m.refused.WithLabelValues(h.Name).Set(flag(h.Refused != nil))
+	m.missing.WithLabelValues(h.Name).Set(flag(h.Missing && !(optional && h.Revision == "")))
+	if !h.Since.IsZero() {
+		m.changed.WithLabelValues(h.Name).Set(float64(h.Since.UnixMilli()) / 1000)
+	}
+}
+
+func (m *Metrics) forget(name string) {
+	if m == nil {
+		return
+	}
+	for _, g := range []*prometheus.GaugeVec{m.refused, m.missing, m.changed} {
+		g.DeleteLabelValues(name)
+	}
+}
+
+func flag(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,214 @@
+package nacos
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/nacos-group/nacos-sdk-go/v2/clients"
+	"github.com/nacos-group/nacos-sdk-go/v2/clients/config_client"
+	"github.com/nacos-group/nacos-sdk-go/v2/common/constant"
+	"github.com/nacos-group/nacos-sdk-go/v2/vo"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"parley/internal/chat"
+	"parley/internal/liveconfig"
+)
+
+// Group is the Nacos group of Parley's documents.
+const Group = "PARLEY"
+
+// Options say which Nacos and which namespace.
+type Options struct {
+	Addrs     []string // host:port of the HTTP port; gRPC is 1000 above
+	Namespace string   // its id; empty: public
+	Username  string
+	Password  chat.Secret
+	CAFile    string // PEM; set: TLS to both ports
+	Group     string // empty: Group
+	Log       *slog.Logger
+	Metrics   prometheus.Registerer // nil: none
+}
+
+// Source is a namespace of a Nacos cluster. Safe for concurrent use.
+type Source struct {
+	client config_client.IConfigClient
+	group  string
+	dir    string
+	log    *slog.Logger
+	up     prometheus.Gauge
+
+	connecting sync.Mutex  // the SDK's first call connects, and must not race with others
+	connected  atomic.Bool // some call has been answered
+	reachable  atomic.Int32
+	closed     atomic.Bool
+	listeners  listeners
+}
+
+var _ liveconfig.Source = (*Source)(nil)
+
+const (
+	unknown = iota
+	reached
+	unreachable
+)
+
+// New makes a Source. Nacos need not be up; with a username New asks it for a token and may block for the SDK's timeout, 3 s an address.
+// Errors are of kind Invalid: the options are wrong.
+func New(opt Options) (*Source, error) {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Group == "" {
+		opt.Group = Group
+	}
+	servers, err := servers(opt)
+	if err != nil {
+		return nil, chat.E(chat.Invalid, "liveconfig.nacos", err)
+	}
+	dir, err := os.MkdirTemp("", "parley-nacos-")
+	if err != nil {
+		return nil, chat.E(chat.Internal, "liveconfig.nacos", err)
+	}
+	quiet()
+	client, err := clients.NewConfigClient(vo.NacosClientParam{ServerConfigs: servers, ClientConfig: &constant.ClientConfig{
+		TimeoutMs:           3000,
+		NamespaceId:         opt.Namespace,
+		Username:            opt.Username,
+		Password:            opt.Password.Reveal(),
+		CacheDir:            filepath.Join(dir, "cache"),
+		LogDir:              filepath.Join(dir, "log"),
+		LogLevel:            "warn",
+		DisableUseSnapShot:  true,
+		NotLoadCacheAtStart: true,
+		AppName:             "parley",
+		TLSCfg:              constant.TLSConfig{Appointed: true, Enable: opt.CAFile != "", CaFile: opt.CAFile},
+	}})
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, chat.E(chat.Invalid, "liveconfig.nacos", err)
+	}
+	s := &Source{client: client, group: opt.Group, dir: dir, log: opt.Log}
+	s.listeners.source = s
+	s.up = prometheus.NewGauge(prometheus.GaugeOpts{Name: "parley_live_source_up",
+		Help: "1 while the source of live documents answers; 0 changes nothing but that changes are not seen."})
+	if opt.Metrics != nil {
+		opt.Metrics.MustRegister(s.up)
+	}
+	return s, nil
+}
+
+func servers(opt Options) ([]constant.ServerConfig, error) {
+	scheme := "http"
+	if opt.CAFile != "" {
+		scheme = "https"
+		pem, err := os.ReadFile(opt.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		if !x509.NewCertPool().AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no certificate", opt.CAFile)
+		}
+	}
+	if len(opt.Addrs) == 0 {
+		return nil, errors.New("no address of Nacos is given")
+	}
+	var all []constant.ServerConfig
+	for _, addr := range opt.Addrs {
+		host, port, err := net.SplitHostPort(addr)
+		if err != nil {
+			return nil, err
+		}
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || host == "" || n == 0 || n > 64535 { // gRPC takes the port 1000 above
+			return nil, fmt.Errorf("%q is not host:port with a port from 1 to 64535", addr)
+		}
+		all = append(all, constant.ServerConfig{Scheme: scheme, ContextPath: "/nacos", IpAddr: host, Port: n})
+	}
+	return all, nil
+}
+
+// Close leaves Nacos and removes the SDK's files. Watches should have ended before.
+func (s *Source) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	s.client.CloseClient()
+	return os.RemoveAll(s.dir)
+}
+
+// Get implements liveconfig.Source.
+func (s *Source) Get(ctx context.Context, name string) ([]byte, bool, error) {
+	// The SDK gives an empty text for a document that does not exist; Nacos refuses to keep an empty one.
+	content, err := call(ctx, s, func() (string, error) {
+		return s.client.GetConfig(vo.ConfigParam{DataId: name, Group: s.group})
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	return []byte(content), content != "", nil
+}
+
+// call runs one SDK call beside the caller, who waits no longer than ctx, and notes whether Nacos answered.
+func call[T any](ctx context.Context, s *Source, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		if !s.connected.Load() {
+			s.connecting.Lock()
+			defer s.connecting.Unlock()
+		}
+		if s.closed.Load() {
+			var r result
+			r.err = errors.New("the source is closed")
+			done <- r
+			return
+		}
+		v, err := f()
+		if err == nil {
+			s.connected.Store(true)
+		}
+		done <- result{v, err}
+	}()
+	var zero T
+	select {
+	case r := <-done:
+		s.note(r.err)
+		if r.err != nil {
+			return zero, chat.E(chat.Unavailable, "liveconfig.nacos", r.err)
+		}
+		return r.value, nil
+	case <-ctx.Done():
+		return zero, chat.E(chat.KindOf(ctx.Err()), "liveconfig.nacos", ctx.Err())
+	}
+}
+
+// note logs when Nacos becomes unreachable and when it answers again, once each.
+func (s *Source) note(err error) {
+	state := int32(reached)
+	if err != nil {
+		state = unreachable
+	}
+	if was := s.reachable.Swap(state); was == state {
+		return
+	} else if err != nil {
+		s.up.Set(0)
+		s.log.Warn("Nacos does not give live documents; what is in force stays", "error", err.Error())
+	} else {
+		s.up.Set(1)
+		if was == unreachable {
+			s.log.Info("Nacos gives live documents again")
+		}
+	}
+}
