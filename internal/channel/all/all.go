@@ -1,0 +1,38 @@
+// Package all is the one list of the channels that Parley speaks. A new platform adds a line here.
+package all
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"parley/internal/channel"
+	"parley/internal/channel/wecom/app"
+	"parley/internal/chat"
+)
+
+type constructor func(channel.Settings, channel.Deps) (channel.Channel, error)
+
+func constructors() map[string]constructor {
+	return map[string]constructor{
+		app.Kind: func(s channel.Settings, d channel.Deps) (channel.Channel, error) { return app.New(s, d) },
+	}
+}
+
+// Kinds lists the known words under `kind:`, sorted.
+func Kinds() []string { return slices.Sorted(maps.Keys(constructors())) }
+
+// New makes a channel of one kind from its settings. What is wrong with single fields goes to s; the error (of kind Invalid) is what
+// concerns the channel as a whole: then there is no channel.
+func New(kind string, s channel.Settings, d channel.Deps) (channel.Channel, error) {
+	construct, ok := constructors()[kind]
+	if !ok {
+		return nil, chat.E(chat.Invalid, "channel.new", fmt.Errorf("kind %q is not known; use one of %s", kind, strings.Join(Kinds(), ", ")))
+	}
+	c, err := construct(s, d)
+	if err != nil {
+		return nil, chat.E(chat.Invalid, "channel.new", err)
+	}
+	return c, nil
+}

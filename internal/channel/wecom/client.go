@@ -1,0 +1,127 @@
+package wecom
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/silenceper/wechat/v2/credential"
+	"github.com/silenceper/wechat/v2/util"
+
+	"parley/internal/channel"
+	"parley/internal/chat"
+)
+
+const (
+	callWithin  = 10 * time.Second
+	fetchWithin = 5 * time.Second // well below the time that the lock between replicas lasts
+)
+
+// Account is what WeCom hands out one access token for.
+type Account struct {
+	Tenant string // keeps one tenant from using another's token by naming its CorpID
+	CorpID string
+	Agent  string // the AgentID, or another word that tells the corp's applications apart
+	Secret chat.Secret
+}
+
+// Client calls WeCom's API for one account. It is safe for concurrent use.
+type Client struct {
+	account Account
+	origin  string
+	http    *http.Client
+	tokens  *tokens
+}
+
+// NewClient makes a client. Of d it uses HTTP, Origins.WeCom, Tokens, Locks, Log and Now; replicas that share Tokens and Locks share
+// one access token.
+func NewClient(a Account, d channel.Deps) *Client {
+	installTransport()
+	own := *d.HTTP
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c := &Client{account: a, origin: d.Origins.WeCom, http: &own}
+	c.tokens = newTokens(a, d, c.fetchToken)
+	return c
+}
+
+// Post calls path (as "/cgi-bin/message/send") with the very bytes of body and decodes the answer into out, a pointer to a struct that
+// embeds the library's util.CommonError. A refused token is replaced and the call repeated, once. It blocks for 10 s at most, and a
+// little longer if a token must be fetched. Errors are *chat.Error; Code is the platform's errcode; Maybe says that the call left and
+// its answer is lost.
+func (c *Client) Post(ctx context.Context, path string, body []byte, out any) error {
+	token, err := c.tokens.get(ctx)
+	if err != nil {
+		return err
+	}
+	err = c.post(ctx, path, token, body, out)
+	if !tokenRefused(err) {
+		return err
+	}
+	if token, err = c.tokens.replace(ctx, token); err != nil {
+		return err
+	}
+	return c.post(ctx, path, token, body, out)
+}
+
+func (c *Client) post(ctx context.Context, path string, token chat.Secret, body []byte, out any) error {
+	op := "wecom." + path[strings.LastIndex(path, "/")+1:]
+	ctx, cancel := context.WithTimeout(ctx, callWithin)
+	defer cancel()
+	ctx, x := withClient(ctx, c.http)
+	address := c.origin + path + "?access_token=" + url.QueryEscape(token.Reveal())
+	answer, err := util.HTTPPostContext(ctx, address, body, map[string]string{"Content-Type": "application/json"})
+	if err != nil {
+		return x.lost(op, err)
+	}
+	// The library takes an answer without errcode for success; a gateway's page or another service's JSON is not one.
+	var probe struct {
+		ErrCode *int64 `json:"errcode"`
+	}
+	if json.Unmarshal(answer, &probe) != nil || probe.ErrCode == nil {
+		return x.lost(op, errors.New("the answer is not WeCom's: no errcode"))
+	}
+	err = util.DecodeWithError(answer, out, op)
+	if refusal, ok := errors.AsType[*util.CommonError](err); ok {
+		return errorOf(op, refusal.ErrCode, c.redact(refusal.ErrMsg, token))
+	}
+	if err != nil {
+		return x.lost(op, errors.New("the answer is not WeCom's: a field has the wrong type"))
+	}
+	return nil
+}
+
+// fetchToken asks for a token (document 91039). Asking again while one is valid gives the same one.
+func (c *Client) fetchToken(ctx context.Context) (token chat.Secret, life time.Duration, err error) {
+	const op = "wecom.gettoken"
+	ctx, cancel := context.WithTimeout(ctx, fetchWithin)
+	defer cancel()
+	ctx, x := withClient(ctx, c.http)
+	q := url.Values{"corpid": {c.account.CorpID}, "corpsecret": {c.account.Secret.Reveal()}}
+	answer, err := credential.GetTokenFromServerContext(ctx, c.origin+"/cgi-bin/gettoken?"+q.Encode())
+	switch {
+	case answer.ErrCode != 0:
+		return chat.Secret{}, 0, errorOf(op, answer.ErrCode, c.redact(answer.ErrMsg, chat.Secret{}))
+	case err == nil && answer.AccessToken == "":
+		err = errors.New("the answer holds no access_token")
+	}
+	if err != nil {
+		e := x.lost(op, err)
+		e.Maybe = false // no person sees a token
+		return chat.Secret{}, 0, e
+	}
+	return chat.NewSecret(answer.AccessToken), time.Duration(answer.ExpiresIn) * time.Second, nil
+}
+
+// redact keeps a platform that echoes credentials from putting them into logs.
+func (c *Client) redact(s string, token chat.Secret) string {
+	for _, secret := range []chat.Secret{c.account.Secret, token} {
+		if !secret.IsZero() {
+			s = strings.ReplaceAll(s, secret.Reveal(), secret.String())
+		}
+	}
+	return s
+}

@@ -1,0 +1,102 @@
+package wecom
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Message is what a person does in an application.
+type Message struct {
+	User string `json:"user"`
+	// Type is the MsgType; empty: text, or event if Event is set.
+	Type     string `json:"type,omitempty"`
+	Text     string `json:"text,omitempty"`
+	Event    string `json:"event,omitempty"` // enter_agent, subscribe, click, …
+	EventKey string `json:"event_key,omitempty"`
+	// ID and CreatedAt are given by the platform; set them to deliver an earlier message once more.
+	ID        string    `json:"id,omitempty"`
+	CreatedAt time.Time `json:"created_at,omitzero"`
+}
+
+// Posted is a message and what became of its delivery.
+type Posted struct {
+	Ref
+	Message
+	Acked bool  `json:"acked"`
+	Tries []Try `json:"tries"`
+}
+
+// Try is one delivery.
+type Try struct {
+	URL    string        `json:"url"`
+	At     time.Time     `json:"at"`
+	Took   time.Duration `json:"took"`
+	Status int           `json:"status"` // 0: none came
+	Body   string        `json:"body,omitempty"`
+	Err    string        `json:"err,omitempty"`
+}
+
+// Say posts a person's text. It blocks until a replica acknowledged it or the last try failed; see [Sim.Push].
+func (s *Sim) Say(ctx context.Context, ref Ref, user, text string) (Posted, error) {
+	return s.Push(ctx, ref, Message{User: user, Text: text})
+}
+
+// Enter posts that a person opened the application.
+func (s *Sim) Enter(ctx context.Context, ref Ref, user string) (Posted, error) {
+	return s.Push(ctx, ref, Message{User: user, Event: "enter_agent"})
+}
+
+// Push posts a message, sealed afresh for every try, until it is answered 200 or the tries are used up. The error says that it was not
+// acknowledged; what was tried is in the result either way, and in the ledger.
+func (s *Sim) Push(ctx context.Context, ref Ref, m Message) (Posted, error) {
+	a, err := s.app(ref)
+	if err != nil {
+		return Posted{}, err
+	}
+	m = s.complete(m)
+	doc, err := document(ref, m)
+	if err != nil {
+		return Posted{}, err
+	}
+	p := Posted{Ref: ref, Message: m}
+	for range s.opt.Tries {
+		begun := time.Now()
+		try := s.deliver(ctx, a, doc)
+		p.Tries = append(p.Tries, try)
+		if p.Acked = try.Status == http.StatusOK; p.Acked {
+			break
+		}
+		if len(p.Tries) == s.opt.Tries {
+			err = fmt.Errorf("message %s of %s was not acknowledged in %d tries; the last: status %d %s", m.ID, m.User, len(p.Tries), try.Status, try.Err)
+			break
+		}
+		select {
+		case <-time.After(time.Until(begun.Add(s.opt.AckWithin))):
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		if err != nil {
+			break
+		}
+	}
+	s.ledger.post(p)
+	return p, err
+}
+
+func (s *Sim) complete(m Message) Message {
+	if m.Type == "" {
+		m.Type = "text"
+		if m.Event != "" {
+			m.Type = "event"
+		}
+	}
+	if m.ID == "" && m.Type != "event" { // events have none
+		m.ID = s.newID()
+	}
+	if m.CreatedAt.IsZero() {
+		m.CreatedAt = s.opt.Now()
+	}
+	return m
+}
