@@ -434,7 +434,6 @@ type Started struct {
 	Revision      string                 `protobuf:"bytes,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	Degraded      bool                   `protobuf:"varint,4,opt,name=degraded,proto3" json:"degraded,omitempty"`
 	Fallback      bool                   `protobuf:"varint,5,opt,name=fallback,proto3" json:"fallback,omitempty"`
-	Note          string                 `protobuf:"bytes,6,opt,name=note,proto3" json:"note,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -502,13 +501,6 @@ func (x *Started) GetFallback() bool {
 		return x.Fallback
 	}
 	return false
-}
-
-func (x *Started) GetNote() string {
-	if x != nil {
-		return x.Note
-	}
-	return ""
 }
 
 type Delta struct {
@@ -935,14 +927,13 @@ const file_api_chat_v1_chat_proto_rawDesc = "" +
 	"\astarted\x18\x01 \x01(\v2\x17.parley.chat.v1.StartedH\x00R\astarted\x12-\n" +
 	"\x05delta\x18\x02 \x01(\v2\x15.parley.chat.v1.DeltaH\x00R\x05delta\x126\n" +
 	"\bfinished\x18\x03 \x01(\v2\x18.parley.chat.v1.FinishedH\x00R\bfinishedB\a\n" +
-	"\x05event\"\xa3\x01\n" +
+	"\x05event\"\x8f\x01\n" +
 	"\aStarted\x12\x1a\n" +
 	"\bprovider\x18\x01 \x01(\tR\bprovider\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x1a\n" +
 	"\brevision\x18\x03 \x01(\tR\brevision\x12\x1a\n" +
 	"\bdegraded\x18\x04 \x01(\bR\bdegraded\x12\x1a\n" +
-	"\bfallback\x18\x05 \x01(\bR\bfallback\x12\x12\n" +
-	"\x04note\x18\x06 \x01(\tR\x04note\"\x1b\n" +
+	"\bfallback\x18\x05 \x01(\bR\bfallback\"\x1b\n" +
 	"\x05Delta\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\"\xbe\x01\n" +
 	"\bFinished\x12\x12\n" +

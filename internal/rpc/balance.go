@@ -1,0 +1,146 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"dubbo.apache.org/dubbo-go/v3/cluster/directory"
+	"dubbo.apache.org/dubbo-go/v3/common/constant"
+	"dubbo.apache.org/dubbo-go/v3/common/extension"
+	"dubbo.apache.org/dubbo-go/v3/protocol/base"
+	"dubbo.apache.org/dubbo-go/v3/protocol/result"
+
+	"parley/internal/chat"
+)
+
+// oneTry is dubbo-go's cluster of Parley: one choice, one try. Whether to try again is decided by the turn, which alone knows what was
+// shown already.
+type oneTry struct{}
+
+// Join implements dubbo-go's Cluster.
+func (oneTry) Join(d directory.Directory) base.Invoker { return &clusterInvoker{d} }
+
+type clusterInvoker struct{ directory.Directory }
+
+// Invoke calls one of the listed instances.
+func (c *clusterInvoker) Invoke(ctx context.Context, inv base.Invocation) result.Result {
+	list := c.List(inv)
+	if len(list) == 0 {
+		err := error(chat.E(chat.Unavailable, "rpc.balance", errors.New("no server to answer")))
+		if p, ok := c.Directory.(*pool); ok {
+			err = p.none()
+		}
+		return &result.RPCResult{Err: err}
+	}
+	return extension.GetLoadbalance(extensionName).Select(list, inv).Invoke(ctx, inv)
+}
+
+// leastStreams is dubbo-go's load balance of Parley: the instance with the fewest running streams for its weight. Equal ones are chosen at
+// random, so that many clients at rest do not all begin with the same.
+type leastStreams struct{}
+
+// Select implements dubbo-go's LoadBalance; invokers is not empty.
+func (leastStreams) Select(invokers []base.Invoker, _ base.Invocation) base.Invoker {
+	now := time.Now().UnixNano()
+	start := rand.IntN(len(invokers))
+	var best base.Invoker
+	var bestBusy bool
+	var bestLoad float64
+	for i := range invokers {
+		candidate := invokers[(start+i)%len(invokers)]
+		m := memberOf(candidate)
+		if m == nil {
+			continue
+		}
+		busy, load := m.busy.Load() > now, m.load()
+		if best == nil || bestBusy && !busy || bestBusy == busy && load < bestLoad {
+			best, bestBusy, bestLoad = candidate, busy, load
+		}
+	}
+	if best == nil {
+		return invokers[start]
+	}
+	return best
+}
+
+// busyFor is how long an instance that said it is full is passed over while others have room.
+const busyFor = time.Second
+
+// track is dubbo-go's filter around each instance: it counts the streams that run on it, ends them when the instance is given up, and
+// ejects it when its connection fails.
+type track struct{}
+
+// Invoke implements dubbo-go's Filter.
+func (track) Invoke(ctx context.Context, next base.Invoker, inv base.Invocation) result.Result {
+	m := memberOf(next)
+	if kind, _ := inv.GetAttribute(constant.CallTypeKey); kind != constant.CallServerStream || m == nil {
+		return next.Invoke(ctx, inv)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	life := m.life.Load()
+	unlink := context.AfterFunc(life.ctx, func() { cancel(errHung) })
+	m.streams.Add(1)
+	var once sync.Once
+	release := func() {
+		once.Do(func() {
+			m.streams.Add(-1)
+			unlink()
+			cancel(nil)
+		})
+	}
+	context.AfterFunc(ctx, release) // the caller went away without reading to the end
+	res := next.Invoke(ctx, inv)
+	if err := res.Error(); err != nil {
+		m.judge(err)
+		release()
+		return res
+	}
+	if s, ok := res.Result().(receiver); ok {
+		res.SetResult(&tracked{receiver: s, ctx: ctx, member: m, release: release, op: "rpc." + inv.MethodName()})
+	}
+	return res
+}
+
+// OnResponse implements dubbo-go's Filter.
+func (track) OnResponse(_ context.Context, res result.Result, _ base.Invoker, _ base.Invocation) result.Result {
+	return res
+}
+
+// judge concludes from an error what it says of the instance.
+func (m *member) judge(err error) {
+	switch {
+	case ofConnection(err):
+		m.pool.eject(m, err)
+	case chat.KindOf(err) == chat.Overloaded:
+		m.busy.Store(time.Now().Add(busyFor).UnixNano())
+	}
+}
+
+// tracked is a stream whose end is noticed; its errors are *chat.Error, or io.EOF.
+type tracked struct {
+	receiver
+	ctx     context.Context
+	member  *member
+	release func()
+	op      string
+}
+
+// RecvMsg implements receiver.
+func (t *tracked) RecvMsg(m any) error {
+	err := t.receiver.RecvMsg(m)
+	if err == nil {
+		t.member.hear()
+		return nil
+	}
+	defer t.release()
+	if errors.Is(err, io.EOF) {
+		return io.EOF
+	}
+	e := decodeError(t.ctx, t.op, err)
+	t.member.judge(e)
+	return e
+}

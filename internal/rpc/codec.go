@@ -1,0 +1,120 @@
+package rpc
+
+import (
+	"errors"
+	"time"
+
+	chatv1 "parley/api/chat/v1"
+	"parley/internal/chat"
+)
+
+func encodeRequest(r chat.Request) *chatv1.CompleteRequest {
+	out := &chatv1.CompleteRequest{
+		Tenant: r.Tenant, Conversation: r.Conversation, Turn: r.Turn, Attempt: count(r.Attempt), User: r.User, Model: r.Model,
+		System: r.System, Question: r.Question, MaxOutput: count(r.MaxOutput), Deltas: r.Deltas,
+		DeltaGapMs: count(int(r.DeltaGap.Milliseconds())),
+	}
+	for _, t := range r.History {
+		out.History = append(out.History, &chatv1.Turn{
+			Question: t.Question, Answer: t.Answer, QuestionTokens: count(t.QuestionTokens), AnswerTokens: count(t.AnswerTokens),
+		})
+	}
+	if len(r.Keys) > 0 {
+		out.Keys = make(map[string]*chatv1.Keys, len(r.Keys))
+	}
+	for provider, secrets := range r.Keys {
+		keys := &chatv1.Keys{}
+		for _, s := range secrets {
+			keys.Key = append(keys.Key, s.Reveal())
+		}
+		out.Keys[provider] = keys
+	}
+	if r.Providers != nil { // an empty list is a list: nobody may see the data
+		out.Providers = &chatv1.Providers{Name: r.Providers}
+	}
+	return out
+}
+
+func decodeRequest(r *chatv1.CompleteRequest) chat.Request {
+	out := chat.Request{
+		Tenant: r.GetTenant(), Conversation: r.GetConversation(), Turn: r.GetTurn(), Attempt: int(r.GetAttempt()), User: r.GetUser(),
+		Model: r.GetModel(), System: r.GetSystem(), Question: r.GetQuestion(), MaxOutput: int(r.GetMaxOutput()), Deltas: r.GetDeltas(),
+		DeltaGap: time.Duration(r.GetDeltaGapMs()) * time.Millisecond,
+	}
+	for _, t := range r.GetHistory() {
+		out.History = append(out.History, chat.Turn{
+			Question: t.GetQuestion(), Answer: t.GetAnswer(),
+			QuestionTokens: int(t.GetQuestionTokens()), AnswerTokens: int(t.GetAnswerTokens()),
+		})
+	}
+	if len(r.GetKeys()) > 0 {
+		out.Keys = make(map[string][]chat.Secret, len(r.GetKeys()))
+	}
+	for provider, keys := range r.GetKeys() {
+		for _, k := range keys.GetKey() {
+			out.Keys[provider] = append(out.Keys[provider], chat.NewSecret(k))
+		}
+	}
+	if r.GetProviders() != nil {
+		out.Providers = append([]string{}, r.GetProviders().GetName()...)
+	}
+	return out
+}
+
+func encodeEvent(e chat.Event) (*chatv1.CompleteEvent, error) {
+	switch e.Kind {
+	case chat.Started:
+		return &chatv1.CompleteEvent{Event: &chatv1.CompleteEvent_Started{Started: encodeStart(e.Start)}}, nil
+	case chat.Delta:
+		return &chatv1.CompleteEvent{Event: &chatv1.CompleteEvent_Delta{Delta: &chatv1.Delta{Text: e.Text}}}, nil
+	case chat.Finished:
+		r := e.Reply
+		return &chatv1.CompleteEvent{Event: &chatv1.CompleteEvent_Finished{Finished: &chatv1.Finished{
+			Text: r.Text, FinishReason: r.FinishReason,
+			Usage: &chatv1.Usage{
+				Input: count(r.Usage.Input), Cached: count(r.Usage.Cached), Output: count(r.Usage.Output),
+				Reasoning: count(r.Usage.Reasoning), Estimated: r.Usage.Estimated,
+			},
+			QuestionTokens: count(r.QuestionTokens), AnswerTokens: count(r.AnswerTokens),
+		}}}, nil
+	default:
+		return nil, chat.E(chat.Internal, "rpc.event", errors.New("an event of no kind"))
+	}
+}
+
+// decodeEvent reports false for an event that this release does not know: a newer server may send more, and they are passed over.
+func decodeEvent(e *chatv1.CompleteEvent) (chat.Event, bool) {
+	switch ev := e.GetEvent().(type) {
+	case *chatv1.CompleteEvent_Started:
+		return chat.Event{Kind: chat.Started, Start: decodeStart(ev.Started)}, true
+	case *chatv1.CompleteEvent_Delta:
+		return chat.Event{Kind: chat.Delta, Text: ev.Delta.GetText()}, true
+	case *chatv1.CompleteEvent_Finished:
+		f, u := ev.Finished, ev.Finished.GetUsage()
+		return chat.Event{Kind: chat.Finished, Reply: chat.Reply{
+			Text: f.GetText(), FinishReason: f.GetFinishReason(),
+			Usage: chat.Usage{
+				Input: int(u.GetInput()), Cached: int(u.GetCached()), Output: int(u.GetOutput()),
+				Reasoning: int(u.GetReasoning()), Estimated: u.GetEstimated(),
+			},
+			QuestionTokens: int(f.GetQuestionTokens()), AnswerTokens: int(f.GetAnswerTokens()),
+		}}, true
+	default:
+		return chat.Event{}, false
+	}
+}
+
+func encodeStart(s chat.Start) *chatv1.Started {
+	return &chatv1.Started{
+		Provider: s.Provider, Model: s.Model, Revision: s.Revision, Degraded: s.Degraded, Fallback: s.Fallback,
+	}
+}
+
+func decodeStart(s *chatv1.Started) chat.Start {
+	return chat.Start{
+		Provider: s.GetProvider(), Model: s.GetModel(), Revision: s.GetRevision(), Degraded: s.GetDegraded(), Fallback: s.GetFallback(),
+	}
+}
+
+// count keeps a negative number from becoming four billion on the wire.
+func count(n int) uint32 { return uint32(max(n, 0)) }

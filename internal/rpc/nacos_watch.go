@@ -1,0 +1,135 @@
+package rpc
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	dubbo "dubbo.apache.org/dubbo-go/v3/common/constant"
+	"dubbo.apache.org/dubbo-go/v3/registry"
+	"github.com/nacos-group/nacos-sdk-go/v2/clients/naming_client/naming_grpc"
+	"github.com/nacos-group/nacos-sdk-go/v2/model"
+)
+
+const (
+	// nacosPoll finds what a lost push would hide.
+	nacosPoll = 2 * time.Second
+	// nacosForgets is how long after a lost connection an instance that is missing in Nacos is still believed in: a restarted Nacos is
+	// empty until its servers have registered again.
+	nacosForgets = 15 * time.Second
+)
+
+// watch follows the service in Nacos. A push only says that something changed; what there is, a query says, so that lost and late pushes
+// are the same. While Nacos is down, the last list stays in force.
+func (r *nacosRegistry) watch(l registry.NotifyListener) {
+	pushed := make(chan struct{}, 1)
+	client, err := r.opts.naming(r.ctx, func() {
+		select {
+		case pushed <- struct{}{}:
+		default:
+		}
+	})
+	if err != nil {
+		r.log.Error("nacos: cannot look for servers", "err", err)
+		return
+	}
+	defer client.CloseClient()
+	tick := time.NewTicker(nacosTick)
+	defer tick.Stop()
+	w := &watcher{registry: r, client: client, listener: l}
+	for {
+		w.step()
+		select {
+		case <-r.ctx.Done():
+			return
+		case <-pushed:
+			w.next = time.Time{}
+		case <-tick.C:
+		}
+	}
+}
+
+// watcher is the state of watch; one goroutine owns it.
+type watcher struct {
+	registry   *nacosRegistry
+	client     *naming_grpc.NamingGrpcProxy
+	listener   registry.NotifyListener
+	subscribed bool
+	lost       time.Time // when the connection was last seen down; zero: never
+	complained bool
+	next       time.Time // of the next query
+	last       map[string]model.Instance
+}
+
+func (w *watcher) step() {
+	if !w.client.ServerHealthy() {
+		w.subscribed, w.next = false, time.Time{}
+		if w.last != nil {
+			w.lost = time.Now()
+		}
+		w.complain("no connection")
+		return
+	}
+	if time.Now().Before(w.next) {
+		return
+	}
+	w.next = time.Now().Add(nacosPoll)
+	if !w.subscribed {
+		_, err := w.client.Subscribe(nacosService, nacosGroup, "")
+		w.subscribed = err == nil
+	}
+	found, err := w.client.QueryInstancesOfService(nacosService, nacosGroup, "", 0, false)
+	if err != nil {
+		w.complain(err.Error())
+		return
+	}
+	w.complained = false
+	w.tell(found.Hosts)
+}
+
+func (w *watcher) complain(why string) {
+	if !w.complained && w.registry.ctx.Err() == nil {
+		w.complained = true
+		w.registry.log.Warn("nacos: cannot be asked for servers; the last list stays in force",
+			"addrs", w.registry.opts.Addrs, "servers", len(w.last), "err", why)
+	}
+}
+
+// tell gives the listener the list if it changed.
+func (w *watcher) tell(hosts []model.Instance) {
+	now := make(map[string]model.Instance, len(hosts))
+	for _, h := range hosts {
+		if usable(h) {
+			now[h.Ip+" "+strconv.FormatUint(h.Port, 10)] = h
+		}
+	}
+	if time.Since(w.lost) < nacosForgets {
+		for k, h := range w.last {
+			if _, ok := now[k]; !ok {
+				now[k] = h
+			}
+		}
+	}
+	if w.last != nil && maps.EqualFunc(now, w.last, sameInstance) {
+		return
+	}
+	w.last = now
+	var events []*registry.ServiceEvent
+	for _, k := range slices.Sorted(maps.Keys(now)) {
+		h := now[k]
+		events = append(events, instanceEvent(h.Ip, strconv.FormatUint(h.Port, 10), [][2]string{
+			{dubbo.WeightKey, strconv.FormatFloat(h.Weight, 'g', -1, 64)},
+			{paramEnabled, strconv.FormatBool(h.Enable)},
+		}))
+	}
+	w.listener.NotifyAll(events, func() {})
+}
+
+// usable leaves out what is registered under the service's name and is no Triple server.
+func usable(h model.Instance) bool {
+	p := h.Metadata[dubbo.NacosProtocolKey]
+	return h.Ip != "" && h.Port != 0 && (p == "" || p == dubbo.TriProtocol)
+}
+
+func sameInstance(a, b model.Instance) bool { return a.Weight == b.Weight && a.Enable == b.Enable }

@@ -1,0 +1,94 @@
+package rpc
+
+import (
+	"time"
+
+	"parley/internal/chat"
+	"parley/internal/telemetry"
+)
+
+// TLS names the PEM files of one side. All of CA, Cert and Key, or none: a part of them is an error, never plaintext. The files are read
+// again when they change, at the next handshake.
+type TLS struct {
+	CA   string // the authorities that may have signed the other side's certificate; nothing else is trusted
+	Cert string
+	Key  string
+	// ServerName is what a client expects in the server's certificate; empty: the host of the address it dials. Servers ignore it.
+	ServerName string
+}
+
+// Nacos says how to reach a Nacos registry.
+type Nacos struct {
+	Addrs     []string // host:port of the HTTP port; gRPC is taken to be at port+1000, as Nacos has it
+	Namespace string   // empty: public
+	Username  string
+	Password  chat.Secret
+	CA        string // a PEM file; not empty: speak TLS, and trust only these authorities
+}
+
+// Registry says where instances are found, and where a server announces itself.
+type Registry struct {
+	Mode   string   // "nacos" or "direct"
+	Direct []string // direct: the servers' host:port; a server ignores them
+	Nacos  Nacos
+}
+
+// The registry modes.
+const (
+	ModeNacos  = "nacos"
+	ModeDirect = "direct"
+)
+
+// ServerOptions configure a [Server]. Zero values of Streams, Drain and Linger take defaults.
+type ServerOptions struct {
+	Listen string // host:port; an empty or wildcard host means every interface
+	// Advertise is the host, or host:port, that clients are told; empty: the listener's host, or for a wildcard the first
+	// non-loopback address of this machine.
+	Advertise string
+	TLS       TLS
+	Insecure  bool // allow plaintext beyond loopback
+	Registry  Registry
+	Streams   int           // running completions at once, 20,000 by default; above it a call is answered Overloaded
+	Drain     time.Duration // how long running completions may go on after the end was asked for, 190 s by default
+	Linger    time.Duration // how long new calls are still taken after leaving the registry, 700 ms by default
+	Handler   Handler
+	Documents func() []Document // for Inspect; may be nil
+	Version   string
+	Telemetry *telemetry.Telemetry // nil: none
+}
+
+// ClientOptions configure a [Client].
+type ClientOptions struct {
+	TLS       TLS
+	Insecure  bool // allow plaintext to servers beyond loopback: the requests carry provider keys
+	Registry  Registry
+	Telemetry *telemetry.Telemetry // nil: none
+}
+
+const (
+	defaultStreams = 20_000
+	defaultDrain   = 190 * time.Second
+	// A client's probe comes every 300 ms: within this time all have seen that the server leaves, and none is refused.
+	defaultLinger = 700 * time.Millisecond
+	// maxMessage bounds a request and an event in bytes: a context of a million tokens fits.
+	maxMessage = 16 << 20
+)
+
+func (o ServerOptions) withDefaults() ServerOptions {
+	if o.Streams <= 0 {
+		o.Streams = defaultStreams
+	}
+	if o.Drain <= 0 {
+		o.Drain = defaultDrain
+	}
+	if o.Linger <= 0 {
+		o.Linger = defaultLinger
+	}
+	if o.Documents == nil {
+		o.Documents = func() []Document { return nil }
+	}
+	if o.Telemetry == nil {
+		o.Telemetry = telemetry.Discard()
+	}
+	return o
+}
