@@ -1,0 +1,80 @@
+package ledger
+
+import (
+	"fmt"
+	"hash/fnv"
+	"regexp"
+	"strconv"
+)
+
+// ID names one question: the n-th message (from 1) of a person.
+type ID struct {
+	Person string
+	N      int
+}
+
+func (id ID) String() string { return id.Person + "." + strconv.Itoa(id.N) }
+
+// Line is one message of the context that a model is given.
+type Line struct {
+	Role string // user, assistant; others are not part of a conversation
+	Text string
+}
+
+var (
+	question = regexp.MustCompile(`【问 ([^ 】]+)\.([0-9]+)】`)
+	answer   = regexp.MustCompile(`【答 ([^ 】]+)\.([0-9]+) ([0-9a-f]{8})】`)
+)
+
+// Question is the text in which a person asks question id. The person's name holds neither spaces nor brackets.
+func Question(id ID) string { return fmt.Sprintf("【问 %s】请回答。", id) }
+
+// Answer is the model's answer to the last of a context's lines: it names the question and digests all that came before. Around both
+// the product and the simulator may add what they like, so only the frames in brackets count.
+func Answer(context []Line) string {
+	var said []string
+	var asked ID
+	for _, l := range context {
+		switch l.Role {
+		case "user":
+			id, ok := parse(question, l.Text)
+			if !ok {
+				return "（这不是编号的问题）"
+			}
+			asked = id
+			said = append(said, frame(question, l.Text))
+		case "assistant":
+			said = append(said, frame(answer, l.Text))
+		}
+	}
+	return fmt.Sprintf("【答 %s %s】", asked, digest(said))
+}
+
+func digest(said []string) string {
+	h := fnv.New32a()
+	for _, s := range said {
+		_, _ = h.Write([]byte(s))
+		_, _ = h.Write([]byte{0})
+	}
+	return fmt.Sprintf("%08x", h.Sum32())
+}
+
+// frame is the part of a text that counts; a text without one counts as a whole.
+func frame(kind *regexp.Regexp, text string) string {
+	if f := kind.FindString(text); f != "" {
+		return f
+	}
+	return text
+}
+
+// Answered tells which question a shown text answers.
+func Answered(text string) (ID, bool) { return parse(answer, text) }
+
+func parse(kind *regexp.Regexp, text string) (ID, bool) {
+	m := kind.FindStringSubmatch(text)
+	if m == nil {
+		return ID{}, false
+	}
+	n, err := strconv.Atoi(m[2])
+	return ID{m[1], n}, err == nil
+}
