@@ -60,8 +60,9 @@ func New(o Options) (*Service, error) {
 // Close gives idle connections back. Turns that run go on.
 func (s *Service) Close() { s.clients.close() }
 
-// Complete answers one turn: Started (again after each fallback), deltas if wanted, Finished. It calls emit from this goroutine, in
-// order, and blocks until the last event or the error; an error of emit ends the turn as Canceled. All errors are *chat.Error; those of
+// Complete answers one turn: Started (again after each fallback), if wanted a delta for every piece that the provider sends (DeltaGap is for
+// whoever puts them on a wire), Finished. It calls emit from this goroutine, in order, and blocks until the last event or the error; an
+// error of emit ends the turn as Canceled. All errors are *chat.Error; those of
 // retryable kinds may succeed on another try, not before RetryAfter.
 func (s *Service) Complete(ctx context.Context, req chat.Request, emit func(chat.Event) error) error {
 	table := s.table()
@@ -81,11 +82,6 @@ func (s *Service) Complete(ctx context.Context, req chat.Request, emit func(chat
 	limit := table.Deadlines().Turn
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, lateError("the whole turn took more than", limit))
 	defer cancel()
-	gap := req.DeltaGap
-	if gap <= 0 {
-		gap = defaultGap
-	}
-	t := &turn{Service: s, table: table, req: req, question: question, emit: emit,
-		deltas: &deltas{emit: emit, on: req.Deltas, gap: gap}}
+	t := &turn{Service: s, table: table, req: req, question: question, emit: emit}
 	return t.run(ctx, choices)
 }

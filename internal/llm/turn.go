@@ -17,8 +17,8 @@ type turn struct {
 	req      chat.Request
 	question int // tokens
 	emit     func(chat.Event) error
-	deltas   *deltas
 	calls    int
+	visible  bool // the person has seen a piece of an answer
 	failures []*chat.Error
 }
 
@@ -34,7 +34,7 @@ func (t *turn) run(ctx context.Context, choices []route.Choice) error {
 				return nil
 			}
 			t.failures = append(t.failures, failure)
-			if ctx.Err() != nil || t.deltas.visible || !mayFallBack(failure.Kind) {
+			if ctx.Err() != nil || t.visible || !mayFallBack(failure.Kind) {
 				return failure
 			}
 			// The key that failed rests now, so that the next try takes another; without a call, none was free.
@@ -124,7 +124,11 @@ func (t *turn) call(ctx context.Context, client Provider, c route.Choice, key ch
 			first = false
 			t.metrics.first.WithLabelValues(c.Provider.Name, c.Model).Observe(time.Since(began).Seconds())
 		}
-		if err := t.deltas.add(text); err != nil {
+		if text == "" || !t.req.Deltas {
+			return nil
+		}
+		t.visible = true
+		if err := t.emit(chat.Event{Kind: chat.Delta, Text: text}); err != nil {
 			return gone{err}
 		}
 		return nil
@@ -164,11 +168,7 @@ func (t *turn) finish(c route.Choice, start chat.Start, p prompt, a Answer) *cha
 		reply.Usage = chat.Usage{Input: p.tokens, Output: familyOf(c.Model).bound(a.Text, reply.AnswerTokens), Estimated: true}
 	}
 	t.metrics.used(c, reply.Usage)
-	err := t.deltas.flush()
-	if err == nil {
-		err = t.emit(chat.Event{Kind: chat.Finished, Reply: reply})
-	}
-	if err != nil {
+	if err := t.emit(chat.Event{Kind: chat.Finished, Reply: reply}); err != nil {
 		return chat.E(chat.Canceled, opComplete, err)
 	}
 	return nil

@@ -47,7 +47,7 @@ func (d *decoder) document(data []byte) *yaml.Node {
 var yamlLine = regexp.MustCompile(`line (\d+): `)
 
 func (d *decoder) syntax(err error) {
-	text, line := strings.TrimPrefix(err.Error(), "yaml: "), 0
+	text, line := strings.TrimPrefix(err.Error(), "yaml: "), 1 // yaml.v3 leaves the first line unsaid
 	if m := yamlLine.FindStringSubmatch(text); m != nil {
 		line, _ = strconv.Atoi(m[1])
 		text = strings.Replace(text, m[0], "", 1)

@@ -131,6 +131,10 @@ func (p *parser) provider(name string, at, n *yaml.Node) {
 			p.items(n, where, true, func(n *yaml.Node, w string) { p.key(v, n, w) })
 		},
 	})
+	if n.Kind != yaml.MappingNode && len(p.List) > before {
+		p.faulty[name] = true
+		return
+	}
 	p.dialect(v, n, where)
 	if v.Dialect == simulated {
 		if !absent(base) {
