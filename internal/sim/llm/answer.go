@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// message is one of a request's messages.
-type message struct {
+// Message is one of a request's messages.
+type Message struct {
 	Role    string `json:"role"`
 	Content string `json:"content"`
 }

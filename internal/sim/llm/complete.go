@@ -10,7 +10,7 @@ import (
 
 type request struct {
 	Model         string    `json:"model"`
-	Messages      []message `json:"messages"`
+	Messages      []Message `json:"messages"`
 	Stream        bool      `json:"stream"`
 	User          string    `json:"user"`
 	StreamOptions struct {
@@ -44,7 +44,7 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, key string) {
 	}
 	c := &completion{w: w, r: r, req: req, pace: *s.pace.Load(), fault: s.rules.strike(req.Model, entry.Last, key),
 		id: fmt.Sprintf("chatcmpl-%d", e.ID), created: e.At.Unix(), input: entry.InputTokens}
-	c.list = pieces(Answer(entry.Earlier, entry.Last), c.pace.Chunks)
+	c.list = pieces(s.answer(req.Messages, entry), c.pace.Chunks)
 	defer func() { s.ledger.end(e, c.outcome, c.fault.Kind, c.sent) }()
 	c.outcome = Cancelled
 	c.outcome = c.run()

@@ -26,12 +26,15 @@ type Options struct {
 	Pace  Pace
 	Keys  []string // accepted; none: any, and none at all
 	Rules []Rule
+	// Answer makes the answer to a request's messages, for tests that ask more of it than [Answer] tells; nil: [Answer].
+	Answer func([]Message) string
 }
 
 // Server is the simulator; it is an http.Handler, safe for concurrent use.
 type Server struct {
 	mux    *http.ServeMux
 	keys   map[string]bool
+	custom func([]Message) string
 	pace   atomic.Pointer[Pace]
 	rules  rules
 	ledger ledger
@@ -39,7 +42,7 @@ type Server struct {
 
 // New makes a simulator.
 func New(o Options) *Server {
-	s := &Server{mux: http.NewServeMux(), keys: map[string]bool{}}
+	s := &Server{mux: http.NewServeMux(), keys: map[string]bool{}, custom: o.Answer}
 	for _, k := range o.Keys {
 		s.keys[k] = true
 	}
@@ -156,4 +159,11 @@ func writeError(w http.ResponseWriter, status int, typ, code string) {
 
 func errorBody(typ, code string) string {
 	return `{"error":{"message":"simulated","type":` + strconv.Quote(typ) + `,"param":null,"code":` + strconv.Quote(code) + `}}`
+}
+
+func (s *Server) answer(messages []Message, e Entry) string {
+	if s.custom != nil {
+		return s.custom(messages)
+	}
+	return Answer(e.Earlier, e.Last)
 }
