@@ -1,0 +1,123 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Node is one Parley process.
+type Node struct {
+	*Process
+	Addr string // a client's public address, a server's RPC address
+	Ops  string
+	rig  *Rig
+	role string
+	env  []string
+}
+
+// readyWithin bounds a start. Nothing is measured with it.
+const readyWithin = 60 * time.Second
+
+// StartClient starts a client service of the tenant and returns once it is ready. extra is YAML added to its client.yaml.
+func (r *Rig) StartClient(ctx context.Context, name string, c Company, extra string) (*Node, error) {
+	return r.startNode(ctx, "client", name, c.env(), func(addr, ops string) string {
+		return fmt.Sprintf(`http:     {listen: %q, ops: %q}
+redis:    {addrs: [%q]}
+tenants:  [%s]
+platforms: {wecom: %q}
+`, addr, ops, r.Redis.Addr, c.Tenant, c.Platform) + r.live() + extra
+	})
+}
+
+// StartServer starts a server instance that may call the origin and returns once it is ready, that is, registered.
+func (r *Rig) StartServer(ctx context.Context, name, origin, extra string) (*Node, error) {
+	return r.startNode(ctx, "server", name, []string{"OPENAI_API_KEY=sk-rig"}, func(addr, ops string) string {
+		return fmt.Sprintf(`rpc:      {listen: %q}
+http:     {ops: %q}
+outbound: [%q]
+`, addr, ops, origin) + r.live() + extra
+	})
+}
+
+func (r *Rig) live() string {
+	return fmt.Sprintf("registry: {mode: nacos, nacos: {addrs: [%q], namespace: %q}}\nlive:     {source: nacos}\n", r.Nacos.Addr, r.Nacos.Namespace)
+}
+
+func (r *Rig) startNode(ctx context.Context, role, name string, env []string, config func(addr, ops string) string) (*Node, error) {
+	n := &Node{rig: r, role: role, env: env}
+	for _, into := range []*string{&n.Addr, &n.Ops} {
+		var err error
+		if *into, err = freeAddr(); err != nil {
+			return nil, err
+		}
+	}
+	if err := os.WriteFile(r.configOf(name), []byte(config(n.Addr, n.Ops)), 0o600); err != nil {
+		return nil, err
+	}
+	if err := n.start(ctx, name); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+func (r *Rig) configOf(name string) string { return filepath.Join(r.Dir, name+".yaml") }
+
+func (n *Node) start(ctx context.Context, name string) (err error) {
+	if n.Process, err = n.rig.spawn(name, n.env, n.rig.binary, n.role, "--config", n.rig.configOf(name)); err != nil {
+		return err
+	}
+	return n.ready(ctx)
+}
+
+func (n *Node) ready(ctx context.Context) error {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	defer cancel()
+	err := n.waitFor(ctx, "ready", func(ctx context.Context) error {
+		body, err := get(ctx, "http://"+n.Ops+"/readyz")
+		if err == nil {
+			body.Close()
+		}
+		return err
+	})
+	if err == nil {
+		n.rig.Logf("%s is ready after %s", n.Name, time.Since(began).Round(10*time.Millisecond))
+	}
+	return err
+}
+
+// Restart starts a node that has ended again, with the same configuration and addresses.
+func (n *Node) Restart(ctx context.Context) (*Node, error) {
+	if n.Alive() {
+		return nil, fmt.Errorf("%s has not ended", n.Name)
+	}
+	again := &Node{Addr: n.Addr, Ops: n.Ops, rig: n.rig, role: n.role, env: n.env}
+	return again, again.start(ctx, n.Name)
+}
+
+// Metrics scrapes the node.
+func (n *Node) Metrics(ctx context.Context) (Metrics, error) {
+	return scrape(ctx, "http://"+n.Ops+"/metrics")
+}
+
+// Status runs `parley status` with the node's configuration and returns what it printed.
+func (n *Node) Status(ctx context.Context) (string, error) {
+	p, err := n.rig.spawn("status", n.env, n.rig.binary, "status", "--config", n.rig.configOf(n.Name))
+	if err != nil {
+		return "", err
+	}
+	select {
+	case <-p.Done():
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	out := p.Tail(1000)
+	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+		return out, fmt.Errorf("parley status ended with status %d: %s", code, strings.TrimSpace(out))
+	}
+	return out, nil
+}

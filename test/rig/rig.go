@@ -1,0 +1,191 @@
+package rig
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"parley/test/realdeps"
+)
+
+// Options say what a rig is to have.
+type Options struct {
+	Keep bool      // leave the folder with all logs behind
+	Log  io.Writer // what the rig does, one line each; nil: nothing
+}
+
+// Rig is a running set of programs. Its methods are safe for concurrent use, Close apart.
+type Rig struct {
+	Dir   string // the folder of all files: NAME.log is what the process NAME printed
+	Redis *realdeps.Server
+	Nacos Nacos
+
+	keep   bool
+	log    io.Writer
+	binary string // bin/parley
+	llmsim string
+
+	mu        sync.Mutex
+	documents []string
+	closers   []func()
+}
+
+// New builds the programs and starts a Redis that fsyncs every write, as production has it, and uses the Nacos at PARLEY_TEST_NACOS
+// (host:port) or starts one, which takes 15 to 60 s. Whoever gets a Rig must Close it, at best in a defer.
+func New(ctx context.Context, o Options) (*Rig, error) {
+	dir, err := os.MkdirTemp("", "parley-rig-")
+	if err != nil {
+		return nil, err
+	}
+	r := &Rig{Dir: dir, keep: o.Keep, log: o.Log}
+	if r.log == nil {
+		r.log = io.Discard
+	}
+	if err := r.setUp(ctx); err != nil {
+		r.keep = r.keep || ctx.Err() == nil // the logs may say why
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *Rig) setUp(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{r.build, r.startRedis, r.startNacos} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Logf notes what the rig does.
+func (r *Rig) Logf(format string, args ...any) {
+	fmt.Fprintf(r.log, time.Now().Format("15:04:05.000 ")+format+"\n", args...)
+}
+
+// Close ends all processes and removes the folder, unless it is kept.
+func (r *Rig) Close() {
+	r.mu.Lock()
+	closers := r.closers
+	r.closers = nil
+	r.mu.Unlock()
+	for i := len(closers) - 1; i >= 0; i-- {
+		closers[i]()
+	}
+	if r.keep {
+		fmt.Fprintln(os.Stderr, "rig: the logs are in", r.Dir)
+		return
+	}
+	_ = os.RemoveAll(r.Dir)
+}
+
+// atEnd runs f when the rig is closed, the latest first.
+func (r *Rig) atEnd(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closers = append(r.closers, f)
+}
+
+func (r *Rig) build(ctx context.Context) error {
+	root, err := Root(ctx)
+	if err != nil {
+		return err
+	}
+	r.binary, r.llmsim = filepath.Join(r.Dir, "parley"), filepath.Join(r.Dir, "llmsim")
+	for out, pkg := range map[string]string{r.binary: "./cmd/parley", r.llmsim: "./test/llmsim"} {
+		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", out, pkg)
+		cmd.Dir = root
+		if said, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("go build %s: %w\n%s", pkg, err, said)
+		}
+	}
+	return nil
+}
+
+// Root is the project's folder, wherever below it the program runs.
+func Root(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", fmt.Errorf("go env GOMOD: %w", err)
+	}
+	mod := strings.TrimSpace(string(out))
+	if mod == "" || mod == os.DevNull {
+		return "", errors.New("not inside the project: no go.mod")
+	}
+	return filepath.Dir(mod), nil
+}
+
+func (r *Rig) startRedis(ctx context.Context) (err error) {
+	r.Redis, err = r.dependency(ctx, "redis", func(dir string) (*realdeps.Server, error) {
+		return realdeps.StartRedis(ctx, realdeps.Redis{Dir: dir, Args: []string{
+			"--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction",
+		}})
+	})
+	return err
+}
+
+func (r *Rig) startNacos(ctx context.Context) error {
+	r.Nacos = Nacos{Addr: os.Getenv("PARLEY_TEST_NACOS"), Namespace: "parley-rig-" + strings.ToLower(rand.Text()[:12])}
+	if r.Nacos.Addr == "" {
+		s, err := r.dependency(ctx, "nacos", func(dir string) (*realdeps.Server, error) {
+			return realdeps.StartNacos(ctx, realdeps.Nacos{Dir: dir})
+		})
+		if err != nil {
+			return err
+		}
+		r.Nacos.Addr = s.Addr
+	}
+	if err := r.Nacos.create(ctx); err != nil {
+		return fmt.Errorf("nacos at %s: %w", r.Nacos.Addr, err)
+	}
+	r.atEnd(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := r.Nacos.drop(ctx, r.documents); err != nil {
+			r.Logf("namespace %s stays: %v", r.Nacos.Namespace, err)
+		}
+	})
+	return nil
+}
+
+func (r *Rig) dependency(ctx context.Context, name string, start func(dir string) (*realdeps.Server, error)) (*realdeps.Server, error) {
+	dir := filepath.Join(r.Dir, name)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	s, err := start(dir)
+	if err != nil {
+		return nil, err
+	}
+	r.atEnd(s.Stop)
+	r.Logf("%s (pid %d) on %s, ready after %s", name, s.PID(), s.Addr, time.Since(began).Round(10*time.Millisecond))
+	return s, ctx.Err()
+}
+
+// Publish writes a live document, or replaces it.
+func (r *Rig) Publish(ctx context.Context, id, content string) error {
+	r.mu.Lock()
+	r.documents = append(r.documents, id)
+	r.mu.Unlock()
+	return r.Nacos.Publish(ctx, id, content)
+}
+
+// spawn starts a program that ends with the rig.
+func (r *Rig) spawn(name string, env []string, program string, args ...string) (*Process, error) {
+	p, err := start(r.Dir, name, env, program, args...)
+	if err != nil {
+		return nil, err
+	}
+	r.atEnd(p.Kill)
+	r.Logf("%s is process %d", name, p.PID())
+	return p, nil
+}
