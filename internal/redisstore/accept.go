@@ -1,0 +1,130 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"parley/internal/chat"
+	"parley/internal/conversation"
+)
+
+// Accept implements conversation.Store. The limit of a user counts within a shard (a person's conversations may lie in several); that of
+// waiting messages counts the other shards as they were at most waitingAge ago.
+func (s *Store) Accept(ctx context.Context, m chat.Message, opt conversation.AcceptOptions) (conversation.Accepted, error) {
+	const op = "accept"
+	out := conversation.Accepted{Shard: conversation.ShardOf(m.Conversation)}
+	if opt.DedupeFor <= 0 || m.Once != "" && m.OnceFor <= 0 {
+		return out, invalid(op, errTTL)
+	}
+	body, err := encodeMessage(m)
+	if err != nil {
+		return out, invalid(op, fmt.Errorf("the message cannot be stored: %w", err))
+	}
+	key := m.Conversation
+	once, stop := "", 0
+	if m.Once != "" {
+		once = "1:" + name(key.Channel, m.Once)
+	}
+	if opt.Stop {
+		stop = 1
+	}
+	w := s.waitingOf(key.Tenant)
+	others, refresh := w.others(out.Shard.Index, opt.Waiting > 0)
+	v, err := s.each(ctx, op, s.scripts.accept, []string{prefix(out.Shard)}, w.refresher(ctx, refresh, key.Tenant),
+		handle(key), body, stop, "d:"+name(key.Channel, m.ID), millis(opt.DedupeFor), once, millis(m.OnceFor),
+		"r:"+name(key.Channel, m.User), opt.UserPerMinute, opt.Waiting, others,
+		stopChannel(""), fmt.Sprintf("%s %d", name(key.Tenant), out.Shard.Index))
+	w.learn(refresh)
+	if err != nil {
+		return out, err
+	}
+	switch r := list(v[0]); {
+	case len(r) == 0:
+		return out, failure(op, errors.New("the script answered nothing"))
+	case number(r[0]) == 1:
+		out.Duplicate = true
+	case number(r[0]) == 2:
+		out.Ignored = true
+	default:
+		out.Seq, out.Ready = number(r[1]), number(r[3]) == 1
+		if shed := text(r[2]); shed != "-" {
+			out.Shed = conversation.Shed(shed)
+		}
+	}
+	return out, nil
+}
+
+// waitingAge is how old the known number of messages waiting in a tenant's other shards may be.
+const waitingAge = 250 * time.Millisecond
+
+// waiting is what this process knows of a tenant's waiting messages, by shard.
+type waiting struct {
+	mu   sync.Mutex
+	n    [conversation.Shards]int64
+	read time.Time
+}
+
+// counts is a reading under way.
+type counts [conversation.Shards]*redis.StringCmd
+
+func (s *Store) waitingOf(tenant string) *waiting {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.waiting[tenant]
+	if w == nil {
+		w = &waiting{}
+		s.waiting[tenant] = w
+	}
+	return w
+}
+
+// others sums up the shards but one. If the figures are old, the caller is to read them: it gets a place for that.
+func (w *waiting) others(index int, wanted bool) (n int64, refresh *counts) {
+	if !wanted {
+		return 0, nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, c := range w.n {
+		if i != index {
+			n += c
+		}
+	}
+	if time.Since(w.read) > waitingAge {
+		w.read = time.Now() // one reader at a time
+		refresh = new(counts)
+	}
+	return n, refresh
+}
+
+// refresher adds the reading to the round trip of an accept.
+func (w *waiting) refresher(ctx context.Context, into *counts, tenant string) func(redis.Pipeliner) {
+	if into == nil {
+		return nil
+	}
+	return func(p redis.Pipeliner) {
+		for i := range into {
+			into[i] = p.HGet(ctx, prefix(conversation.Shard{Tenant: tenant, Index: i})+"n", "waiting")
+		}
+	}
+}
+
+func (w *waiting) learn(c *counts) {
+	if c == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, cmd := range c {
+		if n, err := cmd.Int64(); err == nil {
+			w.n[i] = n
+		} else if errors.Is(err, redis.Nil) {
+			w.n[i] = 0
+		}
+	}
+}

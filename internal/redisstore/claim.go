@@ -1,0 +1,168 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"parley/internal/conversation"
+)
+
+// Claim implements conversation.Store.
+func (s *Store) Claim(ctx context.Context, sh conversation.Shard, owner string, most int, opt conversation.ClaimOptions) ([]conversation.Claim, error) {
+	return s.ClaimEach(ctx, []conversation.Shard{sh}, owner, most, opt)
+}
+
+// ClaimEach is Claim for many shards in one round trip; most bounds each shard's claims. After an error some shards' conversations may
+// have been claimed: see [Store.Owned].
+func (s *Store) ClaimEach(ctx context.Context, shards []conversation.Shard, owner string, most int, opt conversation.ClaimOptions) ([]conversation.Claim, error) {
+	const op = "claim"
+	if most <= 0 || len(shards) == 0 {
+		return nil, nil
+	}
+	if opt.Lease <= 0 {
+		return nil, invalid(op, errTTL)
+	}
+	limit := (opt.InFlight + conversation.Shards - 1) / conversation.Shards
+	v, err := s.each(ctx, op, s.scripts.claim, prefixes(shards), nil, name(owner), most, millis(opt.Lease), limit, opt.HistoryTurns)
+	if err != nil {
+		return nil, err
+	}
+	var out []conversation.Claim
+	for i, r := range v {
+		for _, row := range list(r) {
+			c, err := decodeClaim(shards[i], owner, list(row))
+			if err != nil {
+				return out, failure(op, err)
+			}
+			out = append(out, *c)
+		}
+	}
+	return out, nil
+}
+
+func prefixes(shards []conversation.Shard) []string {
+	out := make([]string, len(shards))
+	for i, sh := range shards {
+		out[i] = prefix(sh)
+	}
+	return out
+}
+
+// decodeClaim reads what view in common.lua returns.
+func decodeClaim(sh conversation.Shard, owner string, r []any) (*conversation.Claim, error) {
+	if len(r) != 12 {
+		return nil, fmt.Errorf("claim of %d fields", len(r))
+	}
+	c := &conversation.Claim{
+		Shard: sh, Owner: owner, Handle: text(r[0]), Fence: number(r[1]), Attempt: int(number(r[2])), Now: when(r[3]),
+		Waits: int(number(r[4])), Stopped: number(r[5]) == 1,
+	}
+	var err error
+	if c.Message, err = decodeWaiting(text(r[6])); err != nil {
+		return nil, err
+	}
+	c.Key = c.Message.Conversation
+	if b := text(r[7]); b != "" {
+		var st state
+		if err := decode(b, &st); err != nil {
+			return nil, fmt.Errorf("state: %w", err)
+		}
+		c.State = st.State
+	}
+	for _, e := range list(r[8]) {
+		t, err := decodeTurn(text(e))
+		if err != nil {
+			return nil, fmt.Errorf("history: %w", err)
+		}
+		c.History = append(c.History, t)
+	}
+	if b := text(r[9]); b != "" {
+		var p parts
+		if err := decode(b, &p); err != nil {
+			return nil, fmt.Errorf("parts: %w", err)
+		}
+		c.Unfinished = &conversation.Unfinished{Parts: p.Parts, Next: int(number(r[10])), Since: when(r[11])}
+	}
+	return c, nil
+}
+
+// Renew implements conversation.Store.
+func (s *Store) Renew(ctx context.Context, owner string, shards []conversation.Shard, lease time.Duration) (conversation.Renewed, error) {
+	const op = "renew"
+	if len(shards) == 0 {
+		return conversation.Renewed{}, nil
+	}
+	if lease <= 0 {
+		return conversation.Renewed{}, invalid(op, errTTL)
+	}
+	v, err := s.each(ctx, op, s.scripts.renew, prefixes(shards), nil, name(owner), millis(lease))
+	if err != nil {
+		return conversation.Renewed{}, err
+	}
+	out := conversation.Renewed{LostFence: map[conversation.Shard]int64{}, Owns: map[conversation.Shard]int{}}
+	for i, r := range v {
+		row := list(r)
+		if len(row) < 3 {
+			return conversation.Renewed{}, failure(op, fmt.Errorf("renewal of %d fields", len(row)))
+		}
+		sh := shards[i]
+		if number(row[0]) == 0 {
+			out.Lost = append(out.Lost, sh)
+			out.LostFence[sh] = number(row[1])
+			continue
+		}
+		out.Owns[sh] = int(number(row[2]))
+		out.Stops = append(out.Stops, heldPairs(sh, row[3:])...)
+	}
+	return out, nil
+}
+
+// heldPairs reads conversation, fence, conversation, fence, …
+func heldPairs(sh conversation.Shard, r []any) (out []conversation.Held) {
+	for i := 0; i+1 < len(r); i += 2 {
+		out = append(out, conversation.Held{Shard: sh, Handle: text(r[i]), Fence: number(r[i+1])})
+	}
+	return out
+}
+
+// Release implements conversation.Store.
+func (s *Store) Release(ctx context.Context, c conversation.Claim) error {
+	_, err := s.run(ctx, "release", s.scripts.release, prefix(c.Shard), c.Handle, name(c.Owner), c.Fence)
+	return err
+}
+
+// Reap implements conversation.Store.
+func (s *Store) Reap(ctx context.Context, sh conversation.Shard) (int, error) {
+	return s.ReapEach(ctx, []conversation.Shard{sh})
+}
+
+// ReapEach is Reap for many shards in one round trip.
+func (s *Store) ReapEach(ctx context.Context, shards []conversation.Shard) (int, error) {
+	v, err := s.each(ctx, "reap", s.scripts.reap, prefixes(shards), nil)
+	n := 0
+	for _, r := range v {
+		n += int(number(r))
+	}
+	return n, err
+}
+
+// Owned implements conversation.Store.
+func (s *Store) Owned(ctx context.Context, sh conversation.Shard, owner string) ([]conversation.Held, error) {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	m, err := s.rdb.HGetAll(ctx, prefix(sh)+"o:"+name(owner)).Result()
+	if err != nil {
+		return nil, failure("owned", err)
+	}
+	out := make([]conversation.Held, 0, len(m))
+	for h, fence := range m {
+		out = append(out, conversation.Held{Shard: sh, Handle: h, Fence: number(fence)})
+	}
+	return out, nil
+}
+
+var _ interface {
+	conversation.Store
+	conversation.LiveWriter
+} = (*Store)(nil)

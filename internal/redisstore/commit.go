@@ -1,0 +1,89 @@
+package redisstore
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"parley/internal/conversation"
+)
+
+// deadFor is how long a dead letter is kept when Keep does not say.
+const deadFor = 7 * 24 * time.Hour
+
+// Commit implements conversation.Store.
+func (s *Store) Commit(ctx context.Context, c conversation.Claim, o conversation.Outcome) (conversation.Next, error) {
+	const op = "commit"
+	var turnDoc, stateDoc, partsDoc []byte
+	size, reset, dead := 0, 0, ""
+	var err error
+	if t := o.Turn; t != nil {
+		size = len(t.Question) + len(t.Answer)
+		if turnDoc, err = json.Marshal(turn{version, *t}); err != nil {
+			return conversation.Next{}, invalid(op, fmt.Errorf("turn: %w", err))
+		}
+	}
+	if o.State != (conversation.State{}) {
+		if stateDoc, err = json.Marshal(state{version, o.State}); err != nil {
+			return conversation.Next{}, invalid(op, fmt.Errorf("state: %w", err))
+		}
+	}
+	if len(o.Parts) > 0 {
+		if partsDoc, err = json.Marshal(parts{version, o.Parts}); err != nil {
+			return conversation.Next{}, invalid(op, fmt.Errorf("parts: %w", err))
+		}
+	}
+	if o.Reset {
+		reset = 1
+	}
+	if o.Dead != "" {
+		dead = strconv.QuoteToASCII(o.Dead) // one line
+	}
+	v, err := s.run(ctx, op, s.scripts.commit, prefix(c.Shard), c.Handle, name(c.Owner), c.Fence, o.Claim.HistoryTurns,
+		turnDoc, size, reset, stateDoc, partsDoc, len(o.Parts), millis(max(o.Keep.TTL, 0)), o.Keep.Turns, o.Keep.Bytes,
+		dead, millis(cmp.Or(max(o.Keep.Dead, 0), deadFor)))
+	return next(op, c, v, err)
+}
+
+// Delivered implements conversation.Store.
+func (s *Store) Delivered(ctx context.Context, c conversation.Claim, part int, opt conversation.ClaimOptions) (conversation.Next, error) {
+	const op = "delivered"
+	v, err := s.run(ctx, op, s.scripts.delivered, prefix(c.Shard), c.Handle, name(c.Owner), c.Fence, opt.HistoryTurns, part)
+	return next(op, c, v, err)
+}
+
+// The codes that commit.lua and delivered.lua answer.
+const (
+	codeFenced = iota
+	codeDone
+	codeGoesOn
+	codeMisused
+)
+
+func next(op string, c conversation.Claim, v any, err error) (conversation.Next, error) {
+	if err != nil {
+		return conversation.Next{}, err
+	}
+	r := list(v)
+	if len(r) == 0 {
+		return conversation.Next{}, failure(op, fmt.Errorf("the script answered %v", v))
+	}
+	switch number(r[0]) {
+	case codeFenced:
+		return conversation.Next{}, conversation.ErrFenced
+	case codeMisused:
+		return conversation.Next{}, invalid(op, errOrder)
+	case codeDone:
+		if len(r) > 1 {
+			claim, err := decodeClaim(c.Shard, c.Owner, list(r[1]))
+			if err != nil {
+				return conversation.Next{}, failure(op, err)
+			}
+			return conversation.Next{Claim: claim}, nil
+		}
+	}
+	return conversation.Next{}, nil
+}

@@ -1,0 +1,242 @@
+package redisstore
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+
+	"parley/internal/conversation"
+	"parley/internal/conversation/storetest"
+)
+
+// open makes a store and closes it with the test.
+func open(t testing.TB, o Options) *Store {
+	t.Helper()
+	if o.Timeout == 0 {
+		o.Timeout = 20 * time.Second // a busy machine is no failure
+	}
+	s, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// miniHarness is a store over an embedded Redis whose clock moves only when told.
+func miniHarness(t *testing.T) storetest.Harness {
+	mr := miniredis.RunT(t)
+	now := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+	mr.SetTime(now)
+	var mu sync.Mutex
+	return storetest.Harness{
+		Store: open(t, Options{Addrs: []string{mr.Addr()}}),
+		Advance: func(d time.Duration) {
+			mu.Lock()
+			defer mu.Unlock()
+			now = now.Add(d)
+			mr.SetTime(now)
+			mr.FastForward(d)
+		},
+		Keys: func() map[string]time.Duration {
+			out := map[string]time.Duration{}
+			for _, k := range mr.Keys() {
+				if out[k] = mr.TTL(k); out[k] == 0 {
+					out[k] = -1
+				}
+			}
+			return out
+		},
+	}
+}
+
+// startRedis runs a redis-server of its own on a free port of 127.0.0.1 and ends it with the test.
+func startRedis(t testing.TB, args ...string) (addr string) {
+	t.Helper()
+	binary, err := exec.LookPath("redis-server")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("redis-server is not on the PATH: install it (Debian: apt-get install redis-server)")
+		}
+		t.Skip("SKIPPED, NOT TESTED ON A REAL REDIS: redis-server is not on the PATH (Debian: apt-get install redis-server)")
+	}
+	addr = freeAddr(t)
+	_, port, _ := net.SplitHostPort(addr)
+	args = append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir()}, args...)
+	cmd := exec.Command(binary, args...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	rdb := redis.NewClient(&redis.Options{Addr: addr})
+	defer rdb.Close()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if err = rdb.Ping(context.Background()).Err(); err == nil {
+			return addr
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("redis-server does not answer on %s: %v", addr, err)
+		}
+	}
+}
+
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+var (
+	//go:embed testdata/clock.lua
+	movableClock string
+	//go:embed testdata/forward.lua
+	forwardLua string
+	//go:embed testdata/keys.lua
+	keysLua string
+)
+
+// realHarness is a store over a real Redis. Time passes there by itself; Advance moves the scripts' clock on and shortens every TTL.
+func realHarness(t *testing.T, o Options) storetest.Harness {
+	s := open(t, o)
+	s.scripts = newScripts(movableClock)
+	r := &realRedis{t: t, s: s}
+	r.nodes(func(ctx context.Context, n *redis.Client) error { return n.FlushAll(ctx).Err() })
+	return storetest.Harness{Store: s, Advance: r.advance, Keys: r.keys}
+}
+
+type realRedis struct {
+	t      *testing.T
+	s      *Store
+	mu     sync.Mutex
+	offset time.Duration
+}
+
+// nodes calls f on the server, or on each master of a cluster.
+func (r *realRedis) nodes(f func(context.Context, *redis.Client) error) {
+	r.t.Helper()
+	var err error
+	switch c := r.s.rdb.(type) {
+	case *redis.ClusterClient:
+		err = c.ForEachMaster(context.Background(), f)
+	case *redis.Client:
+		err = f(context.Background(), c)
+	}
+	if err != nil {
+		r.t.Error(err)
+	}
+}
+
+func (r *realRedis) advance(d time.Duration) {
+	r.t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.offset += d
+	r.nodes(func(ctx context.Context, n *redis.Client) error {
+		return n.Eval(ctx, forwardLua, nil, d.Milliseconds()).Err()
+	})
+	ctx := context.Background()
+	pipe := r.s.rdb.Pipeline()
+	pipe.Set(ctx, clientsPrefix+"offset", r.offset.Milliseconds(), 0)
+	for _, tenant := range storetest.Tenants {
+		for _, p := range prefixes(allShards(tenant)) {
+			pipe.Set(ctx, p+"offset", r.offset.Milliseconds(), 0)
+		}
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		r.t.Error(err)
+	}
+}
+
+func (r *realRedis) keys() map[string]time.Duration {
+	r.t.Helper()
+	var mu sync.Mutex
+	out := map[string]time.Duration{}
+	r.nodes(func(ctx context.Context, n *redis.Client) error {
+		v, err := n.Eval(ctx, keysLua, nil).Slice()
+		mu.Lock()
+		defer mu.Unlock()
+		for i := 0; i+1 < len(v); i += 2 {
+			out[text(v[i])] = time.Duration(number(v[i+1])) * time.Millisecond
+		}
+		return err
+	})
+	return out
+}
+
+func TestContractMiniredis(t *testing.T) { storetest.Run(t, miniHarness) }
+
+func TestContractRedis(t *testing.T) {
+	addr := startRedis(t)
+	storetest.Run(t, func(t *testing.T) storetest.Harness { return realHarness(t, Options{Addrs: []string{addr}}) })
+}
+
+func TestContractCluster(t *testing.T) {
+	addrs := startCluster(t)
+	storetest.Run(t, func(t *testing.T) storetest.Harness { return realHarness(t, Options{Addrs: addrs}) })
+}
+
+// startCluster runs three masters that share the slots.
+func startCluster(t *testing.T) (addrs []string) {
+	t.Helper()
+	var nodes []*redis.Client
+	for i := range 3 {
+		addr := startRedis(t, "--cluster-enabled", "yes", "--cluster-config-file", fmt.Sprintf("nodes-%d.conf", i), "--cluster-port", portOf(freeAddr(t)))
+		n := redis.NewClient(&redis.Options{Addr: addr})
+		t.Cleanup(func() { _ = n.Close() })
+		addrs, nodes = append(addrs, addr), append(nodes, n)
+	}
+	ctx := context.Background()
+	for i, n := range nodes {
+		if err := n.ClusterAddSlotsRange(ctx, i*16384/3, (i+1)*16384/3-1).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := n.Do(ctx, "CONFIG", "SET", "cluster-require-full-coverage", "yes").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, n := range nodes[1:] {
+		bus, err := n.ConfigGet(ctx, "cluster-port").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := nodes[0].Do(ctx, "CLUSTER", "MEET", "127.0.0.1", portOf(addrs[i+1]), bus["cluster-port"]).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		ready := 0
+		for _, n := range nodes {
+			if slots, err := n.ClusterSlots(ctx).Result(); err == nil && len(slots) == 3 {
+				if info, err := n.ClusterInfo(ctx).Result(); err == nil && len(info) > 0 && info[:16] == "cluster_state:ok" {
+					ready++
+				}
+			}
+		}
+		if ready == 3 {
+			return addrs
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the cluster does not come together")
+		}
+	}
+}
+
+func portOf(addr string) string {
+	_, port, _ := net.SplitHostPort(addr)
+	return port
+}
+
+var _ conversation.Store = (*Store)(nil)

@@ -1,0 +1,64 @@
+package redisstore
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"parley/internal/chat"
+	"parley/internal/conversation"
+)
+
+// root begins every key; the 1 is the version of the format.
+const root = "parley:1:"
+
+// prefix begins all keys of a shard. The braces are Redis Cluster's hash tag.
+func prefix(s conversation.Shard) string {
+	return fmt.Sprintf("%s{%s:%02d}:", root, name(s.Tenant), s.Index)
+}
+
+// handle names a conversation within its shard.
+func handle(key chat.ConversationKey) string { return name(key.Channel, key.ID) }
+
+// maxName bounds a name: longer ones are hashed, so that no outside id makes keys large.
+const maxName = 120
+
+// name writes outside values as one word of letters, digits, and -._@%:#. Different values have different names: within a value every
+// other byte is written as %XX, a colon separates values, and only a hash begins with #.
+func name(values ...string) string {
+	var b strings.Builder
+	for i, v := range values {
+		if i > 0 {
+			b.WriteByte(':')
+		}
+		for j := 0; j < len(v) && b.Len() <= maxName; j++ {
+			if c := v[j]; plain(c) {
+				b.WriteByte(c)
+			} else {
+				fmt.Fprintf(&b, "%%%02X", c)
+			}
+		}
+	}
+	if b.Len() <= maxName {
+		return b.String()
+	}
+	h := sha256.New()
+	for _, v := range values {
+		_, _ = h.Write(binary.AppendUvarint(nil, uint64(len(v))))
+		_, _ = h.Write([]byte(v))
+	}
+	return "#" + hex.EncodeToString(h.Sum(nil))
+}
+
+func plain(c byte) bool {
+	switch {
+	case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		return true
+	}
+	return strings.IndexByte("-._@", c) >= 0
+}
+
+// Owner names are written like ids; stopChannel is where an owner hears of stop commands.
+func stopChannel(owner string) string { return root + "stop:" + owner }

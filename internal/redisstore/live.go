@@ -1,0 +1,64 @@
+package redisstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+	"unicode/utf8"
+
+	"github.com/redis/go-redis/v9"
+
+	"parley/internal/chat"
+	"parley/internal/conversation"
+)
+
+// Live text is written only while somebody reads: each read keeps the key alive for liveFor. maxLive bounds its bytes.
+const (
+	liveFor = 10 * time.Second
+	maxLive = 64 << 10
+)
+
+type live struct {
+	V int `json:"v"`
+	chat.Live
+}
+
+func liveKey(key chat.ConversationKey) string {
+	return prefix(conversation.ShardOf(key)) + "l:" + handle(key)
+}
+
+// ReadLive implements channel.LiveReader.
+func (s *Store) ReadLive(ctx context.Context, key chat.ConversationKey) (chat.Live, bool, error) {
+	const op = "read_live"
+	v, err := s.run(ctx, op, s.scripts.liveRead, liveKey(key), millis(liveFor))
+	if err != nil || text(v) == "" {
+		return chat.Live{}, false, err
+	}
+	var l live
+	if err := decode(text(v), &l); err != nil {
+		return chat.Live{}, false, failure(op, err)
+	}
+	return l.Live, true, nil
+}
+
+// Write implements conversation.LiveWriter. A text over 64 KiB is cut at its end: the whole one comes as the reply's parts.
+func (s *Store) Write(ctx context.Context, key chat.ConversationKey, l chat.Live) (bool, error) {
+	const op = "write_live"
+	for n := maxLive; len(l.Text) > maxLive; n-- {
+		if utf8.RuneStart(l.Text[n]) {
+			l.Text = l.Text[:n]
+		}
+	}
+	doc, err := json.Marshal(live{version, l})
+	if err != nil {
+		return false, invalid(op, err)
+	}
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	err = s.rdb.SetArgs(ctx, liveKey(key), doc, redis.SetArgs{Mode: "XX", KeepTTL: true}).Err()
+	if errors.Is(err, redis.Nil) {
+		return false, nil
+	}
+	return err == nil, failure(op, err)
+}

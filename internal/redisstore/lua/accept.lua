@@ -1,0 +1,53 @@
+-- accept: KEYS prefix; ARGV conversation, message, is a stop command (1/0), dedupe key, its ms, once key or '', its ms, rate key, limit a
+-- minute (0: none), limit of waiting messages (0: none), waiting in the tenant's other shards, channel prefix for stops, the shard's name
+-- -> {1} seen before, {2} ignored by its once key, {0, seq, shed, 1 if it just became ready}
+local conv, message, stop = ARGV[1], ARGV[2], ARGV[3] == '1'
+local t = now()
+if redis.call('EXISTS', B .. ARGV[4]) == 1 then return { 1 } end
+redis.call('SET', B .. ARGV[4], '1', 'PX', ARGV[5])
+if ARGV[6] ~= '' and not redis.call('SET', B .. ARGV[6], '1', 'PX', ARGV[7], 'NX') then return { 2 } end
+
+-- A sliding minute: the list holds the times of the newest admitted messages, newest first.
+local shed = '-'
+local limit = tonumber(ARGV[9])
+if limit > 0 and not stop then
+  local rate = B .. ARGV[8]
+  local oldest = redis.call('LINDEX', rate, limit - 1)
+  if oldest and t - tonumber(oldest) < 60000 then
+    shed = 'rate'
+  else
+    redis.call('LPUSH', rate, int(t))
+    redis.call('LTRIM', rate, 0, limit - 1)
+    redis.call('PEXPIRE', rate, 60000)
+  end
+end
+local waiting = tonumber(redis.call('HGET', B .. 'n', 'waiting') or '0') + tonumber(ARGV[11])
+if shed == '-' and tonumber(ARGV[10]) > 0 and waiting >= tonumber(ARGV[10]) and not stop then shed = 'busy' end
+
+local c = B .. 'c:' .. conv
+local seq = redis.call('HINCRBY', B .. 'n', 'seq', 1)
+local head = redis.call('LINDEX', B .. 'm:' .. conv, 0)
+local flags = '-'
+if stop then
+  flags = 's'
+  if head then
+    local v = redis.call('HMGET', c, 'last', 'stop', 'owner', 'fence', 'parts')
+    local first, _, command = parse(head)
+    local before = tonumber(v[2] or '0') -- stopped already, below this
+    if v[5] then first = first + 1 end -- answered already: on its way to the person
+    if tonumber(v[1] or '0') >= math.max(first, before) then flags = 'sf' end
+    if v[3] and not v[5] and not command and first >= before then
+      redis.call('HSET', B .. 'stops', conv, '1')
+      redis.call('PUBLISH', ARGV[12] .. v[3], ARGV[13] .. ' ' .. conv .. ' ' .. v[4])
+    end
+  end
+  redis.call('HSET', c, 'v', '1', 'stop', int(seq))
+else
+  redis.call('HSET', c, 'v', '1', 'last', int(seq))
+end
+redis.call('RPUSH', B .. 'm:' .. conv, '1 ' .. int(seq) .. ' ' .. int(t) .. ' ' .. shed .. ' ' .. flags .. '\n' .. message)
+redis.call('HINCRBY', B .. 'n', 'waiting', 1)
+if head then return { 0, int(seq), shed, 0 } end
+redis.call('PERSIST', c)
+redis.call('ZADD', B .. 'ready', int(t), conv)
+return { 0, int(seq), shed, 1 }

@@ -1,0 +1,26 @@
+-- claim: KEYS prefix; ARGV owner, most to claim, lease ms, most owned in this shard (0: no limit), turns of history -> a view for each
+local owner, most, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4])
+if limit > 0 then
+  local running = 0
+  for _, o in ipairs(redis.call('ZRANGE', B .. 'owners', 0, -1)) do running = running + redis.call('HLEN', B .. 'o:' .. o) end
+  most = math.min(most, limit - running)
+end
+if most <= 0 then return {} end
+local convs = redis.call('ZRANGE', B .. 'ready', 0, most - 1)
+if #convs == 0 then return {} end
+
+local deadline = now() + tonumber(ARGV[3])
+local present = redis.call('ZSCORE', B .. 'owners', owner)
+if not present or tonumber(present) < deadline then redis.call('ZADD', B .. 'owners', int(deadline), owner) end
+local out = {}
+for _, conv in ipairs(convs) do
+  local c = B .. 'c:' .. conv
+  local fence = int(redis.call('HINCRBY', B .. 'n', 'fence', 1))
+  redis.call('ZREM', B .. 'ready', conv)
+  redis.call('HSET', c, 'v', '1', 'owner', owner, 'fence', fence)
+  redis.call('HDEL', c, 'nf')
+  if redis.call('HEXISTS', c, 'parts') == 0 then redis.call('HINCRBY', c, 'att', 1) end
+  redis.call('HSET', B .. 'o:' .. owner, conv, fence)
+  out[#out + 1] = view(conv, ARGV[5])
+end
+return out

@@ -1,0 +1,38 @@
+-- commit: KEYS prefix; ARGV conversation, owner, fence, turns of history to return, turn or '', its bytes, forget the history first
+-- (1/0), state or '', parts or '', their number, ms to keep the history, its most turns, its most bytes (0: no limit), reason of a dead
+-- letter or '', ms to keep it -> {code, view of the next message}
+local conv, owner, fence, turns = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local size, ttl, most, bytes = tonumber(ARGV[6]), tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
+if not holds(conv, owner, fence) then return repeated(conv, owner, fence, turns) end
+local c, h, s = B .. 'c:' .. conv, B .. 'h:' .. conv, B .. 's:' .. conv
+if redis.call('HEXISTS', c, 'parts') == 1 then return { GOES_ON } end
+
+if ARGV[7] == '1' or ttl <= 0 then redis.call('DEL', h) end
+if ARGV[5] ~= '' and ttl > 0 and most > 0 then
+  local total = 0
+  local newest = redis.call('LINDEX', h, -1)
+  if newest then total = tonumber(string.match(newest, '^1 %d+ (%d+)\n')) end
+  total = total + size
+  local count = redis.call('LLEN', h) + 1
+  while count > 1 and (count > most or (bytes > 0 and total > bytes)) do
+    local oldest = redis.call('LPOP', h)
+    total = total - tonumber(string.match(oldest, '^1 (%d+)'))
+    count = count - 1
+  end
+  if bytes == 0 or total <= bytes then redis.call('RPUSH', h, '1 ' .. int(size) .. ' ' .. int(total) .. '\n' .. ARGV[5]) end
+end
+if ttl > 0 then redis.call('PEXPIRE', h, ttl) end
+if ARGV[8] ~= '' and ttl > 0 then redis.call('SET', s, ARGV[8], 'PX', ttl) else redis.call('DEL', s) end
+
+if ARGV[14] ~= '' then
+  local t, dead = now(), B .. 'dead'
+  redis.call('ZREMRANGEBYSCORE', dead, '-inf', int(t))
+  redis.call('ZADD', dead, int(t + tonumber(ARGV[15])), '1 ' .. int(t) .. ' ' .. ARGV[14] .. '\n' .. redis.call('LINDEX', B .. 'm:' .. conv, 0))
+  redis.call('ZREMRANGEBYRANK', dead, 0, -10001)
+  if redis.call('PTTL', dead) < tonumber(ARGV[15]) then redis.call('PEXPIRE', dead, ARGV[15]) end
+end
+
+if tonumber(ARGV[10]) == 0 then return finish(conv, owner, fence, turns) end
+redis.call('HSET', c, 'parts', ARGV[9], 'np', ARGV[10], 'next', 0, 'at', int(now()))
+redis.call('HDEL', B .. 'stops', conv)
+return { GOES_ON }

@@ -1,0 +1,92 @@
+-- What the steps share. KEYS[1] is the prefix of a shard's keys, hash tag included: every other key is made from it and so lies in
+-- the same slot. Names after the prefix:
+--   n           hash: counters fence, seq, waiting; never expires, holds nothing personal
+--   ready       zset: conversations nobody works on, by the time their first message was accepted
+--   owners      zset: owner by the end of its lease
+--   o:OWNER     hash: conversation -> fence, what OWNER holds
+--   stops       hash: conversations whose running message a person stopped
+--   dead        zset: dead letters by the time they are forgotten
+--   m:CONV      list: the mailbox; an entry is "1 SEQ ACCEPTED SHED FLAGS\nMESSAGE", FLAGS of s (a stop command), f (it found something), -
+--   h:CONV      list: the history; an entry is "1 BYTES TOTAL\nTURN", TOTAL of all entries up to this one
+--   s:CONV      string: the conversation's state
+--   c:CONV      hash: v, owner, fence, att (claims of the head that had to compute), last (newest message that is no stop), stop (messages
+--               below it are stopped); of a committed reply: parts, np, next, at; of the last step that ended a message: pf, po (its
+--               fence and owner) and nf (the fence of the claim that it made)
+local B = KEYS[1]
+
+local function int(x) return string.format('%.0f', x) end
+
+local function parse(entry)
+  local seq, at, flags = string.match(entry, '^1 (%d+) (%d+) %S+ (%S+)\n')
+  return tonumber(seq), tonumber(at), string.find(flags, 's', 1, true) ~= nil
+end
+
+-- holds says whether owner has the conversation under exactly this fence.
+local function holds(conv, owner, fence)
+  local v = redis.call('HMGET', B .. 'c:' .. conv, 'owner', 'fence')
+  return v[1] == owner and v[2] == fence
+end
+
+-- view is what a claim returns of a conversation that its caller owns.
+local function view(conv, turns)
+  local v = redis.call('HMGET', B .. 'c:' .. conv, 'fence', 'att', 'parts', 'next', 'at', 'stop')
+  local head = redis.call('LINDEX', B .. 'm:' .. conv, 0)
+  local seq, _, command = parse(head)
+  local stopped = 0
+  if v[6] and seq < tonumber(v[6]) and not command then stopped = 1 end
+  local history = {}
+  if tonumber(turns) > 0 then history = redis.call('LRANGE', B .. 'h:' .. conv, '-' .. turns, -1) end
+  return {
+    conv, v[1], v[2] or '1', int(now()), redis.call('LLEN', B .. 'm:' .. conv) - 1, stopped, head,
+    redis.call('GET', B .. 's:' .. conv) or '', history, v[3] or '', v[4] or '0', v[5] or '0',
+  }
+end
+
+-- disown takes the conversation out of its owner's books.
+local function disown(conv, owner)
+  redis.call('HDEL', B .. 'c:' .. conv, 'owner')
+  redis.call('HDEL', B .. 'o:' .. owner, conv)
+  redis.call('HDEL', B .. 'stops', conv)
+end
+
+-- announce makes a conversation claimable, in the order in which people have waited.
+local function announce(conv)
+  local head = redis.call('LINDEX', B .. 'm:' .. conv, 0)
+  if head then
+    local _, at = parse(head)
+    redis.call('ZADD', B .. 'ready', int(at), conv)
+  end
+end
+
+-- What commit and delivered answer.
+local FENCED, DONE, GOES_ON, MISUSED = 0, 1, 2, 3
+
+-- finish ends the head message and claims the next one for the same owner, or releases the conversation. The conversation's record stays
+-- ten minutes more, so that a repetition of this step is recognised.
+local function finish(conv, owner, fence, turns)
+  local c = B .. 'c:' .. conv
+  redis.call('LPOP', B .. 'm:' .. conv)
+  redis.call('HINCRBY', B .. 'n', 'waiting', -1)
+  redis.call('HDEL', c, 'parts', 'np', 'next', 'at', 'att', 'nf')
+  redis.call('HSET', c, 'pf', fence, 'po', owner)
+  if redis.call('LLEN', B .. 'm:' .. conv) == 0 then
+    disown(conv, owner)
+    redis.call('HDEL', c, 'last', 'stop')
+    redis.call('PEXPIRE', c, 600000)
+    return { DONE }
+  end
+  local new = int(redis.call('HINCRBY', B .. 'n', 'fence', 1))
+  redis.call('HSET', c, 'fence', new, 'nf', new, 'att', 1)
+  redis.call('HSET', B .. 'o:' .. owner, conv, new)
+  redis.call('HDEL', B .. 'stops', conv)
+  return { DONE, view(conv, turns) }
+end
+
+-- repeated answers a step that is not its caller's turn: if the same step was done and its reply was lost, what it answered then, as far
+-- as it still holds.
+local function repeated(conv, owner, fence, turns)
+  local v = redis.call('HMGET', B .. 'c:' .. conv, 'pf', 'po', 'owner', 'fence', 'nf')
+  if v[1] ~= fence or v[2] ~= owner then return { FENCED } end
+  if v[3] == owner and v[5] and v[4] == v[5] then return { DONE, view(conv, turns) } end
+  return { DONE }
+end

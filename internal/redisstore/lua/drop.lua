@@ -1,0 +1,3 @@
+-- drop: KEYS key; ARGV value -> removes the key if that is its value
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0

@@ -1,0 +1,11 @@
+-- stats: KEYS prefix -> {waiting, running, ready, ms since the oldest ready message was accepted, dead letters}
+local t = now()
+local running = 0
+for _, o in ipairs(redis.call('ZRANGE', B .. 'owners', 0, -1)) do running = running + redis.call('HLEN', B .. 'o:' .. o) end
+local oldest = redis.call('ZRANGE', B .. 'ready', 0, 0, 'WITHSCORES')
+local age = 0
+if oldest[2] then age = math.max(0, t - tonumber(oldest[2])) end
+redis.call('ZREMRANGEBYSCORE', B .. 'dead', '-inf', int(t))
+return {
+  redis.call('HGET', B .. 'n', 'waiting') or '0', running, redis.call('ZCARD', B .. 'ready'), int(age), redis.call('ZCARD', B .. 'dead'),
+}

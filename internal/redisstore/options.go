@@ -1,0 +1,82 @@
+package redisstore
+
+import (
+	"cmp"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"parley/internal/chat"
+)
+
+// Options say how to reach Redis. Zero values take the defaults named.
+type Options struct {
+	Addrs    []string // host:port; more than one: a cluster's nodes
+	Cluster  bool     // one address, but of a cluster
+	Username string
+	Password chat.Secret
+	DB       int           // 0 in a cluster
+	TLS      *tls.Config   // nil: plaintext
+	PoolSize int           // connections to each node; 32 a CPU
+	Dial     time.Duration // bound of one connection attempt; 300 ms
+	Timeout  time.Duration // bound of one call, connecting and waiting for a free connection included; 900 ms
+}
+
+// Store implements conversation.Store and LiveWriter, and channel's TokenCache, Locker, LiveReader and Feed. Safe for concurrent use.
+// Each call ends within Options.Timeout, also when Redis is down or silent; its error is then a *chat.Error of kind Timeout or Unavailable
+// with Maybe set if the step may have happened.
+type Store struct {
+	rdb     redis.UniversalClient
+	scripts scripts
+	timeout time.Duration
+
+	mu      sync.Mutex
+	waiting map[string]*waiting // by tenant
+}
+
+// New makes a store. It does not connect: Redis may be down when a process starts; see [Store.Ping]. Its errors name the faulty option.
+func New(o Options) (*Store, error) {
+	if len(o.Addrs) == 0 {
+		return nil, errors.New("redis: addrs is empty: name at least one host:port")
+	}
+	for _, a := range o.Addrs {
+		if _, _, err := net.SplitHostPort(a); err != nil {
+			return nil, fmt.Errorf("redis: addrs: %q is not host:port: %w", a, err)
+		}
+	}
+	if cluster := o.Cluster || len(o.Addrs) > 1; cluster && o.DB != 0 {
+		return nil, fmt.Errorf("redis: db is %d, but a cluster has only db 0", o.DB)
+	}
+	s := &Store{scripts: newScripts(clockLua), timeout: cmp.Or(o.Timeout, 900*time.Millisecond), waiting: map[string]*waiting{}}
+	s.rdb = redis.NewUniversalClient(o.universal(s.timeout))
+	return s, nil
+}
+
+// universal sets what differs from go-redis's defaults: those ignore deadlines, wait 5 s for a silent Redis, dial five times, and repeat
+// commands whose reply was lost.
+func (o Options) universal(timeout time.Duration) *redis.UniversalOptions {
+	return &redis.UniversalOptions{
+		Addrs: o.Addrs, IsClusterMode: o.Cluster, Username: o.Username, Password: o.Password.Reveal(), DB: o.DB, TLSConfig: o.TLS,
+		Protocol:                 2,
+		ContextTimeoutEnabled:    true,
+		DialTimeout:              cmp.Or(o.Dial, 300*time.Millisecond),
+		DialerRetries:            1,
+		ReadTimeout:              timeout,
+		WriteTimeout:             timeout,
+		PoolTimeout:              timeout,
+		PoolSize:                 cmp.Or(o.PoolSize, 32*runtime.GOMAXPROCS(0)),
+		MaxRetries:               -1,
+		DisableIdentity:          true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+}
+
+// Close ends all connections. Calls under way fail.
+func (s *Store) Close() error { return s.rdb.Close() }

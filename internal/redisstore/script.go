@@ -1,0 +1,98 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/sha1" //nolint:gosec // Redis names scripts by their SHA-1
+	"embed"
+	"encoding/hex"
+	"errors"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed lua/*.lua
+var luaFiles embed.FS
+
+var (
+	//go:embed lua/clock.lua
+	clockLua string
+	//go:embed lua/common.lua
+	commonLua string
+)
+
+// script is one Lua step with the name under which Redis caches it.
+type script struct{ source, sha string }
+
+type scripts struct {
+	accept, claim, renew, commit, delivered, release, reap, stats script
+	clientsSet, clients, drop, liveRead, feedAppend               script
+}
+
+// newScripts puts each step behind the clock and the shared functions. Tests bring a clock of their own.
+func newScripts(clock string) scripts {
+	step := func(name string) script {
+		b, err := luaFiles.ReadFile("lua/" + name + ".lua")
+		if err != nil {
+			panic(err) // the file is compiled in
+		}
+		source := clock + commonLua + string(b)
+		sum := sha1.Sum([]byte(source)) //nolint:gosec // see above
+		return script{source, hex.EncodeToString(sum[:])}
+	}
+	return scripts{
+		accept: step("accept"), claim: step("claim"), renew: step("renew"), commit: step("commit"), delivered: step("delivered"),
+		release: step("release"), reap: step("reap"), stats: step("stats"), clientsSet: step("clients_set"), clients: step("clients"),
+		drop: step("drop"), liveRead: step("live_read"), feedAppend: step("feed_append"),
+	}
+}
+
+// bound gives a call its short deadline.
+func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, s.timeout)
+}
+
+// run executes one script on one key (a shard's prefix, as a rule).
+func (s *Store) run(ctx context.Context, op string, sc script, key string, args ...any) (any, error) {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	v, err := s.rdb.EvalSha(ctx, sc.sha, []string{key}, args...).Result()
+	if redis.HasErrorPrefix(err, "NOSCRIPT") { // a Redis that was restarted, or another node: send the source once
+		v, err = s.rdb.Eval(ctx, sc.source, []string{key}, args...).Result()
+	}
+	return v, failure(op, err)
+}
+
+// each executes one script on many keys in one round trip (one for each node of a cluster). The results are in the keys' order. more may
+// add commands to the same round trip; their errors are theirs.
+func (s *Store) each(ctx context.Context, op string, sc script, keys []string, more func(redis.Pipeliner), args ...any) ([]any, error) {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	cmds := make([]*redis.Cmd, len(keys))
+	pipe := s.rdb.Pipeline()
+	for i, key := range keys {
+		cmds[i] = pipe.EvalSha(ctx, sc.sha, []string{key}, args...)
+	}
+	if more != nil {
+		more(pipe)
+	}
+	_, _ = pipe.Exec(ctx) // each command has its own error
+
+	again := s.rdb.Pipeline()
+	for i, cmd := range cmds {
+		if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
+			cmds[i] = again.Eval(ctx, sc.source, []string{keys[i]}, args...)
+		}
+	}
+	if again.Len() > 0 {
+		_, _ = again.Exec(ctx)
+	}
+	out := make([]any, len(cmds))
+	for i, cmd := range cmds {
+		v, err := cmd.Result()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return nil, failure(op, err)
+		}
+		out[i] = v
+	}
+	return out, nil
+}
