@@ -1,12 +1,14 @@
 package nacos
 
 import (
+	"bytes"
 	"context"
 	"crypto/md5" //nolint:gosec // Nacos compares documents by MD5
 	"encoding/hex"
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nacos-group/nacos-sdk-go/v2/model"
 	"github.com/nacos-group/nacos-sdk-go/v2/vo"
@@ -15,29 +17,45 @@ import (
 	"parley/internal/liveconfig"
 )
 
-// Publish implements liveconfig.Source. Nacos compares and sets by the MD5 of the old content.
+// settle is how long Publish waits for its effect to be readable.
+const settle = 2 * time.Second
+
+// Publish implements liveconfig.Source: Nacos compares the MD5 of what it holds with that of the old content, and sets. Nacos writes
+// first and serves from a copy some 100 ms behind; Publish returns when the old form is no longer served, so that who reads next
+// does not meet it.
 func (s *Source) Publish(ctx context.Context, name string, content, old []byte) error {
 	if len(content) == 0 {
 		return chat.E(chat.Invalid, "liveconfig.nacos", errors.New("Nacos keeps no empty document"))
 	}
-	// For a document that must not exist the MD5 of nothing serves: Nacos inserts it if there is none, and else finds another MD5.
-	sum := md5.Sum(old) //nolint:gosec // see above
+	if old != nil { // Nacos inserts a document that does not exist, whatever MD5 is asked for
+		if _, exists, err := s.Get(ctx, name); err != nil {
+			return err
+		} else if !exists {
+			return liveconfig.ErrConflict
+		}
+	}
+	// For a document that must not exist the MD5 of nothing serves: no document has it.
+	sum := md5.Sum(old) //nolint:gosec // see the import
 	_, err := call(ctx, s, func() (bool, error) {
 		return s.client.PublishConfig(vo.ConfigParam{DataId: name, Group: s.group, Content: string(content), Type: "yaml",
 			CasMd5: hex.EncodeToString(sum[:])})
 	})
-	if err == nil {
-		return nil
+	if err != nil || bytes.Equal(content, old) {
+		return err
 	}
-	// The SDK drops the code of the refusal: what stands there now tells a conflict from a failure.
-	now, exists, readErr := s.Get(ctx, name)
-	if readErr == nil && (exists != (old != nil) || string(now) != string(old)) && string(now) != string(content) {
-		return liveconfig.ErrConflict
+	ctx, cancel := context.WithTimeout(ctx, settle)
+	defer cancel()
+	for {
+		now, exists, err := s.Get(ctx, name)
+		if err != nil || exists != (old != nil) || !bytes.Equal(now, old) { // an error is none of the publish's
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(retryLimited / 5):
+		}
 	}
-	if readErr == nil && string(now) == string(content) {
-		return nil
-	}
-	return err
 }
 
 // Delete removes a document; instances keep its last good form and raise an alarm.
@@ -51,7 +69,7 @@ func (s *Source) Delete(ctx context.Context, name string) error {
 // pageSize is the most that Nacos gives at once.
 const pageSize = 500
 
-// List implements liveconfig.Source.
+// List implements liveconfig.Source. It is the one call over HTTP: the SDK tries Nacos 2's address first, then that of Nacos 3.
 func (s *Source) List(ctx context.Context, prefix string) ([]string, error) {
 	var names []string
 	for page := 1; ; page++ {
@@ -62,8 +80,8 @@ func (s *Source) List(ctx context.Context, prefix string) ([]string, error) {
 			return nil, err
 		}
 		for _, item := range p.PageItems {
-			// Nacos matches in its database's way, without case: the prefix is checked again.
-			if strings.HasPrefix(item.DataId, prefix) && item.Group == s.group {
+			// Nacos matches in its database's way, maybe without case: the prefix is checked again.
+			if strings.HasPrefix(item.DataId, prefix) {
 				names = append(names, item.DataId)
 			}
 		}

@@ -27,10 +27,18 @@ func (sdkLog) Warn(a ...any)  { debug(func() string { return fmt.Sprint(a...) })
 func (sdkLog) Error(a ...any) { debug(func() string { return fmt.Sprint(a...) }) }
 func (sdkLog) Debug(a ...any) { debug(func() string { return fmt.Sprint(a...) }) }
 
-func (sdkLog) Infof(format string, a ...any)  { debug(func() string { return fmt.Sprintf(format, a...) }) }
-func (sdkLog) Warnf(format string, a ...any)  { debug(func() string { return fmt.Sprintf(format, a...) }) }
-func (sdkLog) Errorf(format string, a ...any) { debug(func() string { return fmt.Sprintf(format, a...) }) }
-func (sdkLog) Debugf(format string, a ...any) { debug(func() string { return fmt.Sprintf(format, a...) }) }
+func (sdkLog) Infof(format string, a ...any) {
+	debug(func() string { return fmt.Sprintf(format, a...) })
+}
+func (sdkLog) Warnf(format string, a ...any) {
+	debug(func() string { return fmt.Sprintf(format, a...) })
+}
+func (sdkLog) Errorf(format string, a ...any) {
+	debug(func() string { return fmt.Sprintf(format, a...) })
+}
+func (sdkLog) Debugf(format string, a ...any) {
+	debug(func() string { return fmt.Sprintf(format, a...) })
+}
 
 // Close implements the SDK's interface.
 func (sdkLog) Close() error { return nil }

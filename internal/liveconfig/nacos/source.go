@@ -10,8 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nacos-group/nacos-sdk-go/v2/clients"
 	"github.com/nacos-group/nacos-sdk-go/v2/clients/config_client"
@@ -147,14 +149,38 @@ func (s *Source) Close() error {
 
 // Get implements liveconfig.Source.
 func (s *Source) Get(ctx context.Context, name string) ([]byte, bool, error) {
-	// The SDK gives an empty text for a document that does not exist; Nacos refuses to keep an empty one.
-	content, err := call(ctx, s, func() (string, error) {
-		return s.client.GetConfig(vo.ConfigParam{DataId: name, Group: s.group})
-	})
-	if err != nil {
-		return nil, false, err
+	for {
+		// The SDK gives an empty text for a document that does not exist; Nacos refuses to keep an empty one.
+		content, err := call(ctx, s, func() (string, error) {
+			return s.client.GetConfig(vo.ConfigParam{DataId: name, Group: s.group})
+		})
+		if !errors.Is(err, errLimited) {
+			return []byte(content), content != "", err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, false, chat.E(chat.KindOf(ctx.Err()), "liveconfig.nacos", ctx.Err())
+		case <-time.After(retryLimited):
+		}
 	}
-	return []byte(content), content != "", nil
+}
+
+// The SDK reads a document at most 5 times a second in one process, and says so with an error.
+const retryLimited = 250 * time.Millisecond
+
+var errLimited = errors.New("the SDK's own limit of reads")
+
+// known turns the SDK's errors that mean something to us, and have a text alone, into ours.
+func known(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case strings.Contains(err.Error(), "is limited"):
+		return errLimited
+	case strings.Contains(err.Error(), "Cas publish fail"):
+		return liveconfig.ErrConflict
+	}
+	return chat.E(chat.Unavailable, "liveconfig.nacos", err)
 }
 
 // call runs one SDK call beside the caller, who waits no longer than ctx, and notes whether Nacos answered.
@@ -184,11 +210,11 @@ func call[T any](ctx context.Context, s *Source, f func() (T, error)) (T, error)
 	var zero T
 	select {
 	case r := <-done:
-		s.note(r.err)
-		if r.err != nil {
-			return zero, chat.E(chat.Unavailable, "liveconfig.nacos", r.err)
+		err := known(r.err)
+		if err == nil || chat.KindOf(err) == chat.Unavailable {
+			s.note(err)
 		}
-		return r.value, nil
+		return r.value, err
 	case <-ctx.Done():
 		return zero, chat.E(chat.KindOf(ctx.Err()), "liveconfig.nacos", ctx.Err())
 	}

@@ -13,7 +13,6 @@ const (
 	fastEvery = 500 * time.Millisecond // while the SDK may not listen yet, or Nacos does not answer
 	fastFor   = 6 * time.Second        // the SDK's tick of 5 s, and a bit
 	slowEvery = 15 * time.Second       // a lost push is made good by then
-	retryPush = 250 * time.Millisecond // the SDK allows 5 reads a second and document
 )
 
 // Watch implements liveconfig.Source. Each state comes from a read that began after the push was seen, so pushes that overtake each
@@ -22,15 +21,13 @@ func (s *Source) Watch(ctx context.Context, name string, fn func([]byte, bool)) 
 	nudge, cancel := s.listeners.add(name)
 	defer cancel()
 	var firstAnswer time.Time
-	pushed := false
 	for {
 		content, exists, err := s.Get(ctx, name)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		wait := fastEvery
-		switch {
-		case err == nil:
+		if err == nil {
 			fn(content, exists)
 			if firstAnswer.IsZero() {
 				firstAnswer = time.Now()
@@ -38,15 +35,11 @@ func (s *Source) Watch(ctx context.Context, name string, fn func([]byte, bool)) 
 			if time.Since(firstAnswer) > fastFor { // spread, so that many watches do not read at once
 				wait = slowEvery + rand.N(slowEvery/5)
 			}
-		case pushed:
-			wait = retryPush
 		}
-		pushed = false
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-nudge:
-			pushed = true
 		case <-time.After(wait):
 		}
 	}
