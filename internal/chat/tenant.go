@@ -33,3 +33,13 @@ type TenantLimits struct {
 	MaxWait       time.Duration // a message older than this at its turn gets an apology and no model call
 	MaxInput      int           // characters of one message
 }
+
+// ValidName reports whether name may be a tenant's or a channel's: [a-z0-9-], 1 to 32 of them.
+func ValidName(name string) bool {
+	for _, c := range []byte(name) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return name != "" && len(name) <= 32
+}

@@ -291,3 +291,10 @@ func (s *Service) reconcile(ctx context.Context, sh Shard) {
 		s.hints.add(sh)
 	}
 }
+
+// Running is the number of conversations that this process owns now.
+func (s *Service) Running() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.running)
+}

@@ -23,6 +23,8 @@ type Options struct {
 	Resolve func(ref string) (chat.Secret, error)
 	// ReadOnly is for who calls no provider (a client service): origins and dialects are not judged, keys are not resolved.
 	ReadOnly bool
+	// AnyOrigin: the document is only checked, and nobody knows which origins the servers that it is for allow.
+	AnyOrigin bool
 }
 
 // Names that documents use.
@@ -176,7 +178,7 @@ func (p *parser) baseURL(v *Provider, parent, n *yaml.Node, where string) {
 		return
 	}
 	v.BaseURL = strings.TrimRight(u.String(), "/")
-	if p.opt.ReadOnly {
+	if p.opt.ReadOnly || p.opt.AnyOrigin {
 		return
 	}
 	to := originOf(u)

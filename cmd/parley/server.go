@@ -1,0 +1,19 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"parley/internal/app"
+)
+
+func serverCmd(env app.Env) *cobra.Command {
+	var path *string
+	c := &cobra.Command{
+		Use:   "server --config FILE",
+		Short: "Run one stateless server instance",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return app.RunServer(c.Context(), env, *path) },
+	}
+	path = configFlag(c, "server.yaml")
+	return c
+}

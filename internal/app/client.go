@@ -1,0 +1,319 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"parley/internal/channel"
+	"parley/internal/chat"
+	"parley/internal/config"
+	"parley/internal/conversation"
+	"parley/internal/liveconfig"
+	"parley/internal/redisstore"
+	"parley/internal/route"
+	"parley/internal/rpc"
+	"parley/internal/secret"
+	"parley/internal/telemetry"
+)
+
+// RunClient is `parley client`: it runs until ctx ends, then stops accepting, finishes or hands over what runs, and leaves.
+func RunClient(ctx context.Context, env Env, path string) error {
+	secrets := secretsOf(nil)
+	cfg, err := config.LoadClient(path, config.Options{Secrets: secrets.static})
+	if err != nil {
+		return err
+	}
+	c, err := newClient(cfg, env, env.production(), secrets.at(cfg.Secrets.Dir))
+	if err != nil {
+		return err
+	}
+	public, err := listen(ctx, cfg.HTTP.Listen, "http.listen")
+	if err != nil {
+		return errors.Join(err, c.close())
+	}
+	ops, err := listen(ctx, cfg.HTTP.Ops, "http.ops")
+	if err != nil {
+		return errors.Join(err, public.Close(), c.close())
+	}
+	return c.run(ctx, public, ops)
+}
+
+// client is one client service, wired and not yet running.
+type client struct {
+	cfg      *config.Client
+	env      Env
+	tel      *telemetry.Telemetry
+	id       string
+	secrets  *secret.Store
+	store    *redisstore.Store
+	source   liveconfig.Source
+	routes   *liveconfig.Value[*route.Table]
+	tenants  *directory
+	rpc      *rpc.Client
+	service  *conversation.Service
+	front    *channel.Front
+	handler  http.Handler // what the public address serves: front, and in dev a page before it
+	embedded bool         // Redis is this process's own
+	closers  []func() error
+	redisUp  chan struct{}
+	loaded   chan struct{}
+	started  time.Time
+}
+
+// inbox lets channels be made before the service that takes their messages.
+type inbox struct{ *client }
+
+// Accept implements channel.Inbox.
+func (i inbox) Accept(ctx context.Context, m chat.Message) error { return i.service.Accept(ctx, m) }
+
+// newClient makes the parts and connects nothing that could block for long.
+func newClient(cfg *config.Client, env Env, tel *telemetry.Telemetry, secrets *secret.Store) (c *client, err error) {
+	c = &client{cfg: cfg, env: env, tel: tel, id: processID(), secrets: secrets, redisUp: make(chan struct{}), loaded: make(chan struct{}), started: time.Now()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.close())
+		}
+	}()
+	if c.store, err = openStore(cfg.Redis); err != nil {
+		return c, err
+	}
+	c.closers = append(c.closers, c.store.Close)
+	source, closer, err := openSource(cfg.Live, cfg.Registry, tel)
+	if err != nil {
+		return c, err
+	}
+	c.source = source
+	c.closers = append(c.closers, closer.Close)
+	metrics := liveconfig.NewMetrics(tel.Metrics)
+	c.routes = readOnlyRoutes(source, tel.Log, metrics)
+	deps := channel.Deps{
+		HTTP: platformClient(), Inbox: inbox{c}, Tokens: c.store, Locks: c.store, Live: c.store, Feed: c.store,
+		Log: tel.Log, Metrics: tel.Metrics, Now: time.Now, Loopback: config.Loopback(cfg.HTTP.Listen),
+		Origins: channel.Origins{
+			WeCom: cfg.Platforms.WeCom, DingTalk: cfg.Platforms.DingTalk,
+			DingTalkWebhooks: cfg.Platforms.DingTalkWebhooks, Feishu: cfg.Platforms.Feishu,
+		},
+	}
+	c.tenants = &directory{companies: companies(source, cfg.Tenants, secrets, deps, metrics), routes: c.routes}
+	c.rpc, err = rpc.Dial(rpc.ClientOptions{
+		TLS: rpcTLS(cfg.RPC.TLS), Insecure: cfg.RPC.Insecure, Registry: rpcRegistry(cfg.Registry), Telemetry: tel,
+	})
+	if err != nil {
+		return c, err
+	}
+	c.closers = append(c.closers, c.rpc.Close)
+	c.service = conversation.New(conversation.Options{
+		Store: c.store, Live: c.store, Complete: c.rpc, Directory: c.tenants, Owner: c.id, Log: tel.Log, Metrics: tel.Metrics,
+		Turns: cfg.Limits.Turns, Waiting: cfg.Limits.Waiting, Turn: c.turnDeadline,
+	})
+	c.front = channel.NewFront(c.tenants.lookup, deps)
+	c.handler = c.front
+	return c, nil
+}
+
+// turnDeadline is a little more than the server's own, so that the server's error, which says more, comes first.
+func (c *client) turnDeadline() time.Duration {
+	if t, ok := c.routes.Get(); ok {
+		return t.Deadlines().Turn + 5*time.Second
+	}
+	return 185 * time.Second
+}
+
+// run serves until ctx ends. In the end callbacks stop first, then turns end or are handed over, then everything else.
+func (c *client) run(ctx context.Context, public, ops net.Listener) error {
+	base, stop := context.WithCancel(context.WithoutCancel(ctx)) // what turns need while they end
+	defer stop()
+	var wg sync.WaitGroup
+	background := func(f func(context.Context)) { wg.Go(func() { f(base) }) }
+	background(func(ctx context.Context) { _ = c.routes.Run(ctx) })
+	background(func(ctx context.Context) { _ = c.tenants.companies.Run(ctx) })
+	background(func(ctx context.Context) { _ = c.secrets.Watch(ctx) })
+	background(c.awaitRedis)
+	background(c.awaitDocuments)
+	background(c.heartbeat)
+	c.secrets.OnChange(c.tenants.companies.Refresh)
+
+	ready := &readiness{missing: c.missing, state: func() any { return c.documents() }}
+	background(func(ctx context.Context) {
+		c.logHTTP(serveHTTP(ctx, ops, opsHandler(c.tel.Metrics, ready), time.Second))
+	})
+	if c.cfg.HTTP.Debug != "" {
+		l, err := listen(ctx, c.cfg.HTTP.Debug, "http.debug")
+		if err != nil {
+			return err
+		}
+		background(func(ctx context.Context) { c.logHTTP(serveHTTP(ctx, l, debugHandler(), time.Second)) })
+	}
+	c.tel.Log.Info("client service starts", "id", c.id, "version", c.env.Version, "http", public.Addr().String(), "ops", ops.Addr().String())
+
+	failed := make(chan error, 1)
+	serving, stopServing := context.WithCancel(ctx)
+	defer stopServing()
+	var work sync.WaitGroup
+	work.Go(func() {
+		if err := serveHTTP(serving, public, c.handler, 5*time.Second); err != nil {
+			failed <- err
+			stopServing()
+		}
+	})
+	work.Go(func() { _ = c.service.Run(serving) })
+	work.Go(func() { <-serving.Done(); c.tenants.close() }) // streams to browsers would never end by themselves
+	work.Wait()
+	stop()
+	wg.Wait()
+	c.tel.Log.Info("client service ends", "id", c.id)
+	select {
+	case err := <-failed:
+		return errors.Join(err, c.close())
+	default:
+		return c.close()
+	}
+}
+
+func (c *client) logHTTP(err error) {
+	if err != nil {
+		c.tel.Log.Error("an operators' address does not serve", "err", err)
+	}
+}
+
+func (c *client) close() error {
+	var errs []error
+	for i := len(c.closers) - 1; i >= 0; i-- {
+		errs = append(errs, c.closers[i]())
+	}
+	c.closers = nil
+	return errors.Join(errs...)
+}
+
+// awaitRedis notes when Redis first answers.
+func (c *client) awaitRedis(ctx context.Context) {
+	for warned := false; ; {
+		err := c.store.Ping(ctx)
+		if err == nil {
+			close(c.redisUp)
+			if !c.embedded {
+				c.warnAboutRedis(ctx)
+			}
+			return
+		}
+		if !warned && ctx.Err() == nil {
+			warned = true
+			c.tel.Log.Warn("Redis does not answer; callbacks get 503 until it does", "addrs", c.cfg.Redis.Addrs, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+// warnAboutRedis says what in Redis's own settings weakens Parley's guarantees.
+func (c *client) warnAboutRedis(ctx context.Context) {
+	m, err := c.store.Memory(ctx)
+	if err != nil {
+		return
+	}
+	if m.Policy != "" && m.Policy != "noeviction" {
+		c.tel.Log.Warn("Redis may drop conversations when its memory is full: set maxmemory-policy noeviction", "policy", m.Policy)
+	}
+	if !m.AOF {
+		c.tel.Log.Warn("Redis keeps no append-only file: what was accepted is lost when it restarts. Set appendonly yes and appendfsync always")
+	}
+}
+
+func (c *client) awaitDocuments(ctx context.Context) {
+	if c.routes.Wait(ctx) == nil && c.tenants.companies.Wait(ctx) == nil {
+		close(c.loaded)
+	}
+}
+
+func (c *client) missing() []string {
+	var out []string
+	if !closed(c.redisUp) {
+		out = append(out, "redis")
+	}
+	if !closed(c.loaded) {
+		out = append(out, "documents")
+	}
+	return out
+}
+
+func (c *client) documents() []rpc.Document {
+	return documentStates(append(c.tenants.companies.Health(), c.routes.Health())...)
+}
+
+func closed(ch <-chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	default:
+		return false
+	}
+}
+
+// openStore connects to Redis when it is first used.
+func openStore(r config.Redis) (*redisstore.Store, error) {
+	o := redisstore.Options{Addrs: r.Addrs, Username: r.Username, Password: r.Password.Secret, DB: r.DB}
+	if r.TLS.CA != "" {
+		pem, err := os.ReadFile(r.TLS.CA)
+		if err != nil {
+			return nil, fmt.Errorf("redis.tls.ca: %w", err)
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("redis.tls.ca: %s holds no certificate", r.TLS.CA)
+		}
+		o.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	return redisstore.New(o)
+}
+
+// platformClient calls chat platforms: bounded, and never led elsewhere by a redirect.
+func platformClient() *http.Client {
+	return &http.Client{
+		Timeout:       10 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			Proxy:               http.ProxyFromEnvironment,
+			DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			TLSHandshakeTimeout: 5 * time.Second,
+			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
+			ForceAttemptHTTP2:   true,
+			MaxIdleConns:        1024,
+			MaxIdleConnsPerHost: 256,
+			IdleConnTimeout:     90 * time.Second,
+		},
+	}
+}
+
+// processID is unique per start, and says where to look.
+func processID() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "host"
+	}
+	var b [6]byte
+	_, _ = rand.Read(b[:])
+	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), hex.EncodeToString(b[:]))
+}
+
+func rpcTLS(t config.TLS) rpc.TLS {
+	return rpc.TLS{CA: t.CA, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName}
+}
+
+func rpcRegistry(r config.Registry) rpc.Registry {
+	return rpc.Registry{Mode: r.Mode, Direct: r.Direct, Nacos: rpc.Nacos{
+		Addrs: r.Nacos.Addrs, Namespace: r.Nacos.Namespace, Username: r.Nacos.Username, Password: r.Nacos.Password.Secret, CA: r.Nacos.TLS.CA,
+	}}
+}

@@ -1,0 +1,132 @@
+package app
+
+import (
+	"errors"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"parley/internal/channel"
+	"parley/internal/channel/all"
+	"parley/internal/chat"
+	"parley/internal/conversation"
+	"parley/internal/liveconfig"
+	"parley/internal/route"
+	"parley/internal/secret"
+	"parley/internal/tenant"
+)
+
+// company is one tenant's document in force, with its channels.
+type company struct {
+	tenant   *chat.Tenant
+	channels map[string]channel.Channel
+}
+
+// directory knows the tenants of this process as their documents have them at this moment.
+type directory struct {
+	companies *liveconfig.Set[*company]
+	routes    *liveconfig.Value[*route.Table]
+}
+
+var _ conversation.Directory = (*directory)(nil)
+
+// Tenant implements conversation.Directory.
+func (d *directory) Tenant(name string) (*chat.Tenant, bool) {
+	c, ok := d.companies.Get(name)
+	if !ok {
+		return nil, false
+	}
+	return c.tenant, true
+}
+
+// Tenants implements conversation.Directory.
+func (d *directory) Tenants() []string { return slices.Sorted(maps.Keys(d.companies.All())) }
+
+// Outlet implements conversation.Directory.
+func (d *directory) Outlet(tenant, name string) (conversation.Outlet, bool) {
+	return d.channel(tenant, name)
+}
+
+func (d *directory) channel(tenant, name string) (channel.Channel, bool) {
+	c, ok := d.companies.Get(tenant)
+	if !ok {
+		return nil, false
+	}
+	ch, ok := c.channels[name]
+	return ch, ok
+}
+
+// lookup is for what comes in: a suspended tenant accepts nothing.
+func (d *directory) lookup(tenant, name string) (channel.Channel, bool) {
+	if t, ok := d.Tenant(tenant); !ok || t.Suspended {
+		return nil, false
+	}
+	return d.channel(tenant, name)
+}
+
+// Models implements conversation.Directory: the tenant's default first.
+func (d *directory) Models(tenant string) []string {
+	t, ok := d.routes.Get()
+	c, known := d.Tenant(tenant)
+	if !ok || !known {
+		return nil
+	}
+	list := slices.DeleteFunc(t.Models(tenant), func(m string) bool { return m == c.Model })
+	return append([]string{c.Model}, list...)
+}
+
+// close ends what the channels in force keep open.
+func (d *directory) close() {
+	for _, c := range d.companies.All() {
+		c.close()
+	}
+}
+
+// decodeCompany makes a tenant and its channels of a document, or says everything that is wrong with it.
+func decodeCompany(d liveconfig.Document, resolve func(tenant, ref string) (chat.Secret, error), deps channel.Deps) (*company, error) {
+	doc := tenant.Decode(d.Content, tenant.Options{
+		File: d.Name, Name: strings.TrimPrefix(d.Name, tenantPrefix), Revision: d.Revision,
+		Resolve: resolve, Kinds: all.Kinds(), Texts: conversation.TextNames(),
+	})
+	c := &company{tenant: doc.Tenant, channels: map[string]channel.Channel{}}
+	var broken []error
+	for _, ch := range doc.Channels {
+		made, err := all.New(ch.Kind, ch.Settings, deps)
+		if err != nil {
+			broken = append(broken, err)
+			continue
+		}
+		c.channels[ch.Name] = made
+	}
+	if err := errors.Join(append([]error{doc.Err()}, broken...)...); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// close ends what channels keep open: streams to browsers.
+func (c *company) close() {
+	for _, ch := range c.channels {
+		if cl, ok := ch.(io.Closer); ok {
+			_ = cl.Close()
+		}
+	}
+}
+
+// companies watches the tenants' documents: the named ones, or with no names every one that the source lists.
+func companies(src liveconfig.Source, names []string, secrets *secret.Store, deps channel.Deps, m *liveconfig.Metrics) *liveconfig.Set[*company] {
+	set := liveconfig.NewSet(liveconfig.SetOptions[*company]{
+		Prefix: tenantPrefix, Names: names, Source: src, Log: deps.Log, Metrics: m, Valid: chat.ValidName,
+		Decode: func(d liveconfig.Document) (*company, error) { return decodeCompany(d, secrets.ResolveTenant, deps) },
+	})
+	var current sync.Map // by name; a name's swaps come one at a time
+	set.Subscribe(func(name string, c *company) {
+		if old, ok := current.Swap(name, c); ok {
+			old.(*company).close()
+		}
+	})
+	return set
+}

@@ -1,0 +1,96 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+
+	"parley/internal/config"
+	"parley/internal/liveconfig"
+	"parley/internal/liveconfig/file"
+	"parley/internal/liveconfig/nacos"
+	"parley/internal/llm/all"
+	"parley/internal/route"
+	"parley/internal/rpc"
+	"parley/internal/secret"
+	"parley/internal/telemetry"
+)
+
+// The names of live documents.
+const (
+	routesDocument      = "parley-routes"
+	degradationDocument = "parley-degradation"
+	tenantPrefix        = "tenant."
+)
+
+// openSource opens where live documents come from. Close it when nothing watches any more.
+func openSource(live config.Live, reg config.Registry, tel *telemetry.Telemetry) (liveconfig.Source, io.Closer, error) {
+	if live.Source == config.SourceFile {
+		return file.New(live.Dir), io.NopCloser(nil), nil
+	}
+	s, err := nacos.New(nacos.Options{
+		Addrs: reg.Nacos.Addrs, Namespace: reg.Nacos.Namespace, Username: reg.Nacos.Username, Password: reg.Nacos.Password.Secret,
+		CAFile: reg.Nacos.TLS.CA, Log: tel.Log, Metrics: tel.Metrics,
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("registry.nacos: %w", err)
+	}
+	return s, s, nil
+}
+
+// routesFor watches parley-routes as a server does: origins are judged and keys resolved.
+func routesFor(src liveconfig.Source, outbound []string, secrets *secret.Store, log *slog.Logger, m *liveconfig.Metrics) *liveconfig.Value[*route.Table] {
+	return watchRoutes(src, log, m, route.Options{Outbound: outbound, Dialects: all.Names(), Resolve: secrets.Routes().Resolve})
+}
+
+// readOnlyRoutes watches parley-routes as a client does, for the names of models and the deadlines.
+func readOnlyRoutes(src liveconfig.Source, log *slog.Logger, m *liveconfig.Metrics) *liveconfig.Value[*route.Table] {
+	return watchRoutes(src, log, m, route.Options{ReadOnly: true})
+}
+
+func watchRoutes(src liveconfig.Source, log *slog.Logger, m *liveconfig.Metrics, opt route.Options) *liveconfig.Value[*route.Table] {
+	return liveconfig.New(liveconfig.Options[*route.Table]{
+		Name: routesDocument, Source: src, Log: log, Metrics: m,
+		Decode: func(d liveconfig.Document) (*route.Table, error) {
+			opt := opt
+			opt.Source, opt.Revision = d.Name, d.Revision
+			t, err := route.Parse(d.Content, opt)
+			if err == nil {
+				for _, w := range t.Warnings() {
+					log.Warn("parley-routes", "warning", w)
+				}
+			}
+			return t, err
+		},
+	})
+}
+
+// switches watches parley-degradation; while it does not exist there is no switch.
+func switches(src liveconfig.Source, log *slog.Logger, m *liveconfig.Metrics) *liveconfig.Value[*route.Degradation] {
+	none := &route.Degradation{}
+	return liveconfig.New(liveconfig.Options[*route.Degradation]{
+		Name: degradationDocument, Source: src, Absent: &none, Log: log, Metrics: m,
+		Decode: func(d liveconfig.Document) (*route.Degradation, error) {
+			return route.ParseDegradation(d.Content, d.Name, d.Revision)
+		},
+	})
+}
+
+// documentStates tells what is in force, for /readyz, Inspect and `parley status`.
+func documentStates(healths ...liveconfig.Health) []rpc.Document {
+	docs := make([]rpc.Document, 0, len(healths))
+	for _, h := range healths {
+		d := rpc.Document{Name: h.Name, Revision: h.Revision}
+		if !h.Since.IsZero() {
+			d.Since = h.Since.UnixMilli()
+		}
+		switch {
+		case h.Refused != nil:
+			d.Refused = h.Refused.Error()
+		case h.Missing && h.Revision != "":
+			d.Refused = "the document has disappeared; its last good form stays in force"
+		}
+		docs = append(docs, d)
+	}
+	return docs
+}

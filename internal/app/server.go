@@ -1,0 +1,151 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"parley/internal/config"
+	"parley/internal/liveconfig"
+	"parley/internal/llm"
+	"parley/internal/llm/all"
+	"parley/internal/route"
+	"parley/internal/rpc"
+	"parley/internal/secret"
+	"parley/internal/telemetry"
+)
+
+// RunServer is `parley server`: it runs until ctx ends, then leaves the registry, lets running streams end, and leaves.
+func RunServer(ctx context.Context, env Env, path string) error {
+	secrets := secretsOf(nil)
+	cfg, err := config.LoadServer(path, config.Options{Secrets: secrets.static})
+	if err != nil {
+		return err
+	}
+	s, err := newServer(cfg, env, env.production(), secrets.at(cfg.Secrets.Dir))
+	if err != nil {
+		return err
+	}
+	ops, err := listen(ctx, cfg.HTTP.Ops, "http.ops")
+	if err != nil {
+		return errors.Join(err, s.close())
+	}
+	return s.run(ctx, ops)
+}
+
+// server is one server instance, wired and not yet running.
+type server struct {
+	cfg     *config.Server
+	env     Env
+	tel     *telemetry.Telemetry
+	secrets *secret.Store
+	routes  *liveconfig.Value[*route.Table]
+	degrade *liveconfig.Value[*route.Degradation]
+	llm     *llm.Service
+	rpc     *rpc.Server
+	source  func() error
+	loaded  chan struct{}
+}
+
+func newServer(cfg *config.Server, env Env, tel *telemetry.Telemetry, secrets *secret.Store) (*server, error) {
+	source, closer, err := openSource(cfg.Live, cfg.Registry, tel)
+	if err != nil {
+		return nil, err
+	}
+	metrics := liveconfig.NewMetrics(tel.Metrics)
+	s := &server{
+		cfg: cfg, env: env, tel: tel, secrets: secrets, source: closer.Close, loaded: make(chan struct{}),
+		routes:  routesFor(source, cfg.Outbound, secrets, tel.Log, metrics),
+		degrade: switches(source, tel.Log, metrics),
+	}
+	s.llm, err = llm.New(llm.Options{
+		Table:       func() *route.Table { t, _ := s.routes.Get(); return t },
+		Degradation: func() *route.Degradation { d, _ := s.degrade.Get(); return d },
+		Dialects:    all.Dialects(), Telemetry: tel,
+	})
+	if err != nil {
+		return nil, errors.Join(err, closer.Close())
+	}
+	s.rpc, err = rpc.NewServer(rpc.ServerOptions{
+		Listen: cfg.RPC.Listen, Advertise: cfg.RPC.Advertise, TLS: rpcTLS(cfg.RPC.TLS), Insecure: cfg.RPC.Insecure,
+		Registry: rpcRegistry(cfg.Registry), Streams: cfg.Limits.Streams, Drain: drain, Handler: s.llm, Documents: s.documents,
+		Version: env.Version, Telemetry: tel,
+	})
+	if err != nil {
+		return nil, errors.Join(err, closer.Close())
+	}
+	return s, nil
+}
+
+// drain is how long running streams may go on after SIGTERM: the longest turn and a little.
+const drain = 190 * time.Second
+
+func (s *server) run(ctx context.Context, ops net.Listener) error {
+	base, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var wg sync.WaitGroup
+	background := func(f func(context.Context)) { wg.Go(func() { f(base) }) }
+	background(func(ctx context.Context) { _ = s.routes.Run(ctx) })
+	background(func(ctx context.Context) { _ = s.degrade.Run(ctx) })
+	background(func(ctx context.Context) { _ = s.secrets.Watch(ctx) })
+	background(func(ctx context.Context) {
+		if s.routes.Wait(ctx) == nil && s.degrade.Wait(ctx) == nil {
+			close(s.loaded)
+		}
+	})
+	s.secrets.OnChange(s.routes.Refresh)
+	ready := &readiness{missing: s.missing, state: func() any { return s.documents() }}
+	serve := func(l net.Listener) func(context.Context) {
+		return func(ctx context.Context) {
+			if err := serveHTTP(ctx, l, opsHandler(s.tel.Metrics, ready), time.Second); err != nil {
+				s.tel.Log.Error("the operators' address does not serve", "err", err)
+			}
+		}
+	}
+	background(serve(ops))
+	if s.cfg.HTTP.Debug != "" {
+		l, err := listen(ctx, s.cfg.HTTP.Debug, "http.debug")
+		if err != nil {
+			return err
+		}
+		background(func(ctx context.Context) { _ = serveHTTP(ctx, l, debugHandler(), time.Second) })
+	}
+	s.tel.Log.Info("server starts", "version", s.env.Version, "rpc", s.rpc.Addr(), "ops", ops.Addr().String())
+	err := s.serve(ctx)
+	stop()
+	wg.Wait()
+	s.tel.Log.Info("server ends")
+	return errors.Join(err, s.close())
+}
+
+// serve waits for the routes before it offers the instance to clients: without them it could only refuse.
+func (s *server) serve(ctx context.Context) error {
+	select {
+	case <-s.loaded:
+	case <-ctx.Done():
+		return nil
+	}
+	return s.rpc.Run(ctx)
+}
+
+func (s *server) close() error {
+	s.llm.Close()
+	return s.source()
+}
+
+func (s *server) missing() []string {
+	var out []string
+	if !closed(s.loaded) {
+		out = append(out, "documents")
+	}
+	if !closed(s.rpc.Ready()) {
+		out = append(out, "registration")
+	}
+	return out
+}
+
+func (s *server) documents() []rpc.Document {
+	return documentStates(s.routes.Health(), s.degrade.Health())
+}

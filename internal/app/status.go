@@ -1,0 +1,224 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"parley/internal/config"
+	"parley/internal/redisstore"
+	"parley/internal/rpc"
+	"parley/internal/telemetry"
+)
+
+// statusReport is `parley status --json`.
+type statusReport struct {
+	Servers []serverReport `json:"servers"`
+	Clients []clientState  `json:"clients,omitempty"`
+	Tenants []tenantReport `json:"tenants,omitempty"`
+}
+
+type serverReport struct {
+	Address     string         `json:"address"`
+	Weight      float64        `json:"weight"`
+	Enabled     bool           `json:"enabled"`
+	Up          bool           `json:"up"`
+	Version     string         `json:"version,omitempty"`
+	Streams     int            `json:"streams"`
+	StreamLimit int            `json:"stream_limit"`
+	Draining    bool           `json:"draining,omitempty"`
+	Documents   []rpc.Document `json:"documents,omitempty"`
+	Error       string         `json:"error,omitempty"`
+}
+
+type tenantReport struct {
+	Tenant  string  `json:"tenant"`
+	Waiting int     `json:"waiting"`
+	Running int     `json:"running"`
+	Ready   int     `json:"ready"`
+	Oldest  float64 `json:"oldest_seconds"`
+	Dead    int     `json:"dead_letters"`
+}
+
+// Status is `parley status`: servers from the registry, each asked what it runs; with a client.yaml also the clients that heartbeat in
+// Redis and what waits there. It fails if the registry or Redis cannot be asked.
+func Status(ctx context.Context, env Env, path string, asJSON bool) error {
+	secrets := secretsOf(nil)
+	cfg, err := config.Load(path, config.Options{Secrets: secrets.static})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	var report statusReport
+	var errs []error
+	if report.Servers, err = askServers(ctx, cfg); err != nil {
+		errs = append(errs, err)
+	}
+	if cfg.Client != nil {
+		if report.Clients, report.Tenants, err = askRedis(ctx, cfg.Client); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if asJSON {
+		enc := json.NewEncoder(env.Stdout)
+		enc.SetIndent("", "  ")
+		errs = append(errs, enc.Encode(report))
+	} else {
+		errs = append(errs, report.print(env.Stdout))
+	}
+	return errors.Join(errs...)
+}
+
+func askServers(ctx context.Context, cfg config.Either) ([]serverReport, error) {
+	o := rpc.ClientOptions{Registry: rpcRegistry(cfg.Registry()), Telemetry: telemetry.Discard()}
+	if cfg.Client != nil {
+		o.TLS, o.Insecure = rpcTLS(cfg.Client.RPC.TLS), cfg.Client.RPC.Insecure
+	} else {
+		o.TLS, o.Insecure = rpcTLS(cfg.Server.RPC.TLS), cfg.Server.RPC.Insecure
+	}
+	c, err := rpc.Dial(o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = c.Close() }()
+	select {
+	case <-c.Ready():
+	case <-time.After(8 * time.Second):
+		return nil, errors.New("the registry did not answer within 8 s: are registry.nacos.addrs right, and is Nacos up?")
+	}
+	instances := c.Servers()
+	reports := make([]serverReport, len(instances))
+	var wg sync.WaitGroup
+	for i, in := range instances {
+		wg.Go(func() { reports[i] = askServer(ctx, c, in) })
+	}
+	wg.Wait()
+	return reports, nil
+}
+
+func askServer(ctx context.Context, c *rpc.Client, in rpc.Instance) serverReport {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	r := serverReport{Address: in.Address, Weight: in.Weight, Enabled: in.Enabled}
+	st, err := c.Inspect(ctx, in.Address)
+	if err != nil {
+		r.Error = err.Error()
+		return r
+	}
+	r.Up, r.Version, r.Streams, r.StreamLimit, r.Draining, r.Documents = true, st.Version, st.Streams, st.StreamLimit, st.Draining, st.Documents
+	return r
+}
+
+func askRedis(ctx context.Context, cfg *config.Client) ([]clientState, []tenantReport, error) {
+	store, err := openStore(cfg.Redis)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = store.Close() }()
+	docs, err := store.Clients(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("redis: %w", err)
+	}
+	var clients []clientState
+	names := slices.Clone(cfg.Tenants)
+	for _, doc := range docs {
+		var c clientState
+		if json.Unmarshal(doc, &c) != nil {
+			continue // a newer release's form
+		}
+		clients = append(clients, c)
+		names = append(names, c.Tenants...)
+	}
+	slices.SortFunc(clients, func(a, b clientState) int { return cmp.Compare(a.ID, b.ID) })
+	slices.Sort(names)
+	tenants, err := askTenants(ctx, store, slices.Compact(names))
+	return clients, tenants, err
+}
+
+func askTenants(ctx context.Context, store *redisstore.Store, names []string) ([]tenantReport, error) {
+	var out []tenantReport
+	for _, name := range names {
+		st, err := store.Stats(ctx, name)
+		if err != nil {
+			return out, fmt.Errorf("redis: %w", err)
+		}
+		out = append(out, tenantReport{name, st.Waiting, st.Running, st.Ready, st.Oldest.Seconds(), st.Dead})
+	}
+	return out, nil
+}
+
+func (r statusReport) print(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
+	fmt.Fprintf(t, "SERVER\tSTATE\tWEIGHT\tSTREAMS\tVERSION\tDOCUMENTS\n")
+	for _, s := range r.Servers {
+		fmt.Fprintf(t, "%s\t%s\t%g\t%d/%d\t%s\t%s\n", s.Address, s.state(), s.Weight, s.Streams, s.StreamLimit, s.Version, documentsLine(s.Documents))
+	}
+	if len(r.Servers) == 0 {
+		fmt.Fprintf(t, "(none is registered)\n")
+	}
+	if r.Tenants != nil || r.Clients != nil {
+		fmt.Fprintf(t, "\nCLIENT\tTURNS\tSERVERS\tTENANTS\tVERSION\tDOCUMENTS\n")
+		for _, c := range r.Clients {
+			fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%s\t%s\n", c.ID, c.Turns, c.Servers, joinSome(c.Tenants), c.Version, documentsLine(c.Documents))
+		}
+		if len(r.Clients) == 0 {
+			fmt.Fprintf(t, "(none has a heartbeat)\n")
+		}
+		fmt.Fprintf(t, "\nTENANT\tWAITING\tRUNNING\tREADY\tOLDEST\tDEAD LETTERS\n")
+		for _, s := range r.Tenants {
+			fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%.1fs\t%d\n", s.Tenant, s.Waiting, s.Running, s.Ready, s.Oldest, s.Dead)
+		}
+	}
+	return t.Flush()
+}
+
+func (s serverReport) state() string {
+	switch {
+	case s.Error != "":
+		return "no answer"
+	case s.Draining:
+		return "draining"
+	case !s.Enabled:
+		return "disabled"
+	default:
+		return "up"
+	}
+}
+
+func documentsLine(docs []rpc.Document) string {
+	line := ""
+	for _, d := range docs {
+		if line != "" {
+			line += " "
+		}
+		rev := cmp.Or(d.Revision, "-")
+		line += d.Name + "@" + rev
+		if d.Refused != "" {
+			line += "(newest refused)"
+		}
+	}
+	return line
+}
+
+func joinSome(names []string) string {
+	const most = 4
+	line := ""
+	for i, n := range names {
+		if i == most {
+			return fmt.Sprintf("%s,… (%d)", line, len(names))
+		}
+		if i > 0 {
+			line += ","
+		}
+		line += n
+	}
+	return line
+}
