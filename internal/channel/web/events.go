@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"parley/internal/channel"
@@ -195,20 +198,54 @@ func (s *stream) read(ctx context.Context) error {
 
 // finished writes the parts that the page has not.
 func (s *stream) finished(ctx context.Context) error {
-	entries, err := s.c.feed.Read(ctx, s.key, s.after)
+	if s.ready {
+		entries, err := s.c.feed.Read(ctx, s.key, s.after)
+		if err != nil {
+			return err
+		}
+		return s.parts(entries)
+	}
+	entries, err := s.c.feed.Read(ctx, s.key, "")
 	if err != nil {
 		return err
 	}
+	// A feed that begins anew (it expired, or was lost) counts from the start again: the page's place in the old one means nothing.
+	if n := len(entries); n == 0 || above(s.after, entries[n-1].ID) {
+		s.after = ""
+	}
+	for len(entries) > 0 && !above(entries[0].ID, s.after) {
+		entries = entries[1:]
+	}
+	if err := s.parts(entries); err != nil {
+		return err
+	}
+	s.ready = true
+	return s.event("ready", struct{}{})
+}
+
+func (s *stream) parts(entries []channel.FeedEntry) error {
 	for _, e := range entries {
 		if err := s.part(e); err != nil {
 			return err
 		}
 	}
-	if s.ready {
-		return nil
+	return nil
+}
+
+// above compares feed ids; "" is below all.
+func above(a, b string) bool {
+	x, y := place(a), place(b)
+	return slices.Compare(x[:], y[:]) > 0
+}
+
+func place(id string) (n [2]int64) {
+	if id == "" {
+		return [2]int64{-1, -1}
 	}
-	s.ready = true
-	return s.event("ready", struct{}{})
+	for i, digits := range strings.SplitN(id, "-", 2) {
+		n[i], _ = strconv.ParseInt(digits, 10, 64) // too large: the largest
+	}
+	return n
 }
 
 func (s *stream) part(e channel.FeedEntry) error {

@@ -186,6 +186,59 @@ func TestStreamResumesOnAnyReplica(t *testing.T) {
 	}
 }
 
+// A store that lost everything, as an embedded one does at every start, counts from 1 again; an open page must not wait for 58.
+func TestStreamAfterTheFeedBeganAnew(t *testing.T) {
+	tests := []struct {
+		name  string
+		after string
+		feed  []int64
+		want  []string
+	}{
+		{"nothing new", "57-1", []int64{56, 57}, nil},
+		{"something new", "57-1", []int64{56, 57, 58}, []string{"58-1"}},
+		{"what it had was dropped", "57-1", []int64{100, 101}, []string{"100-1", "101-1"}},
+		{"began anew", "57-1", []int64{1, 2}, []string{"1-1", "2-1"}},
+		{"first visit", "", []int64{0, 9, 10}, []string{"0-1", "9-1", "10-1"}},
+		{"from the oldest", "0", []int64{9, 10}, []string{"9-1", "10-1"}},
+		{"an id beyond all", "9999999999999999999-1", []int64{1}, []string{"1-1"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			st := newStore()
+			c := replica(t, st, openAccess())
+			url := serve(t, c).URL + "/chat/acme/web"
+			b := newBrowser(t)
+			b.say(url, "m", "x")
+			m := st.accepted()[0]
+			for _, n := range tt.feed {
+				answer(t, c, m, "答", n)
+			}
+			p := b.watch(url + "/events?after=" + tt.after)
+			var got []string
+			for e := p.next(); e.Name == "part"; e = p.next() {
+				got = append(got, e.ID)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+			next := max(tt.feed[len(tt.feed)-1], 0) + 1
+			answer(t, c, m, "答", next)
+			p.want("part", fmt.Sprintf(`"id":"%d-1"`, next))
+		})
+	}
+	t.Run("empty at first", func(t *testing.T) {
+		st := newStore()
+		c := replica(t, st, openAccess())
+		url := serve(t, c).URL + "/chat/acme/web"
+		b := newBrowser(t)
+		b.say(url, "m", "x")
+		p := b.watch(url+"/events", "Last-Event-ID", "57-1")
+		p.want("ready", "")
+		answer(t, c, st.accepted()[0], "答", 1)
+		p.want("part", `"1-1"`)
+	})
+}
+
 func TestStreamsOfTwoBrowsersStayApart(t *testing.T) {
 	st := newStore()
 	c := replica(t, st, openAccess())
@@ -207,6 +260,26 @@ func TestStreamsOfTwoBrowsersStayApart(t *testing.T) {
 			t.Errorf("%s: also saw %+v", text, e)
 		}
 	}
+}
+
+// The server that a channel runs behind bounds how long requests are read and answers are written; a stream outlives both.
+func TestStreamOutlivesTheServersTimeouts(t *testing.T) {
+	st := newStore()
+	c := replica(t, st, openAccess())
+	srv := httptest.NewUnstartedServer(c)
+	srv.Config.ReadTimeout, srv.Config.WriteTimeout = 50*time.Millisecond, 50*time.Millisecond
+	srv.Start()
+	t.Cleanup(func() {
+		_ = c.Close()
+		srv.Close()
+	})
+	b := newBrowser(t)
+	b.say(srv.URL+"/chat/acme/web", "m", "x")
+	p := b.watch(srv.URL + "/chat/acme/web/events")
+	p.want("ready", "")
+	time.Sleep(300 * time.Millisecond) // several times either
+	answer(t, c, st.accepted()[0], "仍然到达", 1)
+	p.want("part", "仍然到达")
 }
 
 func TestStreamSaysThatTheStoreIsDown(t *testing.T) {

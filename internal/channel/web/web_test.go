@@ -118,16 +118,6 @@ func (s *store) setLive(key chat.ConversationKey, l chat.Live) {
 	s.lives[key] = l
 }
 
-func rank(id string) (n [2]int64) {
-	_, _ = fmt.Sscanf(id, "%d-%d", &n[0], &n[1])
-	return n
-}
-
-func above(a, b string) bool {
-	x, y := rank(a), rank(b)
-	return x[0] > y[0] || (x[0] == y[0] && x[1] > y[1])
-}
-
 func (s *store) Append(_ context.Context, key chat.ConversationKey, id string, payload []byte, _ time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

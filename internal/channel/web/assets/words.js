@@ -4,7 +4,7 @@ const zh = {
   "new": "新对话", "logout": "退出", "other-language": "English", "hello": "你好，有什么可以帮你？",
   "hello-more": "直接提问即可，接着问时我会记得前面的内容。",
   "ideas": ["帮我写一封请假邮件", "用三句话解释什么是消息队列", "把这句话翻译成英文：欢迎加入我们"],
-  "placeholder": "输入消息，Enter 发送，Shift+Enter 换行", "send": "发送", "stop": "停止生成", "down": "回到最新消息",
+  "placeholder": "输入消息，Enter 发送，Shift+Enter 换行", "placeholder-touch": "输入消息…", "send": "发送", "stop": "停止生成", "down": "回到最新消息",
   "ai-made": "内容由 AI 生成，请核对重要信息", "count": (n) => ` · 连续对话第 ${n} 轮`,
   "sign-in": "登录", "sign-in-more": "请输入管理员给你的访问口令。口令只用来换取本浏览器的登录状态，不会出现在网址里。",
   "token": "访问口令", "enter": "进入", "thinking": "正在思考", "copy": "复制", "copied": "已复制", "retry": "重试", "code": "代码",
@@ -23,7 +23,7 @@ const en = {
   "new": "New chat", "logout": "Sign out", "other-language": "中文", "hello": "Hello, how can I help?",
   "hello-more": "Just ask. When you go on, I remember what was said before.",
   "ideas": ["Write a short email asking for a day off", "Explain message queues in three sentences", "Translate into Chinese: welcome aboard"],
-  "placeholder": "Type a message. Enter sends, Shift+Enter breaks the line", "send": "Send", "stop": "Stop", "down": "To the newest message",
+  "placeholder": "Type a message. Enter sends, Shift+Enter breaks the line", "placeholder-touch": "Type a message…", "send": "Send", "stop": "Stop", "down": "To the newest message",
   "ai-made": "Made by AI: check what matters", "count": (n) => ` · turn ${n} of this conversation`,
   "sign-in": "Sign in", "sign-in-more": "Enter the access token from your administrator. It is only exchanged for this browser's sign-in and never part of an address.",
   "token": "Access token", "enter": "Enter", "thinking": "Thinking", "copy": "Copy", "copied": "Copied", "retry": "Retry", "code": "Code",
@@ -55,7 +55,10 @@ export function useLanguage(set) {
   } catch { chosen = set === "en" ? en : zh; } // storage may be forbidden
   document.documentElement.lang = english() ? "en" : "zh-CN";
   for (const el of document.querySelectorAll("[data-word]")) el.textContent = word(el.dataset.word);
-  for (const el of document.querySelectorAll("[data-word-placeholder]")) el.placeholder = word(el.dataset.wordPlaceholder);
+  for (const el of document.querySelectorAll("[data-word-placeholder]")) {
+    const touch = `${el.dataset.wordPlaceholder}-touch`; // a phone has no Shift+Enter to speak of
+    el.placeholder = word(touch in chosen && matchMedia("(hover: none)").matches ? touch : el.dataset.wordPlaceholder);
+  }
   for (const el of document.querySelectorAll("[data-word-label]")) {
     el.setAttribute("aria-label", word(el.dataset.wordLabel));
     el.title = word(el.dataset.wordLabel);

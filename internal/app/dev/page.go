@@ -1,0 +1,113 @@
+// Package dev is the page of `parley dev`: the web chat beside a phone of WeCom, and beside both the way that each message took. What
+// the phone sends is sealed by the simulated platform and posted to the client's own callback address; what it shows came back
+// through the platform's message/send. Nothing here knows Parley from inside.
+package dev
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"html/template"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+)
+
+//go:embed assets
+var files embed.FS
+
+var index = template.Must(template.ParseFS(files, "assets/index.html"))
+
+// Member is a person who can hold the phone.
+type Member struct {
+	ID   string // as WeCom names them (FromUserName, touser)
+	Name string // as the page does
+}
+
+// Options say what the page shows.
+type Options struct {
+	ChatURL string // path of the web chat; its channel must allow `embed: self`
+	// Model is what answers, in words ("gpt-4o-mini"); Simulated says that nothing real does, and makes the page tell how to change that.
+	Model     string
+	Simulated bool
+	Members   []Member // 张三 and 李四, if empty
+}
+
+// Page serves the dev page at /, and what it needs below /dev/. Safe for concurrent use. It answers only to names of this machine.
+type Page struct {
+	opt   Options
+	mux   *http.ServeMux
+	log   *journal
+	phone Phone
+	says  chan struct{} // bounds deliveries at once
+	done  chan struct{}
+	once  sync.Once
+}
+
+// New makes the page without a phone; see [Page.Connect].
+func New(o Options) *Page {
+	if len(o.Members) == 0 {
+		o.Members = []Member{{"zhangsan", "张三"}, {"lisi", "李四"}}
+	}
+	p := &Page{opt: o, mux: http.NewServeMux(), log: newJournal(), says: make(chan struct{}, 16), done: make(chan struct{})}
+	p.mux.HandleFunc("GET /{$}", p.serveIndex)
+	p.mux.HandleFunc("POST /dev/wecom/messages", p.serveSay)
+	p.mux.HandleFunc("GET /dev/wecom/events", p.serveEvents)
+	if assets, err := fs.Sub(files, "assets"); err == nil { // the folder is compiled in
+		p.mux.Handle("GET /dev/assets/", http.StripPrefix("/dev/assets/", http.FileServerFS(assets)))
+	}
+	return p
+}
+
+// Close ends the open event streams. It may be called more than once.
+func (p *Page) Close() error {
+	p.once.Do(func() { close(p.done) })
+	return nil
+}
+
+// ServeHTTP implements http.Handler.
+func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; "+
+		"base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	if !thisMachine(r.Host) {
+		fail(w, http.StatusForbidden, "forbidden", "the dev page answers only to an IP address or localhost, not to "+r.Host)
+		return
+	}
+	if err := http.NewCrossOriginProtection().Check(r); err != nil {
+		fail(w, http.StatusForbidden, "forbidden", "requests from another site's page are refused")
+		return
+	}
+	p.mux.ServeHTTP(w, r)
+}
+
+// thisMachine is false for a name: another site could point one of its own here and would then be the same origin.
+func thisMachine(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil || strings.EqualFold(host, "localhost")
+}
+
+func (p *Page) serveIndex(w http.ResponseWriter, _ *http.Request) {
+	var out bytes.Buffer
+	if err := index.Execute(&out, p.opt); err != nil {
+		fail(w, http.StatusInternalServerError, "internal", "the page could not be made")
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write(out.Bytes())
+}
+
+func fail(w http.ResponseWriter, status int, code, message string) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]string{"code": code, "message": message}})
+}

@@ -1,0 +1,33 @@
+package dev
+
+import (
+	"context"
+
+	"parley/internal/sim/wecom"
+)
+
+// WeComPhone is the phone of a simulated WeCom's members in one application. The simulator's Options.OnShown must be
+// [Page.ShownByWeCom].
+func WeComPhone(sim *wecom.Sim, ref wecom.Ref) Phone { return wecomPhone{sim, ref} }
+
+// ShownByWeCom is the simulator's OnShown.
+func (p *Page) ShownByWeCom(s wecom.Sent) { p.Shown(s.User, s.Content) }
+
+type wecomPhone struct {
+	sim *wecom.Sim
+	ref wecom.Ref
+}
+
+func (w wecomPhone) Say(ctx context.Context, user, text string) (Delivery, error) {
+	send := func() (wecom.Posted, error) { return w.sim.Say(ctx, w.ref, user, text) }
+	if text == "" {
+		send = func() (wecom.Posted, error) { return w.sim.Enter(ctx, w.ref, user) }
+	}
+	posted, err := send()
+	d := Delivery{Tries: len(posted.Tries)}
+	if d.Tries > 0 {
+		last := posted.Tries[d.Tries-1]
+		d.URL, d.Status, d.Took = last.URL, last.Status, last.Took
+	}
+	return d, err
+}
