@@ -81,22 +81,30 @@ type state struct {
 
 func (a state) equal(b state) bool { return a.exists == b.exists && bytes.Equal(a.content, b.content) }
 
+// judge decides which looks at a file are told. A change is believed when two looks agree: one alone may have met a writer halfway, or
+// between remove and rename.
+type judge struct {
+	told, last state
+	begun      bool
+}
+
+func (j *judge) tell(now state) bool {
+	news := !j.begun || now.equal(j.last) && !now.equal(j.told)
+	j.begun, j.last = true, now
+	if news {
+		j.told = now
+	}
+	return news
+}
+
 // Watch implements liveconfig.Source. A file that cannot be read (but exists) is left as it was.
 func (s *Source) Watch(ctx context.Context, name string, fn func([]byte, bool)) error {
 	tick := time.NewTicker(period)
 	defer tick.Stop()
-	var told, last state
-	first := true
+	var j judge
 	for {
-		content, exists, err := s.read(name)
-		now := state{content, exists}
-		// A change is believed when two looks agree: the first may have met a writer halfway, or between remove and rename.
-		if err == nil && (first || now.equal(last) && !now.equal(told)) {
-			first, told = false, now
+		if content, exists, err := s.read(name); err == nil && j.tell(state{content, exists}) {
 			fn(content, exists)
-		}
-		if err == nil {
-			last = now
 		}
 		select {
 		case <-ctx.Done():
