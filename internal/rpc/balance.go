@@ -84,15 +84,16 @@ func (track) Invoke(ctx context.Context, next base.Invoker, inv base.Invocation)
 	life := m.life.Load()
 	unlink := context.AfterFunc(life.ctx, func() { cancel(errHung) })
 	m.streams.Add(1)
-	var once sync.Once
+	end := sync.OnceFunc(func() {
+		m.streams.Add(-1)
+		unlink()
+		cancel(nil)
+	})
+	unwatch := context.AfterFunc(ctx, end) // the caller may go away without reading to the end
 	release := func() {
-		once.Do(func() {
-			m.streams.Add(-1)
-			unlink()
-			cancel(nil)
-		})
+		unwatch()
+		end()
 	}
-	context.AfterFunc(ctx, release) // the caller went away without reading to the end
 	res := next.Invoke(ctx, inv)
 	if err := res.Error(); err != nil {
 		m.judge(err)

@@ -51,8 +51,8 @@ type Status struct {
 }
 
 // Dial makes a client and begins to look for servers. It does not wait for any: a client without servers is ready, and says Unavailable
-// until one is found. ctx bounds nothing but the call; Close ends the client. Errors are faults of the options.
-func Dial(_ context.Context, o ClientOptions) (*Client, error) {
+// until one is found. Close ends the client. Errors are faults of the options.
+func Dial(o ClientOptions) (*Client, error) {
 	if o.Telemetry == nil {
 		o.Telemetry = telemetry.Discard()
 	}

@@ -101,7 +101,7 @@ func decodeError(ctx context.Context, op string, err error) *chat.Error {
 	switch {
 	case strings.Contains(text, "larger than max"):
 		kind = chat.TooLarge
-	case strings.Contains(text, "incomplete envelope"): // how dubbo-go's own Triple reports a server that died mid-stream
+	case cutOff(text):
 		kind = chat.Unavailable
 	}
 	err = errors.New(text)
@@ -109,6 +109,17 @@ func decodeError(ctx context.Context, op string, err error) *chat.Error {
 		err = connError{err}
 	}
 	return chat.E(kind, op, err)
+}
+
+// cutOff knows the texts of a server that died in the middle of a message, which come with codes of other things: the first is that of
+// dubbo-go's own Triple.
+func cutOff(text string) bool {
+	for _, sign := range []string{"incomplete envelope", "unexpected EOF", "RST_STREAM"} {
+		if strings.Contains(text, sign) {
+			return true
+		}
+	}
+	return false
 }
 
 // parseDetail reads "kind code retry_after_ms: text". A message that only looks like it is not believed: its code must be the kind's.

@@ -98,7 +98,9 @@ func (w *eventWriter) send(e chat.Event) {
 	}
 	m, err := encodeEvent(e)
 	if err == nil {
-		err = w.out.SendMsg(m)
+		if err = w.out.SendMsg(m); err != nil {
+			err = chat.E(chat.Canceled, "rpc.send", err) // the other side went away
+		}
 	}
 	w.err = err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 )
 
 // listen opens the server's port, so that a taken port is an error at once. Beyond loopback it wants mutual TLS or an explicit choice.
@@ -43,6 +44,9 @@ func advertised(advertise string, bound net.Addr) (host, port string, err error)
 		h, p, err := net.SplitHostPort(advertise)
 		if err != nil { // no port: the bound one
 			return advertise, port, nil
+		}
+		if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 || h == "" {
+			return "", "", fmt.Errorf("rpc.advertise %q: want host or host:port", advertise)
 		}
 		return h, p, nil
 	}

@@ -72,5 +72,15 @@ func (m *member) silent() time.Duration { return time.Duration(time.Now().UnixNa
 // load is what balance compares: running streams, and the one to come, by weight.
 func (m *member) load() float64 { return float64(m.streams.Load()+1) / m.weightOf() }
 
+// dropped reports whether the pool has closed its connection.
+func (m *member) dropped() bool {
+	select {
+	case <-m.gone:
+		return true
+	default:
+		return false
+	}
+}
+
 // cut ends everything that runs on a hung instance, so that its turns go on elsewhere.
 func (m *member) cut() { m.life.Swap(newLifetime()).end() }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"time"
 
 	"dubbo.apache.org/dubbo-go/v3/common"
 	"dubbo.apache.org/dubbo-go/v3/registry"
@@ -147,8 +148,18 @@ func (r *nacosRegistry) Subscribe(_ *common.URL, l registry.NotifyListener) erro
 // IsAvailable reports nothing: every use of the registry retries by itself.
 func (r *nacosRegistry) IsAvailable() bool { return r.ctx.Err() == nil }
 
-// Destroy ends both halves and waits for them.
+// Destroy ends both halves. It waits for them, but not for an SDK that hangs in a call to Nacos.
 func (r *nacosRegistry) Destroy() {
 	r.cancel()
-	r.work.Wait()
+	ended := make(chan struct{})
+	go func() {
+		r.work.Wait()
+		close(ended)
+	}()
+	limit := time.NewTimer(leaveLimit)
+	defer limit.Stop()
+	select {
+	case <-ended:
+	case <-limit.C:
+	}
 }

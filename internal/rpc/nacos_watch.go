@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -80,6 +81,9 @@ func (w *watcher) step() {
 		w.subscribed = err == nil
 	}
 	found, err := w.client.QueryInstancesOfService(nacosService, nacosGroup, "", 0, false)
+	if err == nil && found.Name != nacosService { // how a refusal looks: a list without a service
+		err = errors.New("nacos gave no list")
+	}
 	if err != nil {
 		w.complain(err.Error())
 		return

@@ -51,6 +51,7 @@ func (p *pool) check(m *member, client grpc_health_v1.HealthClient) {
 	case err == nil, status.Code(err) == codes.Unimplemented, status.Code(err) == codes.NotFound: // a server without health answers too
 		m.hear()
 		p.prove(m)
+	case m.dropped():
 	case ctx.Err() == nil:
 		p.eject(m, err)
 	case time.Since(start) > 2*probeLimit: // this process itself got no time: that proves nothing

@@ -2,7 +2,9 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"dubbo.apache.org/dubbo-go/v3/common"
@@ -77,11 +79,8 @@ func (i *invoker) stream(ctx context.Context, method string, req any) (receiver,
 	if err != nil {
 		return nil, err
 	}
-	if err := s.SendMsg(req); err != nil {
-		// The send fails with io.EOF if the server ended the stream: the reason is what RecvMsg says.
-		if recvErr := s.RecvMsg(nil); recvErr != nil {
-			return nil, recvErr
-		}
+	// A send fails with io.EOF if the server ended the stream already: the reason is what the first RecvMsg says.
+	if err := s.SendMsg(req); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	return s, s.CloseSend()

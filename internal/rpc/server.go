@@ -15,6 +15,9 @@ import (
 	"dubbo.apache.org/dubbo-go/v3/registry"
 )
 
+// stopLimit bounds what is waited for after the last completion: health watches and what is not Parley's.
+const stopLimit = time.Second
+
 // Server is one instance of ChatService.
 type Server struct {
 	opts      ServerOptions
@@ -100,8 +103,11 @@ func (s *Server) Run(ctx context.Context) error {
 		return errors.New("rpc: dubbo-go did not export the service")
 	}
 	defer exporter.UnExport()
-	defer s.transport.grpc.Stop()
+	defer s.stop()
 	s.log.Info("rpc server serves", "listen", s.transport.lis.Addr().String(), "advertise", s.Addr(), "tls", !s.opts.TLS.empty())
+	if s.opts.TLS.empty() && s.opts.Insecure {
+		s.log.Warn("rpc.insecure: whoever reaches the port may speak for every tenant, and everything on the way is readable")
+	}
 	if err := s.registry.Register(s.url); err != nil {
 		return err
 	}
@@ -114,6 +120,13 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.leave()
 	return nil
+}
+
+// stop closes the port and every connection. The ends of the last completions may still be on their way to the wire.
+func (s *Server) stop() {
+	timer := time.AfterFunc(stopLimit, s.transport.grpc.Stop)
+	defer timer.Stop()
+	s.transport.grpc.GracefulStop()
 }
 
 func (s *Server) announceReady(ctx context.Context) {
@@ -135,9 +148,12 @@ func (s *Server) leave() {
 	}
 	time.Sleep(s.opts.Linger)
 	idle := s.service.drain()
+	limit := time.NewTimer(s.opts.Drain)
+	defer limit.Stop()
 	select {
 	case <-idle:
-	case <-time.After(s.opts.Drain):
+	case <-limit.C:
 		s.log.Warn("running completions are cut: their time to end is over", "streams", s.Streams())
+		s.transport.grpc.Stop()
 	}
 }
