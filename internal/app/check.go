@@ -76,7 +76,13 @@ func secretsDir(files []string) string {
 
 // checkers decode live documents as the roles do, without the services around them.
 func checkers(secrets *secret.Store, live bool) map[config.Kind]config.Decoder {
-	resolveRoute, resolveTenant := secrets.Routes().Probe, secrets.ProbeTenant
+	resolveRoute, resolveTenant := secrets.Routes().Probe, func(tenant, ref string) (chat.Secret, error) {
+		s, err := secrets.ProbeTenant(tenant, ref)
+		if err == nil && s.IsZero() {
+			s = standIn()
+		}
+		return s, err
+	}
 	if live {
 		resolveRoute, resolveTenant = secrets.Routes().Resolve, secrets.ResolveTenant
 	}
@@ -108,6 +114,9 @@ func checkers(secrets *secret.Store, live bool) map[config.Kind]config.Decoder {
 		},
 	}
 }
+
+// standIn takes the place of a secret that need not be on this machine; it has the form of all of them, a platform's AES key included.
+func standIn() chat.Secret { return chat.NewSecret(strings.Repeat("A", 43)) }
 
 // checkDeps are enough for channels to be made, not used.
 func checkDeps() channel.Deps {

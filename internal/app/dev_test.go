@@ -1,0 +1,160 @@
+package app_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"parley/internal/app"
+)
+
+// startDev runs the whole of `parley dev` and returns the address that it prints.
+func startDev(t *testing.T) string {
+	t.Helper()
+	t.Setenv("OPENAI_API_KEY", "")
+	before := goleak.IgnoreCurrent()
+	ctx, cancel := context.WithCancel(context.Background())
+	r, w := io.Pipe()
+	done := make(chan error, 1)
+	var logs bytes.Buffer
+	go func() {
+		done <- app.RunDev(ctx, app.Env{Stdout: w, Stderr: &logs, Version: "test"}, app.DevOptions{HTTP: "127.0.0.1:0"})
+		_ = w.Close()
+	}()
+	addr := ""
+	in := bufio.NewScanner(r)
+	for addr == "" && in.Scan() {
+		addr = regexp.MustCompile(`http://127\.0\.0\.1:\d+/$`).FindString(in.Text())
+	}
+	if addr == "" {
+		t.Fatalf("no address was printed; %v", <-done)
+	}
+	go func() { _, _ = io.Copy(io.Discard, r) }()
+	t.Cleanup(func() {
+		cancel()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("parley dev ended with %v; its log:\n%s", err, &logs)
+			}
+			http.DefaultClient.CloseIdleConnections()
+			if err := goleak.Find(before); err != nil {
+				t.Errorf("after the end: %v", err)
+			}
+		case <-time.After(30 * time.Second):
+			t.Errorf("parley dev does not end")
+		}
+	})
+	return strings.TrimSuffix(addr, "/")
+}
+
+func post(t *testing.T, c *http.Client, url string, body any) string {
+	t.Helper()
+	b, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := c.Post(url, "application/json", bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	out, _ := io.ReadAll(res.Body)
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("POST %s: %s: %s", url, res.Status, out)
+	}
+	return string(out)
+}
+
+// follow reads an event stream until seen says so.
+func follow(t *testing.T, c *http.Client, url string, seen func(event, data string) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := c.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	event := ""
+	in := bufio.NewScanner(res.Body)
+	for in.Scan() {
+		switch name, value, _ := strings.Cut(in.Text(), ": "); name {
+		case "event":
+			event = value
+		case "data":
+			if seen(event, value) {
+				return
+			}
+		}
+	}
+	t.Fatalf("%s ended before what was awaited: %v", url, in.Err())
+}
+
+func TestDevAnswersOnThePhoneWithContext(t *testing.T) {
+	addr := startDev(t)
+	for _, text := range []string{"第一个问题", "第二个问题", "/help"} {
+		post(t, http.DefaultClient, addr+"/dev/wecom/messages", map[string]string{"user": "zhangsan", "text": text})
+	}
+	var shown []string
+	follow(t, http.DefaultClient, addr+"/dev/wecom/events", func(event, data string) bool {
+		if event == "shown" {
+			shown = append(shown, data)
+		}
+		return len(shown) == 3
+	})
+	for i, want := range []string{"第一个问题", "第二个问题", "/reset"} {
+		if !strings.Contains(shown[i], want) {
+			t.Errorf("reply %d is %s, want it to hold %q", i, shown[i], want)
+		}
+	}
+	if !strings.Contains(shown[1], "第 2 个问题") {
+		t.Errorf("the second reply does not know the first question: %s", shown[1])
+	}
+}
+
+func TestDevStreamsInTheWebChat(t *testing.T) {
+	addr := startDev(t)
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &http.Client{Jar: jar}
+	defer c.CloseIdleConnections()
+	res, err := c.Get(addr + "/chat/demo/web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	post(t, c, addr+"/chat/demo/web/messages", map[string]string{"id": "m1", "text": "网页里的问题"})
+	live, final := 0, ""
+	follow(t, c, addr+"/chat/demo/web/events", func(event, data string) bool {
+		switch event {
+		case "live":
+			live++
+		case "part":
+			final = data
+		}
+		return final != ""
+	})
+	if live < 2 {
+		t.Errorf("%d live events came before the reply: it did not stream", live)
+	}
+	if !strings.Contains(final, "网页里的问题") {
+		t.Errorf("the reply: %s", final)
+	}
+}
