@@ -1,0 +1,189 @@
+package rpc
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"parley/internal/chat"
+)
+
+func startServer(t *testing.T, o peerOptions) *process {
+	t.Helper()
+	if o.Listen == "" {
+		o.Listen = "127.0.0.1:0"
+	}
+	word := "listening"
+	if o.Nacos != "" {
+		word = "ready"
+	}
+	return startPeer(t, "server", o, word)
+}
+
+// occupy starts completions until each of the servers runs one, and gives them by the server's address.
+func occupy(t *testing.T, ctx context.Context, c *Client, q string, addrs ...string) map[string]*running {
+	t.Helper()
+	out := map[string]*running{}
+	for range addrs {
+		before := c.Servers()
+		r := start(t, ctx, c, q)
+		r.awaitStart(t)
+		for i, after := range c.Servers() {
+			if after.Streams > before[i].Streams {
+				out[after.Address] = r
+			}
+		}
+	}
+	if len(out) != len(addrs) {
+		t.Fatalf("the completions went to %d servers of %d", len(out), len(addrs))
+	}
+	return out
+}
+
+func TestAKilledServer(t *testing.T) {
+	t.Parallel()
+	a, b := startServer(t, peerOptions{}), startServer(t, peerOptions{})
+	c := dialDirect(t, a.addr, b.addr)
+	held := occupy(t, t.Context(), c, "count 100000 10ms", a.addr, b.addr)
+	a.signal(syscall.SIGKILL)
+	err := held[a.addr].wait(t)
+	wantKind(t, err, chat.Unavailable)
+	for range 20 { // the very next ones go elsewhere
+		if _, err := ask(t.Context(), c, "echo"); err != nil {
+			t.Fatalf("after the kill: %v", err)
+		}
+	}
+	if instance(c, a.addr).Up {
+		t.Error("the dead server counts as up")
+	}
+	select {
+	case err := <-held[b.addr].ended:
+		t.Errorf("the other server's completion ended: %v", err)
+	default:
+	}
+	restarted := startServer(t, peerOptions{Listen: a.addr})
+	took := eventually(t, "it is used again", func() bool { return instance(c, restarted.addr).Up })
+	t.Logf("used again %v after it listened", took.Round(time.Millisecond))
+}
+
+func TestAHungServer(t *testing.T) {
+	t.Parallel()
+	a, b := startServer(t, peerOptions{}), startServer(t, peerOptions{})
+	c := dialDirect(t, a.addr, b.addr)
+	held := occupy(t, t.Context(), c, "count 100000 10ms", a.addr, b.addr)
+	a.signal(syscall.SIGSTOP)
+	stopped := time.Now()
+	out := eventually(t, "it is avoided", func() bool { return !instance(c, a.addr).Up })
+	wantKind(t, held[a.addr].wait(t), chat.Unavailable)
+	t.Logf("avoided after %v, its completion given up after %v", out.Round(time.Millisecond), time.Since(stopped).Round(time.Millisecond))
+	for range 20 {
+		if _, err := ask(t.Context(), c, "echo"); err != nil {
+			t.Fatalf("while it hangs: %v", err)
+		}
+	}
+	a.signal(syscall.SIGCONT)
+	back := eventually(t, "it is used again", func() bool { return instance(c, a.addr).Up })
+	t.Logf("used again %v after it went on", back.Round(time.Millisecond))
+	select {
+	case err := <-held[b.addr].ended:
+		t.Errorf("the other server's completion ended: %v", err)
+	default:
+	}
+}
+
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	a, b := startServer(t, peerOptions{}), startServer(t, peerOptions{})
+	c := dialDirect(t, a.addr, b.addr)
+	held := occupy(t, t.Context(), c, "count 150 10ms", a.addr, b.addr)
+	a.signal(syscall.SIGTERM)
+	stop := make(chan struct{})
+	failed := make(chan error, 1)
+	go func() { // calls all the while: none may fail
+		for {
+			select {
+			case <-stop:
+				close(failed)
+				return
+			default:
+			}
+			if _, err := ask(t.Context(), c, "echo"); err != nil {
+				failed <- err
+				return
+			}
+		}
+	}()
+	if err := held[a.addr].wait(t); err != nil {
+		t.Errorf("a running completion was cut: %v", err)
+	}
+	if got := strings.Fields(held[a.addr].reply.Text); len(got) != 150 {
+		t.Errorf("the answer has %d of 150 words", len(got))
+	}
+	if err := a.wait(); err != nil {
+		t.Errorf("the server ended with %v", err)
+	}
+	close(stop)
+	if err := <-failed; err != nil {
+		t.Errorf("a call failed during the drain: %v", err)
+	}
+	if i := instance(c, a.addr); i.Up {
+		t.Error("the drained server counts as up")
+	}
+}
+
+func TestDrainHasAnEnd(t *testing.T) {
+	t.Parallel()
+	a := startServer(t, peerOptions{Drain: 300 * time.Millisecond})
+	c := dialDirect(t, a.addr)
+	r := start(t, t.Context(), c, "silent")
+	r.awaitStart(t)
+	a.signal(syscall.SIGTERM)
+	wantKind(t, r.wait(t), chat.Unavailable)
+	if err := a.wait(); err != nil {
+		t.Errorf("the server ended with %v", err)
+	}
+}
+
+func TestADrainingServerRefuses(t *testing.T) {
+	t.Parallel()
+	a := startServer(t, peerOptions{})
+	c := dialDirect(t, a.addr)
+	r := start(t, t.Context(), c, "count 200 10ms")
+	r.awaitStart(t)
+	a.signal(syscall.SIGTERM)
+	eventually(t, "it is known to leave", func() bool { return !instance(c, a.addr).Up })
+	eventually(t, "it drains", func() bool {
+		st, err := c.Inspect(t.Context(), a.addr)
+		return err == nil && st.Draining && st.Streams == 1
+	})
+	_, err := ask(t.Context(), c, "echo")
+	wantKind(t, err, chat.Unavailable)
+	if err := r.wait(t); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWordsArriveAsTheyAreMade(t *testing.T) {
+	t.Parallel()
+	a := startServer(t, peerOptions{})
+	c := dialDirect(t, a.addr)
+	r := start(t, t.Context(), c, "count 40 50ms")
+	var words []string
+	for len(words) < 3 {
+		select {
+		case w := <-r.deltas:
+			words = append(words, w)
+		case err := <-r.ended:
+			t.Fatalf("ended (%v) before its first words came: %v", err, words)
+		}
+	}
+	if want := []string{"0 ", "1 ", "2 "}; !slices.Equal(words, want) {
+		t.Errorf("got %q, want %q", words, want)
+	}
+	if err := r.wait(t); err != nil {
+		t.Error(err)
+	}
+}
