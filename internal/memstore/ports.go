@@ -7,6 +7,7 @@ import (
 
 	"parley/internal/channel"
 	"parley/internal/chat"
+	"parley/internal/conversation"
 )
 
 // Token implements channel.TokenCache.
@@ -36,7 +37,7 @@ func (s *Store) SetToken(_ context.Context, key string, token chat.Secret, ttl t
 func (s *Store) DropToken(_ context.Context, key string, old chat.Secret) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.tokens[key].value == old {
+	if s.tokens[key].value.Equal(old) {
 		delete(s.tokens, key)
 	}
 	return nil
@@ -92,6 +93,7 @@ func (s *Store) Write(_ context.Context, key chat.ConversationKey, l chat.Live) 
 		delete(s.live, key)
 		return false, nil
 	}
+	l = conversation.BoundLive(l)
 	had.value = &l
 	s.live[key] = had
 	return true, nil

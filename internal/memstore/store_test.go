@@ -1,10 +1,12 @@
 package memstore_test
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
 
+	"parley/internal/chat"
 	"parley/internal/conversation/storetest"
 	"parley/internal/memstore"
 )
@@ -33,5 +35,20 @@ func TestContract(t *testing.T) {
 	storetest.Run(t, func(*testing.T) storetest.Harness {
 		c := newClock()
 		return storetest.Harness{Store: memstore.New(c.Now), Advance: c.Advance}
+	})
+}
+
+func TestSharedContract(t *testing.T) {
+	storetest.RunShared(t, func(*testing.T) storetest.SharedHarness {
+		c := newClock()
+		s := memstore.New(c.Now)
+		return storetest.SharedHarness{Shared: s, Advance: c.Advance, Read: func(ctx context.Context, key chat.ConversationKey, after string) ([]string, error) {
+			entries, err := s.Read(ctx, key, after)
+			var out []string
+			for _, e := range entries {
+				out = append(out, e.ID+" "+string(e.Payload))
+			}
+			return out, err
+		}}
 	})
 }

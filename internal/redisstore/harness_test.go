@@ -14,7 +14,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
-	"parley/internal/conversation"
+	"parley/internal/chat"
 	"parley/internal/conversation/storetest"
 )
 
@@ -176,16 +176,31 @@ func (r *realRedis) keys() map[string]time.Duration {
 	return out
 }
 
-func TestContractMiniredis(t *testing.T) { storetest.Run(t, miniHarness) }
-
-func TestContractRedis(t *testing.T) {
-	addr := startRedis(t)
-	storetest.Run(t, func(t *testing.T) storetest.Harness { return realHarness(t, Options{Addrs: []string{addr}}) })
+// shared is the same harness for the ports of channels.
+func shared(h storetest.Harness) storetest.SharedHarness {
+	s := h.Store.(*Store)
+	return storetest.SharedHarness{Shared: s, Advance: h.Advance, Keys: h.Keys, Read: func(ctx context.Context, key chat.ConversationKey, after string) ([]string, error) {
+		entries, err := s.Read(ctx, key, after)
+		var out []string
+		for _, e := range entries {
+			out = append(out, e.ID+" "+string(e.Payload))
+		}
+		return out, err
+	}}
 }
 
-func TestContractCluster(t *testing.T) {
-	addrs := startCluster(t)
-	storetest.Run(t, func(t *testing.T) storetest.Harness { return realHarness(t, Options{Addrs: addrs}) })
+func TestContractMiniredis(t *testing.T) {
+	storetest.Run(t, miniHarness)
+	storetest.RunShared(t, func(t *testing.T) storetest.SharedHarness { return shared(miniHarness(t)) })
+}
+
+func TestContractRedis(t *testing.T) { runReal(t, Options{Addrs: []string{startRedis(t)}}) }
+
+func TestContractCluster(t *testing.T) { runReal(t, Options{Addrs: startCluster(t)}) }
+
+func runReal(t *testing.T, o Options) {
+	storetest.Run(t, func(t *testing.T) storetest.Harness { return realHarness(t, o) })
+	storetest.RunShared(t, func(t *testing.T) storetest.SharedHarness { return shared(realHarness(t, o)) })
 }
 
 // startCluster runs three masters that share the slots.
@@ -238,5 +253,3 @@ func portOf(addr string) string {
 	_, port, _ := net.SplitHostPort(addr)
 	return port
 }
-
-var _ conversation.Store = (*Store)(nil)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"time"
-	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
 
@@ -13,11 +12,8 @@ import (
 	"parley/internal/conversation"
 )
 
-// Live text is written only while somebody reads: each read keeps the key alive for liveFor. maxLive bounds its bytes.
-const (
-	liveFor = 10 * time.Second
-	maxLive = 64 << 10
-)
+// liveFor is how long a read keeps the live text's key alive; without the key nothing is written.
+const liveFor = 10 * time.Second
 
 type live struct {
 	V int `json:"v"`
@@ -42,15 +38,10 @@ func (s *Store) ReadLive(ctx context.Context, key chat.ConversationKey) (chat.Li
 	return l.Live, true, nil
 }
 
-// Write implements conversation.LiveWriter. A text over 64 KiB is cut at its end: the whole one comes as the reply's parts.
+// Write implements conversation.LiveWriter.
 func (s *Store) Write(ctx context.Context, key chat.ConversationKey, l chat.Live) (bool, error) {
 	const op = "write_live"
-	for n := maxLive; len(l.Text) > maxLive; n-- {
-		if utf8.RuneStart(l.Text[n]) {
-			l.Text = l.Text[:n]
-		}
-	}
-	doc, err := json.Marshal(live{version, l})
+	doc, err := json.Marshal(live{version, conversation.BoundLive(l)})
 	if err != nil {
 		return false, invalid(op, err)
 	}

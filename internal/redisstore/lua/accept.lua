@@ -38,7 +38,8 @@ if stop then
     if tonumber(v[1] or '0') >= math.max(first, before) then flags = 'sf' end
     if v[3] and not v[5] and not command and first >= before then
       redis.call('HSET', B .. 'stops', conv, '1')
-      redis.call('PUBLISH', ARGV[12] .. v[3], ARGV[13] .. ' ' .. conv .. ' ' .. v[4])
+      -- A user without the right to this channel still stops: renew tells the owner.
+      redis.pcall('PUBLISH', ARGV[12] .. v[3], ARGV[13] .. ' ' .. conv .. ' ' .. v[4])
     end
   end
   redis.call('HSET', c, 'v', '1', 'stop', int(seq))

@@ -14,13 +14,15 @@ local present = redis.call('ZSCORE', B .. 'owners', owner)
 if not present or tonumber(present) < deadline then redis.call('ZADD', B .. 'owners', int(deadline), owner) end
 local out = {}
 for _, conv in ipairs(convs) do
-  local c = B .. 'c:' .. conv
-  local fence = int(redis.call('HINCRBY', B .. 'n', 'fence', 1))
   redis.call('ZREM', B .. 'ready', conv)
-  redis.call('HSET', c, 'v', '1', 'owner', owner, 'fence', fence)
-  redis.call('HDEL', c, 'nf')
-  if redis.call('HEXISTS', c, 'parts') == 0 then redis.call('HINCRBY', c, 'att', 1) end
-  redis.call('HSET', B .. 'o:' .. owner, conv, fence)
-  out[#out + 1] = view(conv, ARGV[5])
+  if redis.call('EXISTS', B .. 'm:' .. conv) == 1 then
+    local c = B .. 'c:' .. conv
+    local fence = int(redis.call('HINCRBY', B .. 'n', 'fence', 1))
+    redis.call('HSET', c, 'v', '1', 'owner', owner, 'fence', fence)
+    redis.call('HDEL', c, 'nf')
+    if redis.call('HEXISTS', c, 'parts') == 0 then redis.call('HINCRBY', c, 'att', 1) end
+    redis.call('HSET', B .. 'o:' .. owner, conv, fence)
+    out[#out + 1] = view(conv, ARGV[5])
+  end
 end
 return out
