@@ -20,7 +20,7 @@ run: ## everything in one process, with a web page to chat in; needs Go alone
 	go run ./cmd/parley dev $(ARGS)
 
 build: ## bin/parley, with its version
-	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/parley ./cmd/parley
+	go build -trimpath -ldflags '-X main.stamped=$(VERSION)' -o bin/parley ./cmd/parley
 
 test: $(WITH) ## all tests under the race detector, with a real Redis and a real Nacos of their own (PKG=./internal/rpc/... for some)
 	$(WITH) go test $(TESTFLAGS) $(PKG)

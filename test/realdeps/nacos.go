@@ -20,7 +20,8 @@ import (
 type Nacos struct {
 	Dir      string // an existing folder for its data and logs; a restart with the same folder keeps configuration
 	Port     int    // 0: a free one. It also takes Port+1000 and Port+1001 (gRPC), which are not bound to loopback, and Port-1000
-	Password string // of user "nacos"; empty: no authentication
+	Auth     bool   // whoever calls must log in
+	Password string // of user "nacos", set at the first start; empty with Auth: not set yet, as in any new Nacos
 }
 
 // StartNacos starts a Nacos and returns once it is ready, usually after 15 to 60 s; the very first time it also downloads 200 MB of jars.
@@ -77,11 +78,11 @@ func (n Nacos) configure(port int) error {
 		Port int
 		Auth bool
 		Dir  string
-	}{port, n.Password != "", n.Dir})
+	}{port, n.Auth, n.Dir})
 }
 
-// probe asks for readiness and, with a password, for a login. Nacos has no default password: it is set once, and Nacos reads its users
-// again only every 15 s.
+// probe asks for readiness and, with a password, for a login. A new Nacos has no password: it is set once, and works when Nacos has read
+// its users again, which it does every 15 s.
 func (n Nacos) probe(addr string) func(context.Context) error {
 	base := "http://" + addr + "/nacos/v3"
 	return func(ctx context.Context) error {

@@ -162,7 +162,7 @@ func TestNacosKeepsItsUsersOverARestart(t *testing.T) {
 		t.Skip("PARLEY_TEST_NACOS is not set: make test sets it")
 	}
 	ctx := deadline(t, 5*time.Minute)
-	n := Nacos{Dir: t.TempDir(), Password: "right"}
+	n := Nacos{Dir: t.TempDir(), Auth: true, Password: "right"}
 	first, err := StartNacos(ctx, n)
 	if err != nil {
 		t.Fatal(err)
