@@ -99,7 +99,7 @@ func (r *Rig) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.binary, r.llmsim = filepath.Join(r.Dir, "parley"), filepath.Join(r.Dir, "llmsim")
+	r.binary, r.llmsim = filepath.Join(r.Dir, "bin", "parley"), filepath.Join(r.Dir, "bin", "llmsim")
 	for out, pkg := range map[string]string{r.binary: "./cmd/parley", r.llmsim: "./test/llmsim"} {
 		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", out, pkg)
 		cmd.Dir = root
