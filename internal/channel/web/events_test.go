@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -368,10 +369,19 @@ func TestStreamsAreBoundedAndEnd(t *testing.T) {
 // sink is a browser in memory.
 type sink struct {
 	*httptest.ResponseRecorder
+	mu   sync.Mutex
 	fail error
 }
 
+func (s *sink) text() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Body.String()
+}
+
 func (s *sink) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.fail != nil {
 		return 0, s.fail
 	}
@@ -415,6 +425,11 @@ func TestStreamRhythm(t *testing.T) {
 		got["answered, a minute"] = looks(time.Minute)
 		looks(quiet)
 		got["quiet, a minute"] = looks(time.Minute)
+		answer(t, c, m, "立刻", 2)
+		synctest.Wait() // no time passes
+		if !strings.Contains(out.text(), "立刻") {
+			t.Error("what this process sends is not shown at once")
+		}
 		want := map[string]int{"idle, a minute": 60, "an answer awaited, a second": 8, "answered, a minute": 60, "quiet, a minute": 20}
 		for k, n := range want {
 			if got[k] < n-1 || got[k] > n+2 {
@@ -430,7 +445,7 @@ func TestStreamRhythm(t *testing.T) {
 			_ = c.Close()
 			<-done
 		}
-		if n := strings.Count(out.Body.String(), ": \n\n"); n < 50 {
+		if n := strings.Count(out.text(), ": \n\n"); n < 50 {
 			t.Errorf("%d heartbeats in fifteen minutes", n)
 		}
 		if c.hub.count != 0 || len(c.hub.streams) != 0 {

@@ -8,7 +8,7 @@ const zh = {
   "ai-made": "内容由 AI 生成，请核对重要信息", "count": (n) => ` · 连续对话第 ${n} 轮`,
   "sign-in": "登录", "sign-in-more": "请输入管理员给你的访问口令。口令只用来换取本浏览器的登录状态，不会出现在网址里。",
   "token": "访问口令", "enter": "进入", "thinking": "正在思考", "copy": "复制", "copied": "已复制", "retry": "重试", "code": "代码",
-  "sending": "发送中…", "stopping": "已请求停止", "reset": "新对话：之前的内容不再作为上下文", "assistant": "助手", "you": "我",
+  "sending": "发送中…", "stopping": "已请求停止", "reset": "新对话：之前的内容不再作为上下文",
   "no-text": "（没有内容）", "image": "图片",
   "state": { open: "已连接", connecting: "连接中…", lost: "连接断开，正在重连…" },
   "error": {
@@ -27,7 +27,7 @@ const en = {
   "ai-made": "Made by AI: check what matters", "count": (n) => ` · turn ${n} of this conversation`,
   "sign-in": "Sign in", "sign-in-more": "Enter the access token from your administrator. It is only exchanged for this browser's sign-in and never part of an address.",
   "token": "Access token", "enter": "Enter", "thinking": "Thinking", "copy": "Copy", "copied": "Copied", "retry": "Retry", "code": "Code",
-  "sending": "Sending…", "stopping": "Asked to stop", "reset": "New conversation: what was said before is no longer context", "assistant": "Assistant", "you": "Me",
+  "sending": "Sending…", "stopping": "Asked to stop", "reset": "New conversation: what was said before is no longer context",
   "no-text": "(empty)", "image": "Image",
   "state": { open: "Connected", connecting: "Connecting…", lost: "Connection lost, coming back…" },
   "error": {
