@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"parley/internal/chat"
 )
 
 // Kind is what a file is for.
@@ -40,7 +42,7 @@ func Detect(path string, content []byte) (kind Kind, name string) {
 	switch {
 	case name == string(KindClient), name == string(KindServer), name == string(KindRoutes), name == string(KindDegradation):
 		return Kind(name), name
-	case strings.HasPrefix(name, "tenant.") && tenantName.MatchString(name[len("tenant."):]):
+	case strings.HasPrefix(name, "tenant.") && chat.ValidName(name[len("tenant."):]):
 		return KindTenant, name
 	}
 	root, _ := parseYAML(path, content)
@@ -72,7 +74,7 @@ func Detect(path string, content []byte) (kind Kind, name string) {
 	case tie:
 		return Unknown, name
 	case kind == KindTenant:
-		if !tenantName.MatchString(has["name"]) {
+		if !chat.ValidName(has["name"]) {
 			return kind, ""
 		}
 		return kind, "tenant." + has["name"]

@@ -71,13 +71,12 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
 func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 	switch v.Interface().(type) {
 	case Credential:
-		if s, ok := d.scalar(n, path); ok {
-			if s != "" && !isReference(s) {
-				d.faultAt(n, path, "is a literal where a secret's reference belongs", "write env:NAME or file:NAME and keep the secret there")
-				return
-			}
-			v.Set(reflect.ValueOf(Credential{Ref: s}))
+		s, ok := d.scalar(n, path)
+		if ok && s != "" && !isReference(s) {
+			d.faultAt(n, path, "is a literal where a secret's reference belongs", "write env:NAME or file:NAME and keep the secret there")
+			s = ""
 		}
+		v.Set(reflect.ValueOf(Credential{Ref: s}))
 		return
 	case []string:
 		d.list(n, v, path)
@@ -88,8 +87,8 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 		return
 	}
 	if s, ok := d.scalar(n, path); ok {
-		if what := setScalar(v, s); what != "" {
-			d.faultAt(n, path, what, "")
+		if what, mend := setScalar(v, s); what != "" {
+			d.faultAt(n, path, what, mend)
 		}
 	}
 }
@@ -112,7 +111,7 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
 
 func (d *decoder) scalar(n *yaml.Node, path string) (string, bool) {
 	if n.Kind != yaml.ScalarNode {
-		d.faultAt(n, path, "takes a single value", "")
+		d.faultAt(n, path, "takes a single value", "write it without brackets and keys of its own")
 		return "", false
 	}
 	return n.Value, true
@@ -143,8 +142,8 @@ func (d *decoder) environment(v reflect.Value, path string, env func(string) (st
 		case []string:
 			field.Set(reflect.ValueOf(splitList(value)))
 		default:
-			if what := setScalar(field, value); what != "" {
-				d.fault(at, what, "")
+			if what, mend := setScalar(field, value); what != "" {
+				d.fault(at, what, mend)
 			}
 		}
 	}
@@ -165,26 +164,26 @@ func splitList(s string) []string {
 	return list
 }
 
-// setScalar sets a string, int or bool and returns what is wrong with s, if anything.
-func setScalar(v reflect.Value, s string) string {
+// setScalar sets a string, int or bool and returns what is wrong with s, if anything, and how to mend it.
+func setScalar(v reflect.Value, s string) (what, mend string) {
 	switch v.Kind() {
 	case reflect.String:
 		v.SetString(s)
 	case reflect.Int:
 		n, err := strconv.Atoi(strings.ReplaceAll(s, "_", ""))
 		if err != nil {
-			return fmt.Sprintf("%q is not a whole number", s)
+			return fmt.Sprintf("%q is not a whole number", s), "write digits alone, as in 100"
 		}
 		v.SetInt(int64(n))
 	case reflect.Bool:
 		if s != "true" && s != "false" {
-			return fmt.Sprintf("%q is neither true nor false", s)
+			return fmt.Sprintf("%q is neither true nor false", s), "write one of the two"
 		}
 		v.SetBool(s == "true")
 	default: // a test walks over all fields, so no field of another kind can exist
-		return "cannot be set"
+		return "cannot be set", "remove it"
 	}
-	return ""
+	return "", ""
 }
 
 func keys(t reflect.Type) []string {

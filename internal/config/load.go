@@ -152,6 +152,10 @@ func (d *decoder) resolve(opt Options, dir string, credentials map[string]*Crede
 			c.Ref = ""
 			continue
 		}
-		d.fault(path, err.Error(), "")
+		what := err.Error()
+		if e, ok := errors.AsType[*chat.Error](err); ok && e.Err != nil {
+			what = e.Err.Error() // the plain text, which says how to mend it; without the kind
+		}
+		d.fault(path, what, "")
 	}
 }

@@ -7,13 +7,12 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-)
 
-var tenantName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+	"parley/internal/chat"
+)
 
 func (d *decoder) validateClient(c *Client, opt Options) {
 	d.listen("http.listen", c.HTTP.Listen)
@@ -33,7 +32,7 @@ func (d *decoder) validateClient(c *Client, opt Options) {
 		d.plainRPC("registry.direct", c.Registry.Direct, c.RPC)
 	}
 	for i, name := range c.Tenants {
-		if at := fmt.Sprintf("tenants[%d]", i); !tenantName.MatchString(name) {
+		if at := fmt.Sprintf("tenants[%d]", i); !chat.ValidName(name) {
 			d.fault(at, fmt.Sprintf("%q is not a tenant's name", name), "names are made of a-z, 0-9 and -, at most 32")
 		} else if slices.Contains(c.Tenants[:i], name) {
 			d.fault(at, fmt.Sprintf("%q stands twice", name), "keep one of them")
@@ -132,8 +131,11 @@ func (d *decoder) dialAll(path string, addrs []string, mend string) {
 	}
 	for i, addr := range addrs {
 		host, port, err := net.SplitHostPort(addr)
-		if err != nil || host == "" || !isPort(port, 1) {
-			d.fault(fmt.Sprintf("%s[%d]", path, i), fmt.Sprintf("%q is not host:port", addr), mend)
+		switch at := fmt.Sprintf("%s[%d]", path, i); {
+		case strings.Contains(addr, "@"): // not repeated: a password may stand before it
+			d.fault(at, "is a URL with credentials, not host:port", mend)
+		case err != nil || host == "" || !isPort(port, 1):
+			d.fault(at, fmt.Sprintf("%q is not host:port", addr), mend)
 		}
 	}
 }

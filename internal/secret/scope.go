@@ -25,10 +25,7 @@ type Scope struct {
 	name  string // the tenant's, or _static or _routes, which no tenant can have; sealed values bear it
 }
 
-var (
-	tenantName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
-	envName    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-)
+var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // Resolve gives the secret that ref names. Errors are of kind Invalid (not a reference: the text is never repeated), Forbidden
 // (outside the scope) or NotFound (nothing there; also fs.ErrNotExist) and say how to mend it.
@@ -37,7 +34,7 @@ func (s Scope) Resolve(ref string) (chat.Secret, error) {
 	if !ok || (scheme != "env" && scheme != "file" && scheme != "age") {
 		return chat.Secret{}, invalid("is a literal where a secret's reference belongs; write env:NAME or file:NAME and keep the secret there")
 	}
-	if s.kind == tenant && !tenantName.MatchString(s.name) {
+	if s.kind == tenant && !chat.ValidName(s.name) {
 		return chat.Secret{}, forbidden("a document whose tenant has no valid name reaches no secrets; mend the name first")
 	}
 	switch scheme {
@@ -109,7 +106,7 @@ func (s *Store) owner(variable, tenant string) string {
 		return "the static configuration"
 	}
 	for other := range s.tenants {
-		if len(other) > len(tenant) && tenantName.MatchString(other) && strings.HasPrefix(variable, prefix(other)) {
+		if len(other) > len(tenant) && chat.ValidName(other) && strings.HasPrefix(variable, prefix(other)) {
 			return "tenant " + other
 		}
 	}

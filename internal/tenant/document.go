@@ -58,7 +58,6 @@ const (
 )
 
 var (
-	namePattern     = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 	providerPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,31}$`)
 	modelPattern    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$`)
 )
@@ -109,7 +108,7 @@ func name(s *section, opt Options) string {
 	switch {
 	case !ok:
 		s.faultAt("name", "is missing", "write the tenant's name")
-	case !namePattern.MatchString(got):
+	case !chat.ValidName(got):
 		s.faultAt("name", fmt.Sprintf("%q is not a tenant's name", got), "names are made of a-z, 0-9 and -, at most 32")
 	case opt.Name != "" && got != opt.Name:
 		s.faultAt("name", fmt.Sprintf("%q stands in the document of %s", got, opt.Name), "write name: "+opt.Name+", or rename the document to tenant."+got)
@@ -232,7 +231,7 @@ func channels(s *section, tenant string, opt Options) []ChannelDoc {
 		switch {
 		case !ok && c.fields["name"].value == nil:
 			c.faultAt("name", "is missing", "name the channel: its address is /callback/<tenant>/<name>")
-		case ok && !namePattern.MatchString(name):
+		case ok && !chat.ValidName(name):
 			c.faultAt("name", fmt.Sprintf("%q is not a channel's name", name), "names are made of a-z, 0-9 and -, at most 32")
 		case ok && seen[name]:
 			c.faultAt("name", fmt.Sprintf("%q is another channel's name", name), "give each channel its own")
