@@ -27,7 +27,7 @@ func nacosInstance(url *common.URL) (model.Instance, error) {
 		return model.Instance{}, fmt.Errorf("rpc.advertise: port %q: %w", url.Port, err)
 	}
 	metadata := map[string]string{
-		dubbo.NacosCategoryKey: "providers",
+		dubbo.CategoryKey:      "providers",
 		dubbo.NacosProtocolKey: url.Protocol,
 		dubbo.NacosPathKey:     strings.TrimPrefix(url.Path, "/"),
 		dubbo.MethodsKey:       strings.Join(url.Methods, ","),
