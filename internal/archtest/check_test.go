@@ -55,6 +55,7 @@ func TestMayImport(t *testing.T) {
 		{"internal/rpc", "api/chat/v1", true, true},
 		{"internal/llm", "internal/route", true, true},
 		{"cmd/parley", "internal/app", true, true},
+		{"internal/redisstore", "internal/conversation", true, true},
 		{"test/e2e", "internal/sim/wecom", true, true},
 
 		{"internal/conversation", "internal/sim/llm", false, true},
