@@ -100,7 +100,11 @@ func decodeCompany(d liveconfig.Document, resolve func(tenant, ref string) (chat
 		}
 		c.channels[ch.Name] = made
 	}
-	if err := errors.Join(append([]error{doc.Err()}, broken...)...); err != nil {
+	err := doc.Err()
+	if err == nil { // what is wrong with a channel as a whole often follows from a fault of a field
+		err = errors.Join(broken...)
+	}
+	if err != nil {
 		c.close()
 		return nil, err
 	}

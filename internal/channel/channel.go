@@ -16,7 +16,7 @@ import (
 type Channel interface {
 	// Kind is the word under `kind:` in the tenant's document.
 	Kind() string
-	// Parts cuts text into what the platform takes, in its exact bytes, without blocking. unique differs for every turn of a conversation
+	// Parts cuts text into what the platform takes, in its exact bytes, without blocking. unique rises with every turn of a conversation
 	// and is equal for a turn's repetitions; a channel whose platform swallows repeated requests mixes it in.
 	Parts(m chat.Message, text string, unique int64) ([]chat.Part, error)
 	// Send sends one part and blocks at most for the platform's timeout. Its errors are *chat.Error: retryable kinds may be sent again

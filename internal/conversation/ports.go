@@ -15,7 +15,7 @@ type Completer interface {
 
 // Outlet is the way out of a channel: it makes a reply's parts and sends them.
 type Outlet interface {
-	// Parts cuts text into what the platform takes, in its exact bytes. unique differs for every turn of a conversation and is equal
+	// Parts cuts text into what the platform takes, in its exact bytes. unique rises with every turn of a conversation and is equal
 	// for a turn's repetitions; a channel whose platform swallows repeated requests mixes it in. It does not block.
 	Parts(m chat.Message, text string, unique int64) ([]chat.Part, error)
 	// Send sends one part. It may block for the platform's timeout, and is safe for concurrent use. Errors are *chat.Error: retryable kinds
