@@ -30,7 +30,7 @@ type clusterInvoker struct{ directory.Directory }
 func (c *clusterInvoker) Invoke(ctx context.Context, inv base.Invocation) result.Result {
 	list := c.List(inv)
 	if len(list) == 0 {
-		err := error(chat.E(chat.Unavailable, "rpc.balance", errors.New("no server to answer")))
+		err := error(&chat.Error{Kind: chat.Unavailable, Op: "rpc.balance", Code: chat.CodeNoInstance, Err: errors.New("no server to answer")})
 		if p, ok := c.Directory.(*pool); ok {
 			err = p.none()
 		}

@@ -200,6 +200,9 @@ func TestStreamLimit(t *testing.T) {
 	}
 	_, err := ask(t.Context(), c, "echo")
 	wantKind(t, err, chat.Overloaded)
+	if e, ok := errors.AsType[*chat.Error](err); !ok || e.Code != chat.CodeInstance {
+		t.Errorf("%v does not say that the instance is full, not the provider", err)
+	}
 	if !c.Servers()[0].Up {
 		t.Error("a full instance counts as down")
 	}

@@ -128,7 +128,7 @@ func (c *Client) receive(s receiver, emit func(chat.Event)) (chat.Reply, error) 
 		case err != nil && reply != nil:
 			return *reply, nil
 		case errors.Is(err, io.EOF):
-			return chat.Reply{}, chat.E(chat.Unavailable, "rpc.Complete", errors.New("the stream ended without an answer"))
+			return chat.Reply{}, instanceError("rpc.Complete", errors.New("the stream ended without an answer"))
 		case err != nil:
 			return chat.Reply{}, asChat(err)
 		}

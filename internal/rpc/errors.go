@@ -83,7 +83,7 @@ func encodeError(err error) *status.Status {
 func decodeError(ctx context.Context, op string, err error) *chat.Error {
 	switch {
 	case errors.Is(context.Cause(ctx), errHung):
-		return chat.E(chat.Unavailable, op, connError{errHung})
+		return instanceError(op, connError{errHung})
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return chat.E(chat.Timeout, op, context.DeadlineExceeded)
 	case errors.Is(err, context.Canceled), ctx.Err() != nil:
@@ -106,9 +106,16 @@ func decodeError(ctx context.Context, op string, err error) *chat.Error {
 	}
 	err = errors.New(text)
 	if kind == chat.Unavailable {
-		err = connError{err}
+		return instanceError(op, connError{err})
 	}
 	return chat.E(kind, op, err)
+}
+
+// instanceError says that the instance failed and not what it called: the turn may go on with another one.
+func instanceError(op string, err error) *chat.Error {
+	e := chat.E(chat.Unavailable, op, err)
+	e.Code = chat.CodeInstance
+	return e
 }
 
 // cutOff knows the texts of a server that died in the middle of a message, which come with codes of other things: the first is that of

@@ -84,6 +84,9 @@ func TestDecodeForeignErrors(t *testing.T) {
 			if got.Kind != tt.kind || ofConnection(got) != tt.conn {
 				t.Errorf("got %v (of the connection: %v), want %v (%v)", got, ofConnection(got), tt.kind, tt.conn)
 			}
+			if (got.Code == chat.CodeInstance) != tt.conn {
+				t.Errorf("code %q: the turn goes on with another instance exactly when this one failed", got.Code)
+			}
 		})
 	}
 }

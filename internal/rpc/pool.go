@@ -195,8 +195,8 @@ func (p *pool) none() error {
 			dead++
 		}
 	}
-	return chat.E(chat.Unavailable, "rpc.balance", fmt.Errorf(
-		"no server to answer: %d known, of these %d not answering and %d disabled or of weight 0", len(p.members), dead, off))
+	return &chat.Error{Kind: chat.Unavailable, Op: "rpc.balance", Code: chat.CodeNoInstance, Err: fmt.Errorf(
+		"no server to answer: %d known, of these %d not answering and %d disabled or of weight 0", len(p.members), dead, off)}
 }
 
 // instances lists what is known, by address.

@@ -46,7 +46,9 @@ func (s *service) admit(method string) (func(), error) {
 	}
 	if s.streams >= s.limit {
 		s.metrics.ended(chat.Overloaded)
-		return nil, encodeError(chat.E(chat.Overloaded, "rpc.admit", fmt.Errorf("the instance runs %d streams, its limit", s.limit))).Err()
+		return nil, encodeError(&chat.Error{
+			Kind: chat.Overloaded, Op: "rpc.admit", Code: chat.CodeInstance, Err: fmt.Errorf("the instance runs %d streams, its limit", s.limit),
+		}).Err()
 	}
 	s.streams++
 	s.metrics.streams.Inc()
