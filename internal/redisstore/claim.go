@@ -14,7 +14,7 @@ func (s *Store) Claim(ctx context.Context, sh conversation.Shard, owner string, 
 }
 
 // ClaimEach is Claim for many shards in one round trip; most bounds each shard's claims. After an error some shards' conversations may
-// have been claimed: see [Store.Owned].
+// have been claimed: see [Store.Owned]; claims returned with an error are good.
 func (s *Store) ClaimEach(ctx context.Context, shards []conversation.Shard, owner string, most int, opt conversation.ClaimOptions) ([]conversation.Claim, error) {
 	const op = "claim"
 	if most <= 0 || len(shards) == 0 {
@@ -29,16 +29,18 @@ func (s *Store) ClaimEach(ctx context.Context, shards []conversation.Shard, owne
 		return nil, err
 	}
 	var out []conversation.Claim
+	var unreadable error
 	for i, r := range v {
 		for _, row := range list(r) {
 			c, err := decodeClaim(shards[i], owner, list(row))
 			if err != nil {
-				return out, failure(op, err)
+				unreadable = err
+				continue
 			}
 			out = append(out, *c)
 		}
 	}
-	return out, nil
+	return out, failure(op, unreadable)
 }
 
 func prefixes(shards []conversation.Shard) []string {
@@ -60,27 +62,22 @@ func decodeClaim(sh conversation.Shard, owner string, r []any) (*conversation.Cl
 	}
 	var err error
 	if c.Message, err = decodeWaiting(text(r[6])); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("conversation %s: %w", c.Handle, err)
 	}
 	c.Key = c.Message.Conversation
-	if b := text(r[7]); b != "" {
-		var st state
-		if err := decode(b, &st); err != nil {
-			return nil, fmt.Errorf("state: %w", err)
-		}
+	// A memory that cannot be read is as one that ended: better than no answer.
+	if st := (state{}); decode(text(r[7]), &st) == nil {
 		c.State = st.State
 	}
 	for _, e := range list(r[8]) {
-		t, err := decodeTurn(text(e))
-		if err != nil {
-			return nil, fmt.Errorf("history: %w", err)
+		if t, err := decodeTurn(text(e)); err == nil {
+			c.History = append(c.History, t)
 		}
-		c.History = append(c.History, t)
 	}
 	if b := text(r[9]); b != "" {
 		var p parts
 		if err := decode(b, &p); err != nil {
-			return nil, fmt.Errorf("parts: %w", err)
+			return nil, fmt.Errorf("conversation %s: reply: %w", c.Handle, err)
 		}
 		c.Unfinished = &conversation.Unfinished{Parts: p.Parts, Next: int(number(r[10])), Since: when(r[11])}
 	}

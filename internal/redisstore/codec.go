@@ -12,12 +12,32 @@ import (
 	"parley/internal/conversation"
 )
 
-// version stands in every stored JSON document.
-const version = 1
+// format begins every stored JSON document.
+type format struct {
+	V int `json:"v"`
+}
+
+// current is the format that this program writes and reads.
+func current() format { return format{1} }
+
+func (f format) check() error {
+	if f != current() {
+		return fmt.Errorf("stored document of version %d, this program reads %d", f.V, current().V)
+	}
+	return nil
+}
+
+// decode reads a stored document and refuses one of a later format rather than misreading it.
+func decode(b string, into interface{ check() error }) error {
+	if err := json.Unmarshal([]byte(b), into); err != nil {
+		return err
+	}
+	return into.check()
+}
 
 // message is a message as the mailbox keeps it.
 type message struct {
-	V int `json:"v"`
+	format
 	chat.Message
 	Raw *rawIDs `json:"raw,omitempty"`
 }
@@ -26,7 +46,7 @@ type message struct {
 type rawIDs struct{ ID, Tenant, Channel, Conversation, User []byte }
 
 func encodeMessage(m chat.Message) ([]byte, error) {
-	rec := message{V: version, Message: m}
+	rec := message{format: current(), Message: m}
 	k := m.Conversation
 	for _, s := range []string{m.ID, k.Tenant, k.Channel, k.ID, m.User} {
 		if !utf8.ValidString(s) {
@@ -48,20 +68,6 @@ func decodeMessage(b string) (chat.Message, error) {
 	return rec.Message, nil
 }
 
-// decode reads a stored document and refuses one of a later format rather than misreading it.
-func decode(b string, into any) error {
-	var head struct {
-		V int `json:"v"`
-	}
-	if err := json.Unmarshal([]byte(b), &head); err != nil {
-		return err
-	}
-	if head.V != version {
-		return fmt.Errorf("stored document of version %d, this program reads %d", head.V, version)
-	}
-	return json.Unmarshal([]byte(b), into)
-}
-
 // decodeWaiting reads an entry of a mailbox: "1 SEQ ACCEPTED SHED FLAGS\nMESSAGE".
 func decodeWaiting(entry string) (conversation.Waiting, error) {
 	head, body, _ := strings.Cut(entry, "\n")
@@ -81,7 +87,7 @@ func decodeWaiting(entry string) (conversation.Waiting, error) {
 }
 
 type turn struct {
-	V int `json:"v"`
+	format
 	chat.Turn
 }
 
@@ -94,12 +100,12 @@ func decodeTurn(entry string) (chat.Turn, error) {
 }
 
 type state struct {
-	V int `json:"v"`
+	format
 	conversation.State
 }
 
 type parts struct {
-	V     int         `json:"v"`
+	format
 	Parts []chat.Part `json:"p"`
 }
 

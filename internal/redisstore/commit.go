@@ -22,17 +22,17 @@ func (s *Store) Commit(ctx context.Context, c conversation.Claim, o conversation
 	var err error
 	if t := o.Turn; t != nil {
 		size = len(t.Question) + len(t.Answer)
-		if turnDoc, err = json.Marshal(turn{version, *t}); err != nil {
+		if turnDoc, err = json.Marshal(turn{current(), *t}); err != nil {
 			return conversation.Next{}, invalid(op, fmt.Errorf("turn: %w", err))
 		}
 	}
 	if o.State != (conversation.State{}) {
-		if stateDoc, err = json.Marshal(state{version, o.State}); err != nil {
+		if stateDoc, err = json.Marshal(state{current(), o.State}); err != nil {
 			return conversation.Next{}, invalid(op, fmt.Errorf("state: %w", err))
 		}
 	}
 	if len(o.Parts) > 0 {
-		if partsDoc, err = json.Marshal(parts{version, o.Parts}); err != nil {
+		if partsDoc, err = json.Marshal(parts{current(), o.Parts}); err != nil {
 			return conversation.Next{}, invalid(op, fmt.Errorf("parts: %w", err))
 		}
 	}

@@ -62,6 +62,13 @@ func miniHarness(t *testing.T) storetest.Harness {
 // startRedis runs a redis-server of its own on a free port of 127.0.0.1 and ends it with the test.
 func startRedis(t testing.TB, args ...string) (addr string) {
 	t.Helper()
+	addr, _ = startRedisProcess(t, args...)
+	return addr
+}
+
+// startRedisProcess is startRedis with the means to end the process at once.
+func startRedisProcess(t testing.TB, args ...string) (addr string, kill func()) {
+	t.Helper()
 	binary, err := exec.LookPath("redis-server")
 	if err != nil {
 		if os.Getenv("CI") == "true" {
@@ -76,12 +83,13 @@ func startRedis(t testing.TB, args ...string) (addr string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	kill = func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
+	t.Cleanup(kill)
 	rdb := redis.NewClient(&redis.Options{Addr: addr})
 	defer rdb.Close()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if err = rdb.Ping(context.Background()).Err(); err == nil {
-			return addr
+			return addr, kill
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("redis-server does not answer on %s: %v", addr, err)

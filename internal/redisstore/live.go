@@ -16,7 +16,7 @@ import (
 const liveFor = 10 * time.Second
 
 type live struct {
-	V int `json:"v"`
+	format
 	chat.Live
 }
 
@@ -41,7 +41,7 @@ func (s *Store) ReadLive(ctx context.Context, key chat.ConversationKey) (chat.Li
 // Write implements conversation.LiveWriter.
 func (s *Store) Write(ctx context.Context, key chat.ConversationKey, l chat.Live) (bool, error) {
 	const op = "write_live"
-	doc, err := json.Marshal(live{version, conversation.BoundLive(l)})
+	doc, err := json.Marshal(live{current(), conversation.BoundLive(l)})
 	if err != nil {
 		return false, invalid(op, err)
 	}

@@ -1,0 +1,140 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"parley/internal/chat"
+	"parley/internal/conversation"
+)
+
+// The benchmarks run one step each, and whole turns, on a real Redis: without persistence, and with every answer fsynced first. Each turn has
+// a history of 20 turns of about 400 bytes. Run with -cpu 32 or so for many clients at once: ns/op is then the inverse of the rate.
+func benchmark(b *testing.B, run func(b *testing.B, s *Store)) {
+	for _, mode := range []struct {
+		name string
+		args []string
+	}{{"memory", nil}, {"fsync", []string{"--appendonly", "yes", "--appendfsync", "always"}}} {
+		b.Run(mode.name, func(b *testing.B) {
+			s := open(b, Options{Addrs: []string{startRedis(b, mode.args...)}, PoolSize: 128})
+			b.ReportAllocs()
+			run(b, s)
+		})
+	}
+}
+
+var (
+	benchClaim = conversation.ClaimOptions{Lease: time.Hour, HistoryTurns: 20}
+	benchText  = strings.Repeat("x", 400)
+)
+
+func benchOutcome() conversation.Outcome {
+	return conversation.Outcome{
+		Turn:  &chat.Turn{Question: benchText[:80], Answer: benchText[80:], QuestionTokens: 20, AnswerTokens: 80, At: time.Now()},
+		Parts: []chat.Part{chat.Part(benchText)},
+		Keep:  conversation.Keep{Turns: 20, Bytes: 1 << 20, TTL: time.Hour}, Claim: benchClaim,
+	}
+}
+
+var benchSeq atomic.Int64
+
+// benchAccept puts a message of a person into the mailbox; people come back, so that histories fill.
+func benchAccept(b *testing.B, s *Store, people int64) chat.ConversationKey {
+	n := benchSeq.Add(1)
+	key := chat.ConversationKey{Tenant: "acme", Channel: "app", ID: fmt.Sprint("user-", n%people)}
+	m := chat.Message{ID: fmt.Sprint("m", n), Conversation: key, User: key.ID, Kind: chat.KindText, Text: benchText[:80], SentAt: time.Now()}
+	opt := conversation.AcceptOptions{DedupeFor: 24 * time.Hour, Waiting: 1 << 30, UserPerMinute: 1000}
+	if _, err := s.Accept(context.Background(), m, opt); err != nil {
+		b.Error(err)
+	}
+	return key
+}
+
+func BenchmarkAccept(b *testing.B) {
+	benchmark(b, func(b *testing.B, s *Store) {
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				benchAccept(b, s, 100_000)
+			}
+		})
+	})
+}
+
+// BenchmarkSteps times claim, commit and delivered one after the other on one connection.
+func BenchmarkSteps(b *testing.B) {
+	benchmark(b, func(b *testing.B, s *Store) {
+		ctx := context.Background()
+		var took [3]time.Duration
+		for b.Loop() {
+			b.StopTimer()
+			key := benchAccept(b, s, 50)
+			b.StartTimer()
+			t0 := time.Now()
+			cs, err := s.Claim(ctx, conversation.ShardOf(key), "a", 1, benchClaim)
+			if err != nil || len(cs) != 1 {
+				b.Fatal(cs, err)
+			}
+			t1 := time.Now()
+			if _, err := s.Commit(ctx, cs[0], benchOutcome()); err != nil {
+				b.Fatal(err)
+			}
+			t2 := time.Now()
+			if _, err := s.Delivered(ctx, cs[0], 0, benchClaim); err != nil {
+				b.Fatal(err)
+			}
+			took[0] += t1.Sub(t0)
+			took[1] += t2.Sub(t1)
+			took[2] += time.Since(t2)
+		}
+		for i, name := range []string{"claim", "commit", "delivered"} {
+			b.ReportMetric(float64(took[i].Microseconds())/float64(b.N), name+"-µs/op")
+		}
+	})
+}
+
+// BenchmarkTurn runs whole turns (accept, claim, commit, delivered) of many people at once.
+func BenchmarkTurn(b *testing.B) {
+	benchmark(b, func(b *testing.B, s *Store) {
+		ctx := context.Background()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				key := benchAccept(b, s, 2000)
+				cs, err := s.Claim(ctx, conversation.ShardOf(key), "a", 4, benchClaim)
+				if err != nil {
+					b.Error(err)
+				}
+				for _, c := range cs {
+					for next := &c; next != nil; {
+						if _, err := s.Commit(ctx, *next, benchOutcome()); err != nil {
+							b.Error(err)
+						}
+						n, err := s.Delivered(ctx, *next, 0, benchClaim)
+						if err != nil {
+							b.Error(err)
+						}
+						next = n.Claim
+					}
+				}
+			}
+		})
+	})
+}
+
+// BenchmarkIdlePoll is what looking for work costs a tenant that has none: claim and reap in all shards.
+func BenchmarkIdlePoll(b *testing.B) {
+	benchmark(b, func(b *testing.B, s *Store) {
+		ctx := context.Background()
+		for b.Loop() {
+			if _, err := s.ClaimEach(ctx, allShards("acme"), "a", 10, benchClaim); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := s.ReapEach(ctx, allShards("acme")); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
