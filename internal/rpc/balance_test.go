@@ -15,7 +15,7 @@ import (
 )
 
 // pretend makes a pool whose members exist on paper only: their ports are closed, and their state is what the test says.
-func pretend(t *testing.T, weights ...float64) (*pool, []*member) {
+func pretend(t testing.TB, weights ...float64) (*pool, []*member) {
 	t.Helper()
 	tel := telemetry.Discard()
 	install(tel.Log)
