@@ -15,7 +15,11 @@ import (
 // maxSize bounds a document: Nacos itself takes at most 10 MiB, and nothing that people write comes near this.
 const maxSize = 1 << 20
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+var (
+	yamlLine   = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+	yamlParser = regexp.MustCompile(`did not find expected (?:['<]|key|node content)`)
+	yamlAnchor = regexp.MustCompile(`anchor '([^']*)'`)
+)
 
 // parseYAML gives the one mapping that content holds; nil, without a fault, for an empty document.
 func parseYAML(file string, content []byte) (*yaml.Node, Faults) {
@@ -23,14 +27,14 @@ func parseYAML(file string, content []byte) (*yaml.Node, Faults) {
 		return nil, Faults{{File: file, Line: line, What: what, Mend: mend}}
 	}
 	if len(content) > maxSize {
-		return fault(0, fmt.Sprintf("holds %d bytes, more than the %d allowed", len(content), maxSize), "is it the right file?")
+		return fault(1, fmt.Sprintf("holds %d bytes, more than the %d allowed", len(content), maxSize), "is it the right file?")
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(content))
 	var doc, more yaml.Node
 	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
 		return nil, nil
 	} else if err != nil {
-		return fault(errorLine(err), "is not YAML: "+yamlLine.ReplaceAllString(err.Error(), ""), "check indentation, colons and quotes there")
+		return fault(errorLine(err, content), "is not YAML: "+yamlLine.ReplaceAllString(err.Error(), ""), "check indentation, colons and quotes there")
 	}
 	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
 		return fault(more.Line, "holds a second document", "remove the line --- and what follows it")
@@ -45,13 +49,25 @@ func parseYAML(file string, content []byte) (*yaml.Node, Faults) {
 	return root, nil
 }
 
-func errorLine(err error) int {
-	m := yamlLine.FindStringSubmatch(err.Error())
-	if m == nil {
-		return 0
+// errorLine finds the line of a YAML error. The library counts a parser's lines from 0, a scanner's from 1, leaves 0 out, and gives none
+// for an anchor.
+func errorLine(err error, content []byte) int {
+	text := err.Error()
+	if m := yamlAnchor.FindStringSubmatch(text); m != nil {
+		if at := bytes.Index(content, []byte("*"+m[1])); at >= 0 {
+			return 1 + bytes.Count(content[:at], []byte("\n"))
+		}
+		return 1
+	}
+	m := yamlLine.FindStringSubmatch(text)
+	if m == nil || m[1] == "" {
+		return 1
 	}
 	n, _ := strconv.Atoi(m[1])
-	return n
+	if yamlParser.MatchString(text) {
+		n++
+	}
+	return min(n, 1+bytes.Count(bytes.TrimRight(content, " \t\r\n"), []byte("\n"))) // the end of the file counts as a line to the library
 }
 
 // resolve follows an alias to what it stands for.

@@ -106,6 +106,7 @@ func (d *Document) Err() error {
 func name(s *section, opt Options) string {
 	got, ok := s.text("name")
 	switch {
+	case !ok && s.fields["name"].value != nil: // text has said why
 	case !ok:
 		s.faultAt("name", "is missing", "write the tenant's name")
 	case !chat.ValidName(got):
@@ -226,7 +227,12 @@ func channels(s *section, tenant string, opt Options) []ChannelDoc {
 		return nil
 	}
 	for i, item := range items {
-		c := s.reader.section(item, fmt.Sprintf("channels[%d]", i))
+		at := fmt.Sprintf("channels[%d]", i)
+		if item.Kind != yaml.MappingNode {
+			s.fault(item.Line, at, "is not a channel", "write it as {name: …, kind: …}")
+			continue
+		}
+		c := s.reader.section(item, at)
 		name, ok := c.text("name")
 		switch {
 		case !ok && c.fields["name"].value == nil:

@@ -16,7 +16,11 @@ import (
 // maxSize bounds a document.
 const maxSize = 1 << 20
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+var (
+	yamlLine   = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+	yamlParser = regexp.MustCompile(`did not find expected (?:['<]|key|node content)`)
+	yamlAnchor = regexp.MustCompile(`anchor '([^']*)'`)
+)
 
 // reader collects the faults of one document.
 type reader struct {
@@ -31,20 +35,16 @@ func (r *reader) fault(line int, path, what, mend string) {
 // parse gives the mapping that the document is; nil if it is none, with a fault.
 func (r *reader) parse(content []byte) *yaml.Node {
 	if len(content) > maxSize {
-		r.fault(0, "", fmt.Sprintf("holds %d bytes, more than the %d allowed", len(content), maxSize), "shorten it")
+		r.fault(1, "", fmt.Sprintf("holds %d bytes, more than the %d allowed", len(content), maxSize), "shorten it")
 		return nil
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(content))
 	var doc, more yaml.Node
 	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
-		r.fault(0, "", "is empty", "write at least name and channels")
+		r.fault(1, "", "is empty", "write at least name and channels")
 		return nil
 	} else if err != nil {
-		line := 0
-		if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-			line, _ = strconv.Atoi(m[1])
-		}
-		r.fault(line, "", "is not YAML: "+yamlLine.ReplaceAllString(err.Error(), ""), "check indentation, colons and quotes there")
+		r.fault(errorLine(err, content), "", "is not YAML: "+yamlLine.ReplaceAllString(err.Error(), ""), "check indentation, colons and quotes there")
 		return nil
 	}
 	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
@@ -56,6 +56,27 @@ func (r *reader) parse(content []byte) *yaml.Node {
 		return nil
 	}
 	return root
+}
+
+// errorLine finds the line of a YAML error. The library counts a parser's lines from 0, a scanner's from 1, leaves 0 out, and gives none
+// for an anchor.
+func errorLine(err error, content []byte) int {
+	text := err.Error()
+	if m := yamlAnchor.FindStringSubmatch(text); m != nil {
+		if at := bytes.Index(content, []byte("*"+m[1])); at >= 0 {
+			return 1 + bytes.Count(content[:at], []byte("\n"))
+		}
+		return 1
+	}
+	m := yamlLine.FindStringSubmatch(text)
+	if m == nil || m[1] == "" {
+		return 1
+	}
+	n, _ := strconv.Atoi(m[1])
+	if yamlParser.MatchString(text) {
+		n++
+	}
+	return min(n, 1+bytes.Count(bytes.TrimRight(content, " \t\r\n"), []byte("\n"))) // the end of the file counts as a line to the library
 }
 
 // follow gives what an alias stands for.
@@ -139,7 +160,7 @@ func (s *section) text(name string) (value string, ok bool) {
 		return "", false
 	}
 	if n.Kind != yaml.ScalarNode {
-		s.faultAt(name, "takes a single value", "")
+		s.faultAt(name, "takes a single value", "write it without brackets and keys of its own")
 		return "", false
 	}
 	return n.Value, true
@@ -152,7 +173,7 @@ func (s *section) number(name string) (int64, bool) {
 	}
 	n, err := strconv.ParseInt(strings.ReplaceAll(text, "_", ""), 10, 64)
 	if err != nil {
-		s.faultAt(name, fmt.Sprintf("%q is not a whole number", text), "")
+		s.faultAt(name, fmt.Sprintf("%q is not a whole number", text), "write digits alone, as in 100")
 		return 0, false
 	}
 	return n, true
