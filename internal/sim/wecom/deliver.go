@@ -13,15 +13,36 @@ import (
 	"time"
 )
 
+// Seal makes the query and the body of one delivery of m, as the platform posts it at that time. It is for those who drive a callback
+// themselves.
+func Seal(a App, m Message, at time.Time) (url.Values, []byte, error) {
+	sealer, err := newSealer(a.CorpID, a.Token, a.AESKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	doc, err := document(a.Ref, m)
+	if err != nil {
+		return nil, nil, err
+	}
+	query, body := sealer.post(a.Ref, doc, at)
+	return query, body, nil
+}
+
+// post seals doc into the request that carries it.
+func (s *sealer) post(ref Ref, doc string, at time.Time) (url.Values, []byte) {
+	encrypt, query := s.seal(doc, at)
+	return query, fmt.Appendf(nil,
+		"<xml><ToUserName><![CDATA[%s]]></ToUserName><AgentID><![CDATA[%d]]></AgentID><Encrypt><![CDATA[%s]]></Encrypt></xml>",
+		ref.CorpID, ref.AgentID, encrypt)
+}
+
 // deliver makes one try: the first replica that takes the connection decides.
 func (s *Sim) deliver(ctx context.Context, a *app, doc string) Try {
-	encrypt, query := a.sealer.seal(doc, s.opt.Now())
-	body := fmt.Sprintf("<xml><ToUserName><![CDATA[%s]]></ToUserName><AgentID><![CDATA[%d]]></AgentID><Encrypt><![CDATA[%s]]></Encrypt></xml>",
-		a.CorpID, a.AgentID, encrypt)
+	query, body := a.sealer.post(a.Ref, doc, s.opt.Now())
 	t := Try{At: s.opt.Now(), Err: "the application has no callbacks"}
 	for _, address := range s.replicas(a) {
 		var refused bool
-		if t, refused = s.call(ctx, http.MethodPost, address, query, s.opt.AckWithin, []byte(body)); !refused {
+		if t, refused = s.call(ctx, http.MethodPost, address, query, s.opt.AckWithin, body); !refused {
 			break
 		}
 	}

@@ -1,7 +1,9 @@
 package wecom
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"slices"
 	"time"
@@ -60,6 +62,9 @@ func (s *Sim) fault(api string) (f Fault) {
 func (s *Sim) api(name string, do func(*http.Request) answer) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		f := s.fault(name)
+		// Only once the body is read does the server notice a caller that hangs up.
+		body, _ := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		if f.Delay > 0 {
 			select {
 			case <-time.After(f.Delay):

@@ -45,7 +45,7 @@ func (s *Sim) send(r *http.Request) answer {
 	if a == nil {
 		return no
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	body, err := io.ReadAll(r.Body)
 	var q request
 	if err != nil || json.Unmarshal(body, &q) != nil {
 		return refusal(47001, "data format error")
@@ -165,7 +165,7 @@ func (s *Sim) forget(now time.Time) {
 // invalidate answers a send as if all its receivers had left.
 func invalidate(r *http.Request) answer {
 	var q request
-	body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	body, _ := io.ReadAll(r.Body)
 	_ = json.Unmarshal(body, &q)
 	return answer{Message: "ok", InvalidUser: strings.ToLower(q.ToUser)}
 }

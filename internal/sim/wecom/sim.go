@@ -46,7 +46,7 @@ type Options struct {
 	// platform does is not documented.
 	ByContent bool
 	Now       func() time.Time
-	// OnShown is called for each message that a person sees, in order for one person. It must not block.
+	// OnShown is called for each message that a person sees, in order. It must neither block nor call the Sim.
 	OnShown func(Sent)
 }
 

@@ -24,8 +24,9 @@ const (
 	// ASSUMPTION, not tried on the real platform: requests that differ in duplicate_check_interval alone are not repetitions.
 	minInterval = 1800  // the default; what Resendable relies on
 	maxInterval = 14399 // the limit is 4 h
-	// repeatStep sets equal parts of one turn apart, far from the intervals of the turns around it.
-	repeatStep = 4201
+	// repeatStep sets equal parts of one turn apart: the golden section of the range, so that the multiples stay far from each other and
+	// from the intervals of the turns around (20 equal parts: 280 turns away).
+	repeatStep = 7787
 	// resendMargin covers clocks and the request's own way.
 	resendMargin = 5 * time.Minute
 )

@@ -127,3 +127,12 @@ func TestThereAndBack(t *testing.T) {
 		t.Fatal(shown, err)
 	}
 }
+
+// always is a token cache that holds a token at any time.
+type always struct{}
+
+func (always) Token(context.Context, string) (chat.Secret, error) {
+	return chat.NewSecret("the-access-token"), nil
+}
+func (always) SetToken(context.Context, string, chat.Secret, time.Duration) error { return nil }
+func (always) DropToken(context.Context, string, chat.Secret) error               { return nil }
