@@ -14,8 +14,8 @@ type Handler interface {
 
 // Document is the state of one live document in an instance.
 type Document struct {
-	Name     string
-	Revision string
-	Since    int64  // Unix milliseconds
-	Refused  string // why the newest form was refused; empty: it is in force
+	Name     string `json:"name"`
+	Revision string `json:"revision"`
+	Since    int64  `json:"since_unix_ms"`     // when it came into force here
+	Refused  string `json:"refused,omitempty"` // why the newest form was refused; empty: it is in force
 }
