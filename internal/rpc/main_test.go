@@ -15,6 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+
 	"parley/internal/telemetry"
 )
 
@@ -27,6 +30,7 @@ const (
 
 func TestMain(m *testing.M) {
 	roles := map[string]func(peerOptions) error{"server": runServer, "stock-server": runStockServer, "stock-client": runStockClient}
+	otel.SetTextMapPropagator(propagation.TraceContext{}) // as the program does, before any call
 	role, ok := roles[os.Getenv(envRole)]
 	if !ok {
 		os.Exit(m.Run())

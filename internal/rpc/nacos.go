@@ -29,16 +29,27 @@ const (
 	nacosTimeout = 3000 // milliseconds for one request to Nacos
 )
 
+// naming is what of the SDK is used.
+type naming interface {
+	ServerHealthy() bool // whether the connection stands; does not block
+	RegisterInstance(service, group string, i model.Instance) (bool, error)
+	DeregisterInstance(service, group string, i model.Instance) (bool, error)
+	Subscribe(service, group, clusters string) (model.Service, error)
+	QueryInstancesOfService(service, group, cluster string, udpPort int, healthyOnly bool) (*model.Service, error)
+	CloseClient()
+}
+
 // nacosRegistry is dubbo-go's registry of Parley on Nacos. The stock one drops the weight and the enabled flag that operators edit,
 // knows no TLS, fails if Nacos comes up after the server, and never asks again when a push was lost. Services and metadata are in the
 // form that Dubbo consumers expect.
 type nacosRegistry struct {
 	noRegistry
-	opts   Nacos
-	log    *slog.Logger
-	ctx    context.Context
-	cancel context.CancelFunc
-	work   sync.WaitGroup
+	opts    Nacos
+	log     *slog.Logger
+	connect func(ctx context.Context, pushed func()) (naming, error)
+	ctx     context.Context
+	cancel  context.CancelFunc
+	work    sync.WaitGroup
 
 	registered chan struct{} // closed when the server stands in Nacos for the first time
 	once       sync.Once
@@ -54,7 +65,7 @@ func newNacos(o Nacos, log *slog.Logger) (*nacosRegistry, error) {
 	if err := o.checkCA(); err != nil {
 		return nil, err
 	}
-	r := &nacosRegistry{opts: o, log: log, registered: make(chan struct{}), leave: make(chan chan error)}
+	r := &nacosRegistry{opts: o, log: log, connect: o.connect, registered: make(chan struct{}), leave: make(chan chan error)}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r, nil
 }
@@ -103,11 +114,11 @@ func (n Nacos) namespace() string {
 	return n.Namespace
 }
 
-// naming makes the SDK's gRPC half of naming. It blocks for some seconds if Nacos is down, and goes on connecting in the background
+// connect makes the SDK's gRPC half of naming. It blocks for some seconds if Nacos is down, and goes on connecting in the background
 // until ctx ends. pushed is called on the SDK's goroutine whenever Nacos pushes a change of the service.
 //
 // The SDK's usual client is not used: it answers from its cache where a question is meant, and calls Nacos healthy if any HTTP answers.
-func (n Nacos) naming(ctx context.Context, pushed func()) (*naming_grpc.NamingGrpcProxy, error) {
+func (n Nacos) connect(ctx context.Context, pushed func()) (naming, error) {
 	servers, err := n.servers()
 	if err != nil {
 		return nil, err

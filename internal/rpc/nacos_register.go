@@ -9,7 +9,6 @@ import (
 
 	"dubbo.apache.org/dubbo-go/v3/common"
 	dubbo "dubbo.apache.org/dubbo-go/v3/common/constant"
-	"github.com/nacos-group/nacos-sdk-go/v2/clients/naming_client/naming_grpc"
 	"github.com/nacos-group/nacos-sdk-go/v2/model"
 )
 
@@ -45,7 +44,7 @@ func nacosInstance(url *common.URL) (model.Instance, error) {
 // keep holds the instance in Nacos: it registers when Nacos is there, and again whenever the connection was lost, because Nacos forgets
 // an instance with its connection. The SDK does the latter too, but gives up if Nacos is not ready yet.
 func (r *nacosRegistry) keep(instance model.Instance) {
-	client, err := r.opts.naming(r.ctx, func() {})
+	client, err := r.connect(r.ctx, func() {})
 	if err != nil {
 		r.log.Error("nacos: cannot register", "err", err)
 		return
@@ -84,7 +83,7 @@ func (r *nacosRegistry) keep(instance model.Instance) {
 	}
 }
 
-func announce(client *naming_grpc.NamingGrpcProxy, instance model.Instance) error {
+func announce(client naming, instance model.Instance) error {
 	ok, err := client.RegisterInstance(nacosService, nacosGroup, instance)
 	if err == nil && !ok {
 		err = errors.New("nacos refused the registration")
@@ -92,7 +91,7 @@ func announce(client *naming_grpc.NamingGrpcProxy, instance model.Instance) erro
 	return err
 }
 
-func deregister(client *naming_grpc.NamingGrpcProxy, instance model.Instance) error {
+func deregister(client naming, instance model.Instance) error {
 	if !client.ServerHealthy() {
 		return errors.New("nacos is not reachable")
 	}

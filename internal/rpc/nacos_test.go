@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -226,6 +227,64 @@ func TestNacosGoesAndComesBack(t *testing.T) {
 	calls("with nacos back")
 	d := startServer(t, peerOptions{Nacos: g.addr, Namespace: ns})
 	awaitUp(t, c, a.addr, d.addr)
+}
+
+func TestNacosOverTLS(t *testing.T) {
+	t.Parallel()
+	nacos, ns := nacosForTest(t)
+	ours, theirs := newAuthority(t), newAuthority(t)
+	cert, err := ours.issue("nacos", loopbackServer).load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newGate(t, nacos)
+	g.tls = &tls.Config{Certificates: cert.Certificates, NextProtos: []string{"h2", "http/1.1"}}
+	g.open()
+	with := func(ca string) Registry {
+		return Registry{Mode: ModeNacos, Nacos: Nacos{Addrs: []string{g.addr}, Namespace: ns, CA: ca}}
+	}
+	s := serve(t, ServerOptions{Handler: &script{}, Registry: with(ours.file)})
+	<-s.Ready()
+	c := dial(t, ClientOptions{Registry: with(ours.file)})
+	eventually(t, "the server is found", c.HasServers)
+	if _, err := ask(t.Context(), c, "echo"); err != nil {
+		t.Error(err)
+	}
+	for name, ca := range map[string]string{"plaintext": "", "another authority": theirs.file} {
+		c := dial(t, ClientOptions{Registry: with(ca)})
+		select {
+		case <-c.Ready():
+			t.Errorf("%s: Nacos was believed", name)
+		case <-time.After(2 * time.Second):
+		}
+	}
+}
+
+func TestNacosWithPassword(t *testing.T) {
+	t.Parallel()
+	_, ns := nacosForTest(t)
+	where := strings.Split(os.Getenv("PARLEY_TEST_NACOS_AUTH"), ",")
+	if len(where) != 3 {
+		t.Skip("SKIPPED: PARLEY_TEST_NACOS_AUTH names no Nacos that asks for a password (host:port,user,password)")
+	}
+	with := func(password string) Registry {
+		return Registry{Mode: ModeNacos, Nacos: Nacos{
+			Addrs: where[:1], Namespace: ns, Username: where[1], Password: chat.NewSecret(password),
+		}}
+	}
+	s := serve(t, ServerOptions{Handler: &script{}, Registry: with(where[2])})
+	<-s.Ready()
+	c := dial(t, ClientOptions{Registry: with(where[2])})
+	eventually(t, "the server is found", c.HasServers)
+	if _, err := ask(t.Context(), c, "echo"); err != nil {
+		t.Error(err)
+	}
+	stranger := dial(t, ClientOptions{Registry: with("wrong")})
+	select {
+	case <-stranger.Ready():
+		t.Errorf("with a wrong password it knows %v", stranger.Servers())
+	case <-time.After(3 * time.Second):
+	}
 }
 
 func TestTheSDKWritesNoFiles(t *testing.T) {

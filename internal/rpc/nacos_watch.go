@@ -9,7 +9,6 @@ import (
 
 	dubbo "dubbo.apache.org/dubbo-go/v3/common/constant"
 	"dubbo.apache.org/dubbo-go/v3/registry"
-	"github.com/nacos-group/nacos-sdk-go/v2/clients/naming_client/naming_grpc"
 	"github.com/nacos-group/nacos-sdk-go/v2/model"
 )
 
@@ -25,7 +24,7 @@ const (
 // are the same. While Nacos is down, the last list stays in force.
 func (r *nacosRegistry) watch(l registry.NotifyListener) {
 	pushed := make(chan struct{}, 1)
-	client, err := r.opts.naming(r.ctx, func() {
+	client, err := r.connect(r.ctx, func() {
 		select {
 		case pushed <- struct{}{}:
 		default:
@@ -54,7 +53,7 @@ func (r *nacosRegistry) watch(l registry.NotifyListener) {
 // watcher is the state of watch; one goroutine owns it.
 type watcher struct {
 	registry   *nacosRegistry
-	client     *naming_grpc.NamingGrpcProxy
+	client     naming
 	listener   registry.NotifyListener
 	subscribed bool
 	lost       time.Time // when the connection was last seen down; zero: never

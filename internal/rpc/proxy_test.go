@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,7 @@ import (
 // gRPC port.
 type gate struct {
 	t       testing.TB
+	tls     *tls.Config // not nil: it speaks TLS to its clients
 	addr    string
 	targets [2]string
 	ports   [2]int
@@ -66,6 +68,9 @@ func (g *gate) open() {
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			g.t.Fatal(err)
+		}
+		if g.tls != nil {
+			l = tls.NewListener(l, g.tls)
 		}
 		g.listeners = append(g.listeners, l)
 		go g.accept(l, g.targets[i])
