@@ -34,6 +34,7 @@ type answer struct {
 	emit    func(string) error
 	text    strings.Builder
 	finish  llm.Finish
+	reason  string // as the provider wrote it
 	usage   chat.Usage
 	// finished: a finish_reason arrived; from then on nothing can spoil the answer, and only the usage may be missing.
 	finished func()
@@ -144,7 +145,8 @@ func (a *answer) choice(c goopenai.ChatCompletionStreamChoice) error {
 	if c.FinishReason == "" || c.FinishReason == "null" {
 		return nil
 	}
-	a.finish = finishOf(a.dialect, string(c.FinishReason))
+	a.reason = string(c.FinishReason)
+	a.finish = finishOf(a.dialect, a.reason)
 	a.complete = true
 	a.finished()
 	return nil
@@ -175,7 +177,7 @@ func (a *answer) count(u *goopenai.Usage) {
 func (a *answer) verdict() error {
 	switch {
 	case a.finish.Reason == "":
-		return &chat.Error{Kind: a.finish.Kind, Op: op, Err: errors.New("the model did not finish its answer")}
+		return &chat.Error{Kind: a.finish.Kind, Op: op, Code: word(a.reason), Err: errors.New("the model did not finish its answer")}
 	case strings.TrimSpace(a.text.String()) == "":
 		return chat.E(chat.Unavailable, op, errors.New("the model finished without a word"))
 	}

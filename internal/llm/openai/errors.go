@@ -41,7 +41,8 @@ func (f fault) present() bool { return set(f.Error) || set(f.ErrorCode) || set(f
 func (f fault) words() (code, typ string) {
 	var e goopenai.APIError
 	if set(f.Error) && json.Unmarshal(f.Error, &e) == nil {
-		if e.Code != nil {
+		// go-openai reads null as the number 0.
+		if e.Code != nil && e.Code != 0 {
 			code = word(fmt.Sprint(e.Code))
 		}
 		typ = word(e.Type)

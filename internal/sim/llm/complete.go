@@ -3,6 +3,7 @@ package llm
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -23,7 +24,11 @@ const maxRequest = 16 << 20
 
 func (s *Server) complete(w http.ResponseWriter, r *http.Request, key string) {
 	var req request
-	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(&req)
+	// Read to the end: only behind the body does net/http notice that the caller went away.
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	if err == nil {
+		err = json.Unmarshal(body, &req)
+	}
 	entry := Entry{Key: key, Model: req.Model, User: req.User, Stream: req.Stream, Messages: len(req.Messages)}
 	for _, m := range req.Messages {
 		entry.InputTokens += tokens(m.Content)
