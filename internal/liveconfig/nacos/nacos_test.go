@@ -2,6 +2,7 @@ package nacos_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -249,15 +250,25 @@ func TestSet(t *testing.T) {
 	until(t, "a new tenant is served", func() bool { return cmp.Equal(set.All(), map[string]string{"acme": "one", "globex": "two"}) })
 }
 
+// elsewhere runs the test again without the race detector, if there is one, and reports whether it did: the SDK replaces its connection
+// without a lock when it connects again.
+func elsewhere(t *testing.T) bool {
+	t.Helper()
+	if !raceDetector {
+		return false
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-run=^"+t.Name()+"$", "-v", ".").CombinedOutput()
+	t.Logf("without the race detector:\n%s", out)
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("failed: %v", err)
+	}
+	return true
+}
+
 // TestNacosComesLater starts a watch before Nacos can be reached, and cuts it off later: nothing changes then.
 func TestNacosComesLater(t *testing.T) {
 	addr := server(t)
-	if raceDetector { // the SDK replaces its connection without a lock when it connects again
-		out, err := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-run=^"+t.Name()+"$", "-v", ".").CombinedOutput()
-		t.Logf("without the race detector:\n%s", out)
-		if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-			t.Errorf("failed: %v", err)
-		}
+	if elsewhere(t) {
 		return
 	}
 	direct := open(t, addr)
@@ -354,8 +365,9 @@ type proxy struct {
 	cons []net.Conn
 }
 
-// newProxy listens on a port P and on P+1000, as Nacos does, and refuses connections until open is called.
-func newProxy(t *testing.T, target string) *proxy {
+// newProxy listens on a port P and on P+1000, as Nacos does, and refuses connections until open is called. With a certificate it speaks
+// TLS towards the client.
+func newProxy(t *testing.T, target string, cert ...tls.Certificate) *proxy {
 	t.Helper()
 	host, port, err := net.SplitHostPort(target)
 	if err != nil {
@@ -379,6 +391,10 @@ func newProxy(t *testing.T, target string) *proxy {
 		}
 		p.addr = l.Addr().String()
 		t.Cleanup(func() { l.Close(); g.Close(); p.cut() })
+		if len(cert) > 0 {
+			l = tls.NewListener(l, &tls.Config{Certificates: cert, NextProtos: []string{"http/1.1"}})
+			g = tls.NewListener(g, &tls.Config{Certificates: cert, NextProtos: []string{"h2"}})
+		}
 		go p.serve(l, target)
 		go p.serve(g, fmt.Sprintf("%s:%d", host, n+1000))
 	}
