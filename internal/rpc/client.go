@@ -56,6 +56,9 @@ func Dial(o ClientOptions) (*Client, error) {
 	if o.Telemetry == nil {
 		o.Telemetry = telemetry.Discard()
 	}
+	if o.Registry.Mode == ModeDirect && len(o.Registry.Direct) == 0 {
+		return nil, errors.New("registry.direct is empty: name at least one host:port")
+	}
 	creds, err := o.TLS.credentials()
 	if err != nil {
 		return nil, err

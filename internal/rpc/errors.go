@@ -118,10 +118,10 @@ func instanceError(op string, err error) *chat.Error {
 	return e
 }
 
-// cutOff knows the texts of a server that died in the middle of a message, which come with codes of other things: the first is that of
-// dubbo-go's own Triple.
+// cutOff knows the texts of a connection that ended in the middle of something, which come with codes of other things: the first is that
+// of dubbo-go's own Triple, the last that of an instance dropped at the moment when it was chosen.
 func cutOff(text string) bool {
-	for _, sign := range []string{"incomplete envelope", "unexpected EOF", "RST_STREAM"} {
+	for _, sign := range []string{"incomplete envelope", "unexpected EOF", "RST_STREAM", "connection is closing"} {
 		if strings.Contains(text, sign) {
 			return true
 		}

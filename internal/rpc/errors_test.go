@@ -64,6 +64,7 @@ func TestDecodeForeignErrors(t *testing.T) {
 		"a server that dies mid-stream": {live, status.Error(codes.InvalidArgument, "incomplete envelope: unexpected EOF"), chat.Unavailable, true},
 		"cut mid-message":               {live, status.Error(codes.Internal, "unexpected EOF"), chat.Unavailable, true},
 		"reset":                         {live, status.Error(codes.Internal, "stream terminated by RST_STREAM with error code: PROTOCOL_ERROR"), chat.Unavailable, true},
+		"dropped just now":              {live, status.Error(codes.Canceled, "grpc: the client connection is closing"), chat.Unavailable, true},
 		"too large":                     {live, status.Error(codes.ResourceExhausted, "grpc: received message larger than max (5 vs. 4)"), chat.TooLarge, false},
 		"resource exhausted":            {live, status.Error(codes.ResourceExhausted, "busy"), chat.Overloaded, false},
 		"business error of dubbo-go":    {live, status.Error(17, "BizError"), chat.Internal, false},

@@ -13,9 +13,6 @@ import (
 	"parley/internal/chat"
 )
 
-// raceDetector is set in builds with the race detector.
-var raceDetector bool
-
 // nacosForTest gives the address of a real Nacos and a namespace of its own; on a build machine there must be one.
 func nacosForTest(t *testing.T) (addr, namespace string) {
 	t.Helper()

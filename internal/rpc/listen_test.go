@@ -120,7 +120,9 @@ func TestOptionFaults(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Dial(ClientOptions{Registry: Registry{Mode: ModeDirect, Direct: []string{"nonsense"}}}); err == nil {
-		t.Error("an address without port is taken")
+	for name, addrs := range map[string][]string{"no address": nil, "no port": {"nonsense"}, "no host": {":1"}} {
+		if _, err := Dial(ClientOptions{Registry: Registry{Mode: ModeDirect, Direct: addrs}}); err == nil || !strings.Contains(err.Error(), "registry.direct") {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 const (
 	probeEvery = 300 * time.Millisecond
 	probeLimit = 700 * time.Millisecond
-	// hungAfter is how long an instance may say nothing at all, to probes and on streams, before its streams are given up.
-	hungAfter = 2 * time.Second
+	// hungAfter is how many probes in a row an instance may miss, with silence on its streams, before these are given up: some 2.4 s.
+	hungAfter = 3
 )
 
 var errLeaving = errors.New("the instance says that it is leaving")
@@ -25,8 +25,8 @@ func (p *pool) probe(m *member) {
 	client := grpc_health_v1.NewHealthClient(m.conn)
 	ticker := time.NewTicker(probeEvery)
 	defer ticker.Stop()
-	for {
-		p.check(m, client)
+	for missed := 0; ; {
+		missed = p.check(m, client, missed)
 		if p.drop(m) {
 			return
 		}
@@ -39,7 +39,8 @@ func (p *pool) probe(m *member) {
 	}
 }
 
-func (p *pool) check(m *member, client grpc_health_v1.HealthClient) {
+// check makes one probe. missed is how many before it got no answer in time; it gives the number after it.
+func (p *pool) check(m *member, client grpc_health_v1.HealthClient, missed int) int {
 	ctx, cancel := context.WithTimeout(m.life.Load().ctx, probeLimit)
 	defer cancel()
 	start := time.Now()
@@ -57,11 +58,13 @@ func (p *pool) check(m *member, client grpc_health_v1.HealthClient) {
 	case time.Since(start) > 2*probeLimit: // this process itself got no time: that proves nothing
 	case m.silent() > probeLimit:
 		p.eject(m, err)
-		if m.silent() > hungAfter && m.streams.Load() > 0 {
+		if missed++; missed >= hungAfter && m.streams.Load() > 0 {
 			p.log.Warn("a server hangs; its turns go on elsewhere", "server", m.addr, "streams", m.streams.Load())
 			m.cut()
 		}
+		return missed
 	}
+	return 0
 }
 
 // prove makes an instance usable.
