@@ -64,11 +64,20 @@ func (c *cast) strike(ctx context.Context, p plan, res *result) error {
 	return nil
 }
 
-// kill ends a node with SIGKILL and notes how much it was doing.
+// frozen is how long a node hangs before it is killed, so that whatever is being said to it is cut off: callbacks without an answer, which
+// the platform delivers again to another replica.
+const frozen = 300 * time.Millisecond
+
+// kill stops a node in the middle of what it does, ends it with SIGKILL and notes how much that was.
 func kill(ctx context.Context, n *rig.Node, gauge string, note func(string, ...any)) error {
 	doing := "an unknown number of"
 	if m, err := n.Metrics(ctx); err == nil {
 		doing = fmt.Sprint(m.Sum(gauge))
+	}
+	n.Pause()
+	select {
+	case <-time.After(frozen):
+	case <-ctx.Done():
 	}
 	n.Kill()
 	note("%s was killed with %s turns in flight", n.Name, doing)

@@ -2,6 +2,7 @@ package rig
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -62,6 +63,20 @@ func (n Nacos) Publish(ctx context.Context, id, content string) error {
 			return fmt.Errorf("nacos took %s and does not serve it: %w", id, ctx.Err())
 		}
 	}
+}
+
+// Version is what the server calls itself.
+func (n Nacos) Version(ctx context.Context) string {
+	body, err := get(ctx, "http://"+n.Addr+"/nacos/v3/admin/core/state")
+	if err != nil {
+		return "unknown"
+	}
+	defer body.Close()
+	var state struct{ Data struct{ Version string } }
+	if json.NewDecoder(body).Decode(&state) != nil || state.Data.Version == "" {
+		return "unknown"
+	}
+	return state.Data.Version
 }
 
 func (n Nacos) post(ctx context.Context, path string, form url.Values) error {

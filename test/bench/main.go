@@ -1,0 +1,150 @@
+// Command bench measures Parley as whole programs on this machine: one client service and one server, a real Redis that fsyncs every
+// write, a real Nacos, a simulated WeCom and a simulated model, all over loopback. It prints one table, and the same as JSON.
+//
+//	go run ./test/bench                      everything, about five minutes
+//	go run ./test/bench -only callbacks      300 callbacks a second, open loop
+//	go run ./test/bench -only inflight       5,000 turns at once
+//	go run ./test/bench -only delta          what the chain adds to a model's first delta
+//
+// The people, the simulated WeCom and this program are one process; it shares the cores with what it measures.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"parley/test/rig"
+)
+
+// bench holds the sizes.
+type bench struct {
+	callbacks callbacks
+	inflight  inflight
+	delta     delta
+	keep      bool
+	log       io.Writer
+}
+
+// report is what a run prints.
+type report struct {
+	Machine   machine          `json:"machine"`
+	Began     time.Time        `json:"began"`
+	Took      float64          `json:"took_s"`
+	Command   string           `json:"command"`
+	Callbacks *callbacksResult `json:"callbacks,omitempty"`
+	Inflight  *inflightResult  `json:"inflight,omitempty"`
+	Delta     *deltaResult     `json:"delta,omitempty"`
+}
+
+func main() {
+	b := bench{log: os.Stderr}
+	flag.IntVar(&b.callbacks.Rate, "rate", 300, "callbacks: a second")
+	flag.DurationVar(&b.callbacks.For, "for", time.Minute, "callbacks: how long")
+	flag.IntVar(&b.callbacks.People, "people", 3000, "callbacks: who speak in turn")
+	flag.IntVar(&b.inflight.Turns, "turns", 5000, "inflight: turns at once")
+	flag.DurationVar(&b.inflight.Answer, "answer", 20*time.Second, "inflight: how long one answer takes")
+	flag.IntVar(&b.delta.Rate, "delta-rate", 50, "delta: turns a second")
+	flag.DurationVar(&b.delta.For, "delta-for", 30*time.Second, "delta: how long each way is measured")
+	flag.BoolVar(&b.keep, "keep", false, "leave the logs behind")
+	only := flag.String("only", "callbacks,inflight,delta", "which to run")
+	out := flag.String("json", "", "file for the JSON; default: after the table")
+	flag.Parse()
+	if flag.NArg() > 0 || b.callbacks.Rate < 1 || b.callbacks.People < 1 || b.inflight.Turns < 1 || b.delta.Rate < 1 || b.inflight.Answer < 2*time.Second {
+		flag.Usage()
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	r, err := b.run(ctx, strings.Split(*only, ","))
+	stop()
+	if r != nil {
+		fmt.Print(r.table())
+		if werr := write(r, *out); werr != nil {
+			err = werr
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench: FAILED:", err)
+		os.Exit(1)
+	}
+}
+
+func write(r *report, file string) error {
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	if b = append(b, '\n'); file == "" {
+		_, err = os.Stdout.Write(b)
+		return err
+	}
+	return os.WriteFile(file, b, 0o644)
+}
+
+// run makes the measurements one after another, each with a rig of its own. Its report holds those that were made.
+func (b bench) run(ctx context.Context, only []string) (*report, error) {
+	began := time.Now()
+	r := &report{Machine: thisMachine(ctx), Began: began.UTC().Truncate(time.Second), Command: strings.Join(os.Args[1:], " ")}
+	for _, name := range only {
+		var measure func(context.Context, *rig.Rig) error
+		switch name {
+		case "callbacks":
+			measure = func(ctx context.Context, g *rig.Rig) (err error) {
+				r.Callbacks, err = b.callbacks.run(ctx, g)
+				return err
+			}
+		case "inflight":
+			measure = func(ctx context.Context, g *rig.Rig) (err error) {
+				r.Inflight, err = b.inflight.run(ctx, g)
+				return err
+			}
+		case "delta":
+			measure = func(ctx context.Context, g *rig.Rig) (err error) { r.Delta, err = b.delta.run(ctx, g); return err }
+		default:
+			return nil, fmt.Errorf("-only: there is no %q; choose from callbacks, inflight, delta", name)
+		}
+		err := b.with(ctx, func(ctx context.Context, g *rig.Rig) error {
+			r.Machine.Nacos = g.Nacos.Version(ctx)
+			return measure(ctx, g)
+		})
+		if err != nil {
+			return r, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	r.Took = time.Since(began).Seconds()
+	return r, r.verdict()
+}
+
+func (b bench) with(ctx context.Context, measure func(context.Context, *rig.Rig) error) error {
+	g, err := rig.New(ctx, rig.Options{Keep: b.keep, Log: b.log})
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	return measure(ctx, g)
+}
+
+// verdict is an error if a ledger shows a fault. Times are for people to judge.
+func (r *report) verdict() error {
+	var wrong []string
+	if c := r.Callbacks; c != nil && c.Faults != 0 {
+		wrong = append(wrong, fmt.Sprintf("callbacks: %d faults in the ledger", c.Faults))
+	}
+	if i := r.Inflight; i != nil && i.Faults != 0 {
+		wrong = append(wrong, fmt.Sprintf("inflight: %d faults in the ledger", i.Faults))
+	}
+	if d := r.Delta; d != nil && d.Failed != 0 {
+		wrong = append(wrong, fmt.Sprintf("delta: %d turns failed", d.Failed))
+	}
+	if wrong != nil {
+		return fmt.Errorf("%s", strings.Join(wrong, "; "))
+	}
+	return nil
+}
