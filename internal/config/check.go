@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -148,12 +149,11 @@ func checkFile(file string, opt Options, decoders map[Kind]Decoder) Checked {
 }
 
 func asFaults(file string, err error) Faults {
-	switch e := err.(type) {
-	case nil:
+	if err == nil {
 		return nil
-	case Faults:
-		return e
-	default:
-		return Faults{{File: file, What: e.Error()}}
 	}
+	if fs, ok := errors.AsType[Faults](err); ok {
+		return fs
+	}
+	return Faults{{File: file, What: err.Error()}}
 }

@@ -22,9 +22,9 @@ const (
 
 // identities reads the process's age identities; the error says why there are none.
 func identities(env func(string) (string, bool)) ([]age.Identity, error) {
-	source, text := identityVar, ""
+	var source, text string
 	if v, ok := env(identityVar); ok && v != "" {
-		text = v
+		source, text = identityVar, v
 	} else if path, ok := env(identityFileVar); ok && path != "" {
 		b, err := os.ReadFile(path)
 		if err != nil {

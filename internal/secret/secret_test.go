@@ -241,7 +241,7 @@ func TestWatch(t *testing.T) {
 	defer cancel()
 	changed := make(chan struct{}, 100)
 	store.OnChange(func() { changed <- struct{}{} })
-	go store.Watch(ctx)
+	go func() { _ = store.Watch(ctx) }()
 
 	until := func(what, ref string, good func(chat.Secret, error) bool) {
 		t.Helper()

@@ -18,7 +18,7 @@ type sdkLog struct{}
 
 func debug(line func() string) {
 	if log := slog.Default(); log.Enabled(context.Background(), slog.LevelDebug) {
-		log.Debug(line(), "part", "nacos-sdk")
+		log.Debug("nacos-sdk", "line", line())
 	}
 }
 
