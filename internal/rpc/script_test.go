@@ -47,6 +47,7 @@ func (s *script) count(ctx context.Context, emit func(chat.Event) error, n int, 
 		word := fmt.Sprintf("%d ", i)
 		all += word
 		if err := emit(chat.Event{Kind: chat.Delta, Text: word}); err != nil {
+			s.canceled.Add(1) // a call that ended is seen here or below, whichever comes first
 			return err
 		}
 		select {
