@@ -5,8 +5,6 @@ SHELL := bash
 
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 30s
-# Go runs one package's tests per core. The servers that the tests run against need memory and a core, too.
-TESTFLAGS ?= -race -timeout 20m
 PKG      ?= ./...
 
 WITH := .cache/bin/with
@@ -23,10 +21,10 @@ build: ## bin/parley, with its version
 	go build -trimpath -ldflags '-X main.stamped=$(VERSION)' -o bin/parley ./cmd/parley
 
 test: $(WITH) ## all tests under the race detector, with a real Redis and a real Nacos of their own (PKG=./internal/rpc/... for some)
-	$(WITH) go test $(TESTFLAGS) $(PKG)
+	$(WITH) scripts/test $(PKG)
 
 unit: ## the tests that need no server besides redis-server
-	go test $(TESTFLAGS) $(PKG)
+	scripts/test $(PKG)
 
 lint: ## golangci-lint
 	scripts/check lint

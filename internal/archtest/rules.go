@@ -32,7 +32,7 @@ var testPermissions = []permission{
 }
 
 // suites are the conformance suites of the ports. They may import their parent, and every test may import them.
-var suites = []string{"internal/conversation/storetest", "internal/channel/channeltest"}
+var suites = []string{"internal/conversation/storetest", "internal/channel/channeltest", "internal/llm/llmtest"}
 
 // fence keeps an outside SDK in the folders that own it.
 type fence struct {
