@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -25,10 +26,16 @@ type keyring struct {
 	sweepAt int
 }
 
-// keyID holds the key itself: a digest short enough to be cheap could mix up two tenants' keys.
+// keyID knows a key by a digest long enough that two tenants' keys are never one.
 type keyID struct {
 	provider string
-	key      chat.Secret
+	digest   [sha256.Size]byte
+}
+
+// lease is a key in use.
+type lease struct {
+	id  keyID
+	key chat.Secret
 }
 
 type keyState struct {
@@ -41,7 +48,7 @@ func newKeyring() *keyring { return &keyring{state: map[keyID]*keyState{}, sweep
 
 // take finds the key of a choice with the fewest calls among those that neither rest nor are full. Errors: why the key rests
 // that comes back first, or Overloaded.
-func (r *keyring) take(c route.Choice) (keyID, error) {
+func (r *keyring) take(c route.Choice) (lease, error) {
 	keys := c.Keys
 	if len(keys) == 0 {
 		keys = []chat.Secret{{}}
@@ -51,11 +58,12 @@ func (r *keyring) take(c route.Choice) (keyID, error) {
 	now := time.Now()
 	r.sweep(now)
 	r.next++
-	var best keyID
+	var best lease
 	var resting *keyState
 	fewest := -1
 	for i := range keys {
-		id := keyID{c.Provider.Name, keys[(i+r.next)%len(keys)]}
+		key := keys[(i+r.next)%len(keys)]
+		id := keyID{c.Provider.Name, sha256.Sum256([]byte(key.Reveal()))}
 		s := r.state[id]
 		if s != nil && now.Before(s.until) {
 			if resting == nil || s.until.Before(resting.until) {
@@ -71,15 +79,15 @@ func (r *keyring) take(c route.Choice) (keyID, error) {
 			continue
 		}
 		if fewest < 0 || running < fewest {
-			best, fewest = id, running
+			best, fewest = lease{id, key}, running
 		}
 	}
 	switch {
 	case fewest >= 0:
-		if r.state[best] == nil {
-			r.state[best] = &keyState{}
+		if r.state[best.id] == nil {
+			r.state[best.id] = &keyState{}
 		}
-		r.state[best].running++
+		r.state[best.id].running++
 		return best, nil
 	case resting != nil:
 		e := resting.why
@@ -87,18 +95,18 @@ func (r *keyring) take(c route.Choice) (keyID, error) {
 		if e.Kind.Retryable() {
 			e.RetryAfter = resting.until.Sub(now)
 		}
-		return keyID{}, &e
+		return lease{}, &e
 	default:
-		return keyID{}, &chat.Error{Kind: chat.Overloaded, Op: opComplete, RetryAfter: restRate,
+		return lease{}, &chat.Error{Kind: chat.Overloaded, Op: opComplete, RetryAfter: restRate,
 			Err: fmt.Errorf("every key of %s has %d calls running", c.Provider.Name, c.Provider.Concurrency)}
 	}
 }
 
 // give ends a call and lets its key rest if the failure calls for it.
-func (r *keyring) give(id keyID, failure error) {
+func (r *keyring) give(l lease, failure error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := r.state[id]
+	s := r.state[l.id]
 	s.running--
 	now := time.Now()
 	if e, ok := errors.AsType[*chat.Error](failure); ok {
@@ -107,7 +115,7 @@ func (r *keyring) give(id keyID, failure error) {
 		}
 	}
 	if s.running == 0 && !now.Before(s.until) {
-		delete(r.state, id)
+		delete(r.state, l.id)
 	}
 }
 

@@ -100,7 +100,7 @@ func (f family) bound(text string, counted int) int {
 	han, words, in := 0, 0, false
 	for _, r := range text {
 		switch {
-		case unicode.Is(unicode.Han, r):
+		case isHan(r):
 			han, in = han+1, false
 		case unicode.IsLetter(r) || unicode.IsDigit(r):
 			if !in {
@@ -112,6 +112,11 @@ func (f family) bound(text string, counted int) int {
 	}
 	estimate := int(float64(han)*f.han + float64(words)*1.3)
 	return (max(estimate, counted)*11 + 9) / 10
+}
+
+// isHan asks the tables of unicode only outside the block that nearly every Chinese character is in.
+func isHan(r rune) bool {
+	return r >= 0x4e00 && r <= 0x9fff || r > 0x2e7f && unicode.Is(unicode.Han, r)
 }
 
 // turn is what a stored turn takes of a window. Counts kept with it are used; only what was never counted is counted here.

@@ -1,0 +1,282 @@
+package llm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"parley/internal/chat"
+	"parley/internal/route"
+)
+
+func secrets(names ...string) (list []chat.Secret) {
+	for _, n := range names {
+		list = append(list, chat.NewSecret(n))
+	}
+	return list
+}
+
+func choice(concurrency int, keys ...string) route.Choice {
+	return route.Choice{Provider: &route.Provider{Name: "p", Concurrency: concurrency}, Keys: secrets(keys...)}
+}
+
+func mustTake(t *testing.T, r *keyring, c route.Choice) lease {
+	t.Helper()
+	id, err := r.take(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func TestKeysRotate(t *testing.T) {
+	r, c := newKeyring(), choice(0, "a", "b", "c")
+	seen := map[string]int{}
+	for range 9 {
+		id := mustTake(t, r, c)
+		seen[id.key.Reveal()]++
+		r.give(id, nil)
+	}
+	if diff := cmp.Diff(map[string]int{"a": 3, "b": 3, "c": 3}, seen); diff != "" {
+		t.Error(diff)
+	}
+	if len(r.state) != 0 {
+		t.Errorf("%d idle keys are remembered", len(r.state))
+	}
+}
+
+func TestKeysSpreadByLoad(t *testing.T) {
+	r, c := newKeyring(), choice(0, "a", "b")
+	busy := []lease{mustTake(t, r, choice(0, "a")), mustTake(t, r, choice(0, "a"))}
+	for range 2 {
+		if id := mustTake(t, r, c); id.key.Reveal() != "b" {
+			t.Errorf("took %s, which has more calls", id.key.Reveal())
+		}
+	}
+	for _, id := range busy {
+		r.give(id, nil)
+	}
+}
+
+func TestConcurrency(t *testing.T) {
+	r, c := newKeyring(), choice(2, "a", "b")
+	var held []lease
+	for range 4 {
+		held = append(held, mustTake(t, r, c))
+	}
+	_, err := r.take(c)
+	if e, ok := errors.AsType[*chat.Error](err); !ok || e.Kind != chat.Overloaded || e.RetryAfter <= 0 {
+		t.Fatalf("a fifth call: %v", err)
+	}
+	if id := mustTake(t, r, choice(2, "other")); id.key.Reveal() != "other" {
+		t.Error("another tenant's key is full, too")
+	}
+	r.give(held[0], nil)
+	if id := mustTake(t, r, c); id.id != held[0].id {
+		t.Errorf("took %v, want the key that became free", id)
+	}
+}
+
+func TestWithoutKeys(t *testing.T) {
+	r, c := newKeyring(), choice(1)
+	id := mustTake(t, r, c)
+	if !id.key.IsZero() {
+		t.Error("a key from nowhere")
+	}
+	if _, err := r.take(c); chat.KindOf(err) != chat.Overloaded {
+		t.Errorf("the limit does not hold without keys: %v", err)
+	}
+	r.give(id, nil)
+}
+
+func TestKeysRest(t *testing.T) {
+	for _, test := range []struct {
+		failure *chat.Error
+		rest    time.Duration
+	}{
+		{&chat.Error{Kind: chat.RateLimited, RetryAfter: 7 * time.Second}, 7 * time.Second},
+		{&chat.Error{Kind: chat.RateLimited}, time.Second},
+		{&chat.Error{Kind: chat.Overloaded, RetryAfter: 3 * time.Second}, 3 * time.Second},
+		{&chat.Error{Kind: chat.Unavailable, RetryAfter: 10 * time.Hour}, time.Hour},
+		{&chat.Error{Kind: chat.Unavailable}, 0},
+		{&chat.Error{Kind: chat.Timeout}, 0},
+		{&chat.Error{Kind: chat.Unauthenticated, Code: "invalid_api_key"}, time.Minute},
+		{&chat.Error{Kind: chat.Billing}, time.Minute},
+		{&chat.Error{Kind: chat.Billing, RetryAfter: 5 * time.Minute}, 5 * time.Minute},
+		{&chat.Error{Kind: chat.Rejected}, 0},
+	} {
+		t.Run(fmt.Sprint(test.failure.Kind, test.failure.RetryAfter), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, c := newKeyring(), choice(0, "a")
+				r.give(mustTake(t, r, c), test.failure)
+				if test.rest > 0 {
+					time.Sleep(test.rest - time.Millisecond)
+					_, err := r.take(c)
+					e, ok := errors.AsType[*chat.Error](err)
+					if !ok || e.Kind != test.failure.Kind || e.Code != test.failure.Code {
+						t.Fatalf("just before the end of the rest: %v", err)
+					}
+					if want := map[bool]time.Duration{true: time.Millisecond}[e.Kind.Retryable()]; e.RetryAfter != want {
+						t.Errorf("retry after %v, want %v", e.RetryAfter, want)
+					}
+					time.Sleep(time.Millisecond)
+				}
+				r.give(mustTake(t, r, c), nil)
+				if len(r.state) != 0 {
+					t.Error("a rested key is remembered")
+				}
+			})
+		})
+	}
+}
+
+func TestAnotherKeyWhileOneRests(t *testing.T) {
+	r, c := newKeyring(), choice(0, "a", "b")
+	r.give(mustTake(t, r, choice(0, "a")), kind(chat.Billing))
+	for range 4 {
+		id := mustTake(t, r, c)
+		if id.key.Reveal() != "b" {
+			t.Error("took a resting key")
+		}
+		r.give(id, nil)
+	}
+	if _, err := r.take(choice(0, "a")); chat.KindOf(err) != chat.Billing {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSweep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newKeyring()
+		for i := range 1024 {
+			r.give(mustTake(t, r, choice(0, fmt.Sprint(i))), kind(chat.RateLimited))
+		}
+		if len(r.state) != 1024 {
+			t.Fatalf("%d keys rest", len(r.state))
+		}
+		time.Sleep(2 * time.Second)
+		id := mustTake(t, r, choice(0, "new"))
+		if len(r.state) != 1 {
+			t.Errorf("%d keys are remembered, want the running one", len(r.state))
+		}
+		r.give(id, nil)
+	})
+}
+
+func TestKeysConcurrently(t *testing.T) {
+	r, c := newKeyring(), choice(3, "a", "b", "c")
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			if id, err := r.take(c); err == nil {
+				r.give(id, map[bool]error{true: kind(chat.Unavailable)}[i%2 == 0])
+			}
+		})
+	}
+	wg.Wait()
+	if len(r.state) != 0 {
+		t.Errorf("%d keys are remembered", len(r.state))
+	}
+}
+
+// Within one turn: a bad key gives way to the next of the same provider, then the next choice's.
+func TestKeysInATurn(t *testing.T) {
+	var used []string
+	byKey := func(ctx context.Context, c Call, emit func(string) error) (Answer, error) {
+		used = append(used, c.Key.Reveal())
+		if c.Key.Reveal() == "good" {
+			return says("ok")(ctx, c, emit)
+		}
+		return Answer{}, kind(chat.Unauthenticated)
+	}
+	three := map[string][]chat.Secret{"a": secrets("bad1", "bad2"), "b": secrets("bad3"), "c": secrets("good")}
+	for _, test := range []struct {
+		name   string
+		keys   map[string][]chat.Secret
+		used   []string
+		starts []string
+		kind   string
+	}{
+		{"second key", map[string][]chat.Secret{"a": secrets("bad", "good"), "b": secrets("good")}, []string{"bad", "good"}, []string{"a/gpt-4o", "a/gpt-4o"}, ""},
+		{"second choice", map[string][]chat.Secret{"a": secrets("bad"), "b": secrets("good")}, []string{"bad", "good"}, []string{"a/gpt-4o", "b/gpt-4o fallback"}, ""},
+		{"three calls", three, []string{"bad1", "bad2", "bad3"},
+			[]string{"a/gpt-4o", "a/gpt-4o", "b/gpt-4o fallback"}, "unauthenticated"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			used = nil
+			b := newBench(t, providers("", "a", "b", "c"), map[string][]script{"a": {byKey}, "b": {byKey}, "c": {byKey}})
+			b.keys.next = -1 // the first key first
+			req := request()
+			req.Keys = test.keys
+			got, err := b.ask(t.Context(), req)
+			if diff := cmp.Diff(test.starts, got.Starts); diff != "" || got.Kind != test.kind {
+				t.Error(err, diff)
+			}
+			slices.Sort(used)
+			if diff := cmp.Diff(test.used, used); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// A provider that asked for patience is not called before; turns go past it.
+func TestRetryAfterIsObeyed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limited := &chat.Error{Kind: chat.RateLimited, Op: "fake", RetryAfter: 20 * time.Second}
+		b := newBench(t, providers("", "a", "b"), map[string][]script{"a": {fails(limited), says("a")}, "b": {says("b")}})
+		ask := func() string {
+			got, err := b.ask(t.Context(), request())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got.Reply.Provider
+		}
+		answered := []string{ask(), ask()}
+		time.Sleep(20*time.Second - 1)
+		answered = append(answered, ask())
+		time.Sleep(1)
+		answered = append(answered, ask())
+		if diff := cmp.Diff([]string{"b", "b", "b", "a"}, answered); diff != "" {
+			t.Error(diff)
+		}
+		if n := len(slices.DeleteFunc(b.calls, func(c Call) bool { return c.Model != "a/gpt-4o" })); n != 2 {
+			t.Errorf("a was called %d times, want 2", n)
+		}
+	})
+}
+
+func TestOwnKeys(t *testing.T) {
+	doc := providers(", key: env:PLATFORM_API_KEY", "a")
+	for name, test := range map[string]struct {
+		own  map[string][]chat.Secret
+		used string
+		kind string
+	}{
+		"none":          {nil, "env:PLATFORM_API_KEY", ""},
+		"another's":     {map[string][]chat.Secret{"b": secrets("own")}, "env:PLATFORM_API_KEY", ""},
+		"own":           {map[string][]chat.Secret{"a": secrets("own")}, "own", ""},
+		"own but empty": {map[string][]chat.Secret{"a": {}}, "", "unauthenticated"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, doc, map[string][]script{"a": {says("x")}})
+			req := request()
+			req.Keys = test.own
+			got, _ := b.ask(t.Context(), req)
+			used := ""
+			for _, c := range b.calls {
+				used += c.Key.Reveal()
+			}
+			if used != test.used || got.Kind != test.kind {
+				t.Errorf("used %q, kind %q; want %q, %q", used, got.Kind, test.used, test.kind)
+			}
+		})
+	}
+}
