@@ -63,7 +63,7 @@ type Ack struct {
 }
 
 // Inbox takes messages in. Accept returns once the message is stored durably, or an error: then nothing may be acknowledged.
-// A duplicate is no error.
+// It returns soon after ctx ends, whatever the store does: the platform is promised its 503 within 2 s. A duplicate is no error.
 type Inbox interface {
 	Accept(ctx context.Context, m chat.Message) error
 }

@@ -41,7 +41,10 @@ type Client struct {
 // one access token.
 func NewClient(a Account, d channel.Deps) *Client {
 	installTransport()
-	own := *d.HTTP
+	var own http.Client
+	if d.HTTP != nil {
+		own = *d.HTTP
+	}
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c := &Client{account: a, origin: d.Origins.WeCom, http: &own}
 	c.tokens = newTokens(a, d, c.fetchToken)

@@ -32,6 +32,7 @@ type platform struct {
 	*sim.Sim
 	origin string
 	cache  *channeltest.Cache
+	locks  channel.Locker
 	now    func() time.Time
 }
 
@@ -39,6 +40,7 @@ func newPlatform(t *testing.T, opt sim.Options) *platform {
 	t.Helper()
 	opt.PerMinute = -1
 	p := &platform{Sim: sim.New(opt), cache: channeltest.NewCache(), now: time.Now}
+	p.locks = p.cache
 	server := httptest.NewServer(p.Handler())
 	t.Cleanup(server.Close)
 	p.origin = server.URL
@@ -53,7 +55,7 @@ func newPlatform(t *testing.T, opt sim.Options) *platform {
 func (p *platform) client(secret string) *wecom.Client {
 	return wecom.NewClient(wecom.Account{Tenant: "acme", CorpID: ref.CorpID, Agent: "1000002", Secret: chat.NewSecret(secret)}, channel.Deps{
 		HTTP: &http.Client{Timeout: 10 * time.Second}, Origins: channel.Origins{WeCom: p.origin},
-		Tokens: p.cache, Locks: p.cache, Log: slog.New(slog.DiscardHandler), Now: p.now,
+		Tokens: p.cache, Locks: p.locks, Log: slog.New(slog.DiscardHandler), Now: p.now,
 	})
 }
 
@@ -278,5 +280,38 @@ func TestCallerGivesUp(t *testing.T) {
 	wg.Wait()
 	if n := p.fetched(); n != 1 {
 		t.Errorf("gettoken called %d times, want once", n)
+	}
+}
+
+// lateLock is won only after its former holder brought the token.
+type lateLock struct {
+	channel.Locker
+	bring func(key string)
+}
+
+func (l lateLock) TryLock(ctx context.Context, key string, ttl time.Duration) (func(), bool, error) {
+	l.bring(key)
+	return l.Locker.TryLock(ctx, key, ttl)
+}
+
+func TestLockWonLate(t *testing.T) {
+	p := newPlatform(t, sim.Options{})
+	first := p.client("right")
+	if err := post(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	var token chat.Secret
+	for key := range p.cache.TTLs() {
+		token, _ = p.cache.Token(t.Context(), key)
+		if err := p.cache.DropToken(t.Context(), key, token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.locks = lateLock{Locker: p.cache, bring: func(key string) { _ = p.cache.SetToken(t.Context(), key, token, time.Hour) }}
+	if err := post(t.Context(), p.client("right")); err != nil {
+		t.Fatal(err)
+	}
+	if n := p.fetched(); n != 1 {
+		t.Errorf("gettoken called %d times; the second replica had only to look again", n)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -87,7 +88,7 @@ func (x *exchange) lost(op string, err error) *chat.Error {
 		}
 		return e
 	}
-	if t, ok := err.(interface{ Timeout() bool }); ok && t.Timeout() || errors.Is(err, context.DeadlineExceeded) {
+	if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() || errors.Is(err, context.DeadlineExceeded) {
 		e.Kind = chat.Timeout
 	} else if errors.Is(err, context.Canceled) {
 		e.Kind = chat.Canceled

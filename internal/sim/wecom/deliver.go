@@ -95,7 +95,11 @@ func (s *Sim) Verify(ctx context.Context, ref Ref) error {
 	if err != nil {
 		return err
 	}
-	for _, address := range s.replicas(a) {
+	callbacks := s.replicas(a)
+	if len(callbacks) == 0 {
+		return fmt.Errorf("application %s/%d has no callbacks", ref.CorpID, ref.AgentID)
+	}
+	for _, address := range callbacks {
 		plain := s.newID()
 		encrypt, query := a.sealer.seal(plain, s.opt.Now())
 		query.Set("echostr", encrypt)

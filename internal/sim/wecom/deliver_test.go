@@ -146,6 +146,9 @@ func TestNobodyListens(t *testing.T) {
 	if posted, err := b.Say(t.Context(), ref, "zhang", "a"); err == nil || posted.Acked {
 		t.Errorf("%+v, %v", posted, err)
 	}
+	if err := b.Verify(t.Context(), ref); err == nil {
+		t.Error("verified")
+	}
 	if _, err := b.Say(t.Context(), Ref{CorpID: "none"}, "zhang", "a"); err == nil || !strings.Contains(err.Error(), "no application none/0") {
 		t.Errorf("error %v", err)
 	}
