@@ -10,7 +10,8 @@ import (
 // Store keeps mailboxes, leases, histories and replies on their way out. Each method is one atomic step; all methods are safe for
 // concurrent use by any number of processes and bounded by ctx and by the store's own short timeouts. An error that is not one of
 // the sentinels below is a *chat.Error of kind Unavailable or Timeout: the step may or may not have happened, and repeating it with
-// the same arguments is safe (every step is idempotent).
+// the same arguments is safe (every step is idempotent; a repeated claim returns other conversations, see [Store.Owned]). Kind Canceled:
+// the caller's ctx was. Kind Invalid: the arguments are wrong (a lease or a time to remember that is not positive), nothing happened.
 //
 // A conversation is owned by at most one process at a time. Ownership ends with the process's lease ([Store.Renew]); a fence number,
 // strictly rising within a shard, keeps an owner that lost its lease from writing. storetest holds the executable contract.
@@ -173,7 +174,7 @@ type Next struct {
 // Renewed is the result of Renew.
 type Renewed struct {
 	Lost  []Shard
-	Stops []Held // what this owner holds and a person stopped
+	Stops []Held // what a person stopped while this owner computes it; a claim's own Stopped is not repeated here
 	// LostFence is, for each shard in Lost, the newest fence when the loss was seen: claims with a higher one were made later and stand.
 	LostFence map[Shard]int64
 	// Owns is, for each shard renewed, how many conversations the store believes owner holds. More than the owner works on, twice in a row,

@@ -3,6 +3,7 @@ package memstore
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"strconv"
 	"time"
 
@@ -16,6 +17,12 @@ const sweepEvery = 1024
 // Accept implements conversation.Store.
 func (s *Store) Accept(ctx context.Context, m chat.Message, opt conversation.AcceptOptions) (conversation.Accepted, error) {
 	out := conversation.Accepted{Shard: conversation.ShardOf(m.Conversation)}
+	if opt.DedupeFor <= 0 || m.Once != "" && m.OnceFor <= 0 {
+		return out, chat.E(chat.Invalid, "memstore.accept", errTTL)
+	}
+	if len(m.Address) > 0 && !json.Valid(m.Address) {
+		return out, chat.E(chat.Invalid, "memstore.accept", errAddress)
+	}
 	err := s.with(ctx, "accept", out.Shard, func(sh *shard, now time.Time) error {
 		if sh.swept++; sh.swept >= sweepEvery {
 			sh.sweep(now)
@@ -61,9 +68,7 @@ func (s *Store) shed(sh *shard, m chat.Message, opt conversation.AcceptOptions, 
 func (s *Store) waiting(tenant string) (n int) {
 	for i := range conversation.Shards {
 		if sh := s.shards[conversation.Shard{Tenant: tenant, Index: i}]; sh != nil {
-			for _, c := range sh.convs {
-				n += len(c.mailbox)
-			}
+			n += sh.waiting
 		}
 	}
 	return n
@@ -87,6 +92,7 @@ func (s *Store) append(sh *shard, m chat.Message, stop bool, now time.Time, out 
 		c.last = out.Seq
 	}
 	c.mailbox = append(c.mailbox, w)
+	sh.waiting++
 	c.idleSince = time.Time{}
 }
 
@@ -101,6 +107,7 @@ func (s *Store) stopBefore(sh *shard, c *conv) bool {
 		first++ // answered already: on its way to the person
 	}
 	if c.owner != "" && c.reply == nil && !c.isStop[head] && head >= c.stop {
+		c.stopped = true
 		for ch := range s.stops[c.owner] {
 			select {
 			case ch <- conversation.Held{Shard: sh.id, Handle: c.handle, Fence: c.fence}:

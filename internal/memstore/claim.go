@@ -13,6 +13,9 @@ import (
 // Claim implements conversation.Store.
 func (s *Store) Claim(ctx context.Context, id conversation.Shard, name string, most int, opt conversation.ClaimOptions) ([]conversation.Claim, error) {
 	var out []conversation.Claim
+	if opt.Lease <= 0 {
+		return nil, chat.E(chat.Invalid, "memstore.claim", errTTL)
+	}
 	err := s.with(ctx, "claim", id, func(sh *shard, now time.Time) error {
 		if opt.InFlight > 0 {
 			most = min(most, perShard(opt.InFlight)-sh.running())
@@ -31,7 +34,7 @@ func (s *Store) Claim(ctx context.Context, id conversation.Shard, name string, m
 		}
 		for _, c := range ready {
 			sh.fence++
-			c.owner, c.fence, c.nextFence = name, sh.fence, 0
+			c.owner, c.fence = name, sh.fence
 			if c.reply == nil {
 				c.attempts++
 			}
@@ -100,12 +103,15 @@ func (sh *shard) disown(c *conv) {
 	if o := sh.owners[c.owner]; o != nil {
 		delete(o.held, c.handle)
 	}
-	c.owner = ""
+	c.owner, c.stopped = "", false
 }
 
 // Renew implements conversation.Store.
 func (s *Store) Renew(ctx context.Context, name string, shards []conversation.Shard, lease time.Duration) (conversation.Renewed, error) {
 	out := conversation.Renewed{LostFence: map[conversation.Shard]int64{}, Owns: map[conversation.Shard]int{}}
+	if lease <= 0 {
+		return out, chat.E(chat.Invalid, "memstore.renew", errTTL)
+	}
 	for _, id := range shards {
 		err := s.with(ctx, "renew", id, func(sh *shard, now time.Time) error {
 			o := sh.owners[name]
@@ -117,7 +123,7 @@ func (s *Store) Renew(ctx context.Context, name string, shards []conversation.Sh
 			o.until = now.Add(lease)
 			out.Owns[id] = len(o.held)
 			for _, c := range sortedHeld(o) {
-				if head := c.mailbox[0].Seq; c.reply == nil && head < c.stop && !c.isStop[head] {
+				if c.stopped {
 					out.Stops = append(out.Stops, conversation.Held{Shard: id, Handle: c.handle, Fence: c.fence})
 				}
 			}

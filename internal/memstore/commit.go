@@ -34,6 +34,7 @@ func (s *Store) Commit(ctx context.Context, c conversation.Claim, o conversation
 			next = sh.finish(cv, now, o.Claim)
 			return nil
 		}
+		cv.stopped = false
 		cv.reply = &reply{parts: cloneParts(o.Parts), since: now}
 		return nil
 	})
@@ -108,7 +109,8 @@ func (s *Store) Delivered(ctx context.Context, c conversation.Claim, part int, o
 func (sh *shard) finish(c *conv, now time.Time, opt conversation.ClaimOptions) conversation.Next {
 	delete(c.isStop, c.mailbox[0].Seq)
 	c.mailbox = slices.Delete(c.mailbox, 0, 1)
-	c.reply, c.attempts, c.nextFence = nil, 0, 0
+	sh.waiting--
+	c.reply, c.attempts, c.nextFence, c.stopped = nil, 0, 0, false
 	c.prevFence, c.prevOwner = c.fence, c.owner
 	if len(c.mailbox) == 0 {
 		sh.disown(c)
@@ -129,7 +131,7 @@ func (sh *shard) repeated(c conversation.Claim, now time.Time, opt conversation.
 		!cv.idleSince.IsZero() && now.Sub(cv.idleSince) >= repeatable {
 		return conversation.Next{}, conversation.ErrFenced
 	}
-	if cv.owner == c.Owner && cv.nextFence != 0 && cv.fence == cv.nextFence {
+	if cv.owner == c.Owner && cv.fence == cv.nextFence {
 		claim := sh.view(cv, now, opt.HistoryTurns)
 		return conversation.Next{Claim: &claim}, nil
 	}

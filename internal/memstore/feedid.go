@@ -8,8 +8,9 @@ import (
 )
 
 var (
-	errTTL   = errors.New("the time to live must be positive: nothing here is kept for ever")
-	errOrder = errors.New("not the next part of a committed reply")
+	errTTL     = errors.New("the time to live must be positive: nothing here is kept for ever")
+	errAddress = errors.New("the message's address is not JSON")
+	errOrder   = errors.New("not the next part of a committed reply")
 )
 
 // feedID is "<number>-<number>", ordered by its numbers.

@@ -15,9 +15,7 @@ func (s *Store) Stats(ctx context.Context, tenant string) (conversation.Stats, e
 		err := s.with(ctx, "stats", conversation.Shard{Tenant: tenant, Index: i}, func(sh *shard, now time.Time) error {
 			sh.forgetDead(now)
 			ready := sh.ready()
-			for _, c := range sh.convs {
-				out.Waiting += len(c.mailbox)
-			}
+			out.Waiting += sh.waiting
 			out.Running += sh.running()
 			out.Ready += len(ready)
 			out.Dead += len(sh.dead)

@@ -44,16 +44,17 @@ type expiring[T any] struct {
 
 // shard is the state of one of a tenant's shards.
 type shard struct {
-	id     conversation.Shard
-	fence  int64
-	seq    int64
-	convs  map[string]*conv
-	owners map[string]*owner
-	dedupe map[string]time.Time // until when
-	once   map[string]time.Time
-	rate   map[string][]time.Time // admitted messages of the last minute
-	dead   []expiring[conversation.DeadLetter]
-	swept  int // accepts since forgotten things were swept out
+	id      conversation.Shard
+	fence   int64
+	seq     int64
+	waiting int // messages in all mailboxes
+	convs   map[string]*conv
+	owners  map[string]*owner
+	dedupe  map[string]time.Time // until when
+	once    map[string]time.Time
+	rate    map[string][]time.Time // admitted messages of the last minute
+	dead    []expiring[conversation.DeadLetter]
+	swept   int // accepts since forgotten things were swept out
 }
 
 type owner struct {
@@ -73,11 +74,12 @@ type conv struct {
 	attempts int
 	last     int64 // newest message that is no stop command
 	stop     int64 // messages below it are stopped
+	stopped  bool  // a stop came while the head was being computed
 	reply    *reply
 
 	prevFence int64 // of the last step that ended a message
 	prevOwner string
-	nextFence int64     // of the claim that this step made; 0: none, or another claim came since
+	nextFence int64     // of the claim that this step made; 0: none
 	idleSince time.Time // zero: has messages
 
 	history []chat.Turn

@@ -17,11 +17,11 @@ func (s *Store) Claim(ctx context.Context, sh conversation.Shard, owner string, 
 // have been claimed: see [Store.Owned]; claims returned with an error are good.
 func (s *Store) ClaimEach(ctx context.Context, shards []conversation.Shard, owner string, most int, opt conversation.ClaimOptions) ([]conversation.Claim, error) {
 	const op = "claim"
-	if most <= 0 || len(shards) == 0 {
-		return nil, nil
-	}
 	if opt.Lease <= 0 {
 		return nil, invalid(op, errTTL)
+	}
+	if most <= 0 || len(shards) == 0 {
+		return nil, nil
 	}
 	limit := (opt.InFlight + conversation.Shards - 1) / conversation.Shards
 	v, err := s.each(ctx, op, s.scripts.claim, prefixes(shards), nil, name(owner), most, millis(opt.Lease), limit, opt.HistoryTurns)

@@ -6,5 +6,5 @@
 // keys from it. The 1 is the version of the format. Times are Redis's own (TIME), in milliseconds.
 //
 // Redis must not evict (maxmemory-policy noeviction) and should write its AOF with appendfsync always: a message is acknowledged to its
-// platform when Redis has answered.
+// platform when Redis has answered. A user of Redis's ACL needs the keys and the channels that begin with "parley:".
 package redisstore

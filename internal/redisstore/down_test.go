@@ -19,7 +19,7 @@ var downKey = chat.ConversationKey{Tenant: "acme", Channel: "app", ID: "zhang"}
 // calls is every call that reaches Redis.
 func calls(s *Store) map[string]func(context.Context) error {
 	sh := conversation.ShardOf(downKey)
-	c := conversation.Claim{Shard: sh, Owner: "a", Handle: handle(downKey), Fence: 1}
+	c := conversation.Claim{Shard: sh, Owner: "a", Handle: handle(downKey), Fence: 999}
 	opt := conversation.ClaimOptions{Lease: time.Second}
 	m := chat.Message{ID: "m", Conversation: downKey}
 	return map[string]func(context.Context) error{

@@ -26,13 +26,18 @@ func failure(op string, err error) error {
 	var network net.Error
 	var dial *net.OpError
 	switch {
+	case errors.As(err, &dial) && dial.Op == "dial": // nothing was sent
+		if dial.Timeout() {
+			e.Kind = chat.Timeout
+		}
+	case errors.Is(err, redis.ErrPoolTimeout): // nor here
+		e.Kind = chat.Timeout
 	case errors.As(err, &reply):
 		e.Code, _, _ = strings.Cut(reply.Error(), " ")
 	case errors.Is(err, context.Canceled):
 		e.Kind, e.Maybe = chat.Canceled, true
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		e.Kind, e.Maybe = chat.Timeout, true
-	case errors.As(err, &dial) && dial.Op == "dial":
 	default:
 		e.Maybe = true
 	}

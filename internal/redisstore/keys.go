@@ -60,5 +60,5 @@ func plain(c byte) bool {
 	return strings.IndexByte("-._@", c) >= 0
 }
 
-// Owner names are written like ids; stopChannel is where an owner hears of stop commands.
+// stopChannel is where an owner, as name writes it, hears of stop commands.
 func stopChannel(owner string) string { return root + "stop:" + owner }

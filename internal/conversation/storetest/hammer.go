@@ -83,7 +83,12 @@ func (h *hammer) write(key chat.ConversationKey, r *rand.Rand) {
 
 // own is a process that lives, dies and starts again under a new name until all is done.
 func (h *hammer) own(i int, r *rand.Rand) {
+	began := time.Now()
 	for life := 0; h.left.Load() > 0 && h.ctx.Err() == nil && !h.Failed(); life++ {
+		if time.Since(began) > 2*time.Minute {
+			h.Errorf("%d messages are still not answered", h.left.Load())
+			return
+		}
 		owner := fmt.Sprintf("owner-%d-%d", i, life)
 		for steps := 1 + r.IntN(30); steps > 0 && h.left.Load() > 0; steps-- {
 			cs, err := h.s.Claim(h.ctx, conversation.ShardOf(zhang), owner, 1+r.IntN(2), claimOptions)

@@ -77,6 +77,39 @@ func testTenantsApart(e *env) {
 	}
 }
 
+// Arguments that would keep something for ever, or nothing at all, are a caller's mistake.
+func testRefuses(e *env) {
+	once, address := message(zhang, "m1"), message(zhang, "m1")
+	once.Once, address.Address = "once", []byte("not json")
+	for name, call := range map[string]func() error{
+		"no memory of ids": func() error {
+			_, err := e.s.Accept(e.ctx, message(zhang, "m1"), conversation.AcceptOptions{})
+			return err
+		},
+		"once for no time": func() error {
+			_, err := e.s.Accept(e.ctx, once, conversation.AcceptOptions{DedupeFor: dedupe})
+			return err
+		},
+		"an address that is not JSON": func() error {
+			_, err := e.s.Accept(e.ctx, address, conversation.AcceptOptions{DedupeFor: dedupe})
+			return err
+		},
+		"claim without a lease": func() error {
+			_, err := e.s.Claim(e.ctx, conversation.ShardOf(zhang), "a", 1, conversation.ClaimOptions{})
+			return err
+		},
+		"renew without a lease": func() error {
+			_, err := e.s.Renew(e.ctx, "a", []conversation.Shard{conversation.ShardOf(zhang)}, 0)
+			return err
+		},
+	} {
+		if err := call(); err == nil || chat.KindOf(err) != chat.Invalid {
+			e.Errorf("%s: %v, want an error of kind invalid", name, err)
+		}
+	}
+	e.accept("m1") // nothing was stored
+}
+
 func testCanceled(e *env) {
 	e.accept("m1")
 	c := e.claim("a")

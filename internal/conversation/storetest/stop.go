@@ -51,6 +51,9 @@ func testStopRunning(e *env) {
 	if !c.Stopped || c.Message.ID != "m1" {
 		e.Fatalf("taken over: %+v, want m1 stopped", c)
 	}
+	if s := e.renewStops("b", c.Shard); len(s) != 0 {
+		e.Errorf("stops on renew: %v, want none: the claim said it", s)
+	}
 	next := e.finish(c)
 	if next == nil || next.Stopped || !next.Message.Stops || next.Message.ID != "stop" {
 		e.Fatalf("next: %+v, want the stop command, having found something", next)
@@ -112,12 +115,24 @@ func testStopNothing(e *env) {
 	if next == nil || !next.Stopped {
 		e.Fatalf("m1: %+v, want it stopped", next)
 	}
-	if next = e.finish(*next); next == nil || !next.Message.Stops {
+	if next = e.finish(*next); next == nil || !next.Message.Stops || next.Stopped {
 		e.Fatalf("third: %+v, want it to have found m1", next)
 	}
 	if next = e.finish(*next); next == nil || next.Message.Stops || next.Stopped {
 		e.Fatalf("fourth: %+v, want it to have found nothing new", next)
 	}
+}
+
+// A turn that was answered all the same is not stopped any more.
+func testStopTooLate(e *env) {
+	e.accept("m1")
+	c := e.claim("a")
+	e.stop("stop")
+	e.commit(c, e.outcome(c, 1))
+	if s := e.renewStops("a", c.Shard); len(s) != 0 {
+		e.Errorf("stops after the commit: %v, want none", s)
+	}
+	e.delivered(c, 0)
 }
 
 // A reply that is on its way cannot be stopped any more.

@@ -46,6 +46,25 @@ func testRenew(e *env) {
 	e.finish(next)
 }
 
+// A turn may take longer than anything of an idle conversation is remembered.
+func testLongTurn(e *env) {
+	e.accept("m1")
+	e.finish(e.claim("a"))
+	e.h.Advance(time.Minute)
+	e.accept("m2")
+	c := e.claim("a")
+	e.h.Advance(24 * time.Hour)
+	if next := e.finish(c); next != nil {
+		e.Errorf("next: %+v", next)
+	}
+	e.h.Advance(time.Minute)
+	e.accept("m3", "m4") // nobody takes them for as long
+	e.h.Advance(24 * time.Hour)
+	if next := e.finish(e.claim("a")); next == nil || next.Message.ID != "m4" {
+		e.Errorf("next: %+v, want m4", next)
+	}
+}
+
 func testLostLease(e *env) {
 	var many []conversation.Shard
 	for i := range conversation.Shards {

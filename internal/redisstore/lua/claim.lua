@@ -19,7 +19,6 @@ for _, conv in ipairs(convs) do
     local c = B .. 'c:' .. conv
     local fence = int(redis.call('HINCRBY', B .. 'n', 'fence', 1))
     redis.call('HSET', c, 'v', '1', 'owner', owner, 'fence', fence)
-    redis.call('HDEL', c, 'nf')
     if redis.call('HEXISTS', c, 'parts') == 0 then redis.call('HINCRBY', c, 'att', 1) end
     redis.call('HSET', B .. 'o:' .. owner, conv, fence)
     out[#out + 1] = view(conv, ARGV[5])

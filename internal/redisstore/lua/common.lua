@@ -71,7 +71,6 @@ local function finish(conv, owner, fence, turns)
   redis.call('HSET', c, 'pf', fence, 'po', owner)
   if redis.call('LLEN', B .. 'm:' .. conv) == 0 then
     disown(conv, owner)
-    redis.call('HDEL', c, 'last', 'stop')
     redis.call('PEXPIRE', c, 600000)
     return { DONE }
   end
