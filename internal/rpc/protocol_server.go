@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"strings"
 	"time"
 
 	"dubbo.apache.org/dubbo-go/v3/common"
@@ -64,10 +65,13 @@ func (t *transport) serve(invoker base.Invoker, info *common.ServiceInfo) {
 	desc := &grpc.ServiceDesc{ServiceName: info.InterfaceName, HandlerType: (*any)(nil), Metadata: "api/chat/v1/chat.proto"}
 	for i := range info.Methods {
 		m := &info.Methods[i]
-		desc.Streams = append(desc.Streams, grpc.StreamDesc{
-			StreamName: m.Name, ServerStreams: m.Type == constant.CallServerStream,
-			Handler: func(_ any, s grpc.ServerStream) error { return t.handle(invoker, m, s) },
-		})
+		// Dubbo consumers in Java name a method as their interface does, which begins in lower case.
+		for _, name := range []string{m.Name, strings.ToLower(m.Name[:1]) + m.Name[1:]} {
+			desc.Streams = append(desc.Streams, grpc.StreamDesc{
+				StreamName: name, ServerStreams: m.Type == constant.CallServerStream,
+				Handler: func(_ any, s grpc.ServerStream) error { return t.handle(invoker, m, s) },
+			})
+		}
 	}
 	t.grpc.RegisterService(desc, struct{}{})
 	t.health = health.NewServer()
