@@ -15,8 +15,9 @@ type Dialect struct {
 	UserField string
 	// MaxTokens is the one field that bounds the answer; empty: OpenAI's choice by model.
 	MaxTokens string
-	// MaxOutput gives the most tokens that a model writes; asking for more is refused there. nil or 0: no bound known.
-	MaxOutput func(model string) int
+	// MaxOutput is the most tokens that a model writes, by the longest prefix of its name; asking for more is refused there. A model
+	// that no prefix fits has no known bound.
+	MaxOutput map[string]int
 	// Extra gives further fields of the request's body; nil: none.
 	Extra func(Call) map[string]any
 }

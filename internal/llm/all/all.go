@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"parley/internal/llm"
+	"parley/internal/llm/chatglm"
+	"parley/internal/llm/ernie"
 	"parley/internal/llm/openai"
 	"parley/internal/llm/simulated"
 )
@@ -13,6 +15,8 @@ import (
 func Dialects() map[string]llm.Factory {
 	return map[string]llm.Factory{
 		"openai":    openai.Factory(llm.Dialect{}),
+		"chatglm":   openai.Factory(chatglm.Dialect()),
+		"ernie":     openai.Factory(ernie.Dialect()),
 		"simulated": simulated.Factory,
 	}
 }

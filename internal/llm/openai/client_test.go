@@ -109,7 +109,7 @@ func TestNewWithoutAddress(t *testing.T) {
 
 func TestRequest(t *testing.T) {
 	odd := llm.Dialect{NoStreamOptions: true, UserField: "user_id", MaxTokens: "max_tokens",
-		MaxOutput: func(string) int { return 100 },
+		MaxOutput: map[string]int{"gpt": 1, "gpt-5": 100, "gpt-5-mini": 7},
 		Extra: func(c llm.Call) map[string]any {
 			return map[string]any{"request_id": c.ID, "thinking": map[string]string{"type": "disabled"}}
 		}}

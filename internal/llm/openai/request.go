@@ -66,13 +66,15 @@ func (p *Provider) body(c llm.Call) ([]byte, error) {
 	return append(append(body[:len(body)-1], ','), more[1:]...), nil
 }
 
+// maxOutput bounds the wish by what the model can write.
 func (p *Provider) maxOutput(c llm.Call) int {
-	if c.MaxOutput > 0 && p.dialect.MaxOutput != nil {
-		if most := p.dialect.MaxOutput(c.Model); most > 0 {
-			return min(c.MaxOutput, most)
+	wish, longest := c.MaxOutput, 0
+	for prefix, most := range p.dialect.MaxOutput {
+		if len(prefix) > longest && strings.HasPrefix(strings.ToLower(c.Model), prefix) {
+			longest, wish = len(prefix), min(c.MaxOutput, most)
 		}
 	}
-	return c.MaxOutput
+	return wish
 }
 
 // maxTokensField: OpenAI's reasoning models refuse max_tokens, and many compatible servers know nothing else.
