@@ -64,14 +64,19 @@ func (l *live) text() string {
 func (l *live) write() {
 	defer close(l.done)
 	for rev := int64(1); ; rev++ {
-		if _, open := <-l.wake; !open {
+		_, open := <-l.wake
+		if !open && rev == 1 {
 			return
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		_, err := l.s.Live.Write(ctx, l.key, chat.Live{Message: l.id, Rev: rev, Text: l.text()})
+		// Without Done, readers on other replicas would go on looking for more text and not for the reply.
+		_, err := l.s.Live.Write(ctx, l.key, chat.Live{Message: l.id, Rev: rev, Text: l.text(), Done: !open})
 		cancel()
 		if err != nil {
 			l.s.metrics.storeErrors.WithLabelValues("live").Inc()
+		}
+		if !open {
+			return
 		}
 		time.Sleep(l.gap)
 	}

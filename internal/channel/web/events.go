@@ -51,6 +51,7 @@ type stream struct {
 	shown    chat.Live            // the live text seen last
 	flowing  bool                 // and whether its turn still ran
 	looks    int
+	sent     bool // this process put a part into the feed, and it was not read since
 	trouble  bool // the store could not be read, and the page was told
 	ready    bool // the page has everything that was finished when it came
 }
@@ -117,6 +118,8 @@ func (s *stream) run(ctx context.Context) {
 			s.active = s.c.now()
 			if id != "" {
 				s.expected[id] = s.active.Add(expectFor)
+			} else {
+				s.sent = true
 			}
 		case <-next.C:
 		}
@@ -190,10 +193,14 @@ func (s *stream) read(ctx context.Context) error {
 	}
 	s.shown = l
 	s.flowing = running
-	if s.looks++; running && s.looks%feedEvery != 0 {
+	if s.looks++; running && !s.sent && s.looks%feedEvery != 0 {
 		return nil
 	}
-	return s.finished(ctx)
+	if err := s.finished(ctx); err != nil {
+		return err
+	}
+	s.sent = false
+	return nil
 }
 
 // finished writes the parts that the page has not.

@@ -430,6 +430,14 @@ func TestStreamRhythm(t *testing.T) {
 		if !strings.Contains(out.text(), "立刻") {
 			t.Error("what this process sends is not shown at once")
 		}
+		st.setLive(c.key(v), chat.Live{Message: storedID(v.id, "m3"), Rev: 1, Text: "半"})
+		c.hub.expect(v.id, "m3")
+		looks(time.Second)
+		answer(t, c, chat.Message{ID: storedID(v.id, "m3"), Conversation: c.key(v)}, "全部", 3)
+		synctest.Wait()
+		if !strings.Contains(out.text(), "全部") {
+			t.Error("what this process sends while live text flows is not shown at once")
+		}
 		want := map[string]int{"idle, a minute": 60, "an answer awaited, a second": 8, "answered, a minute": 60, "quiet, a minute": 20}
 		for k, n := range want {
 			if got[k] < n-1 || got[k] > n+2 {
