@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"path/filepath"
 	"strings"
 	"time"
@@ -29,7 +28,8 @@ func Check(ctx context.Context, env Env, files []string, live bool) error {
 	if live {
 		opt.Secrets = secrets.static
 	}
-	checked := config.Check(files, opt, checkers(secrets.at(secretsDir(files)), live))
+	dir := secretsDir(files)
+	checked := config.Check(files, opt, checkers(secrets.at(dir), live))
 	var faults config.Faults
 	for _, c := range checked {
 		kind := string(c.Kind)
@@ -45,7 +45,7 @@ func Check(ctx context.Context, env Env, files []string, live bool) error {
 		return faults
 	}
 	if live {
-		return checkLive(ctx, env, secrets, checked)
+		return checkLive(ctx, env, secrets, checked, dir)
 	}
 	return nil
 }
@@ -120,10 +120,9 @@ func standIn() chat.Secret { return chat.NewSecret(strings.Repeat("A", 43)) }
 
 // checkDeps are enough for channels to be made, not used.
 func checkDeps() channel.Deps {
-	d := config.DefaultClient().Platforms
 	return channel.Deps{
-		HTTP: &http.Client{Timeout: 10 * time.Second}, Log: slog.New(slog.DiscardHandler), Now: time.Now, Loopback: true,
-		Origins: channel.Origins{WeCom: d.WeCom, DingTalk: d.DingTalk, DingTalkWebhooks: d.DingTalkWebhooks, Feishu: d.Feishu},
+		HTTP: platformClient(), Log: slog.New(slog.DiscardHandler), Now: time.Now, Loopback: true,
+		Origins: originsOf(config.DefaultClient().Platforms),
 	}
 }
 

@@ -6,58 +6,104 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
+	"parley/internal/channel"
 	"parley/internal/config"
+	"parley/internal/liveconfig"
+	llmall "parley/internal/llm/all"
 	"parley/internal/route"
+	"parley/internal/secret"
 	"parley/internal/telemetry"
-
-	"os"
 )
 
 // checkLive asks what the files name whether it can be reached with the credentials given. It changes nothing there.
-func checkLive(ctx context.Context, env Env, secrets *secretStores, checked []config.Checked) error {
+func checkLive(ctx context.Context, env Env, secrets *secretStores, checked []config.Checked, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	var errs []error
-	say := func(file, what string, err error) {
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %s: %w", file, what, err))
-			return
+	l := &liveCheck{env: env, secrets: secrets, tenants: secrets.at(dir), deps: checkDeps()}
+	for _, c := range checked { // the platforms' origins stand in client.yaml
+		if c.Kind == config.KindClient {
+			if cfg, err := config.LoadClient(c.File, config.Options{Secrets: secrets.static}); err == nil {
+				l.deps.Origins = originsOf(cfg.Platforms)
+			}
 		}
-		fmt.Fprintf(env.Stdout, "%s: %s: works\n", file, what)
 	}
 	for _, c := range checked {
-		switch c.Kind {
-		case config.KindClient, config.KindServer:
-			cfg, err := config.Load(c.File, config.Options{Secrets: secrets.static})
-			if err != nil {
-				return err
-			}
-			if cfg.Client != nil {
-				say(c.File, "redis", checkRedis(ctx, cfg.Client))
-			}
-			if cfg.Registry().Mode == config.ModeNacos || cfg.Live().Source == config.SourceNacos {
-				say(c.File, "nacos", checkNacos(ctx, cfg))
-			}
-		case config.KindRoutes:
-			content, err := os.ReadFile(c.File)
-			if err != nil {
-				return err
-			}
-			t, err := route.Parse(content, route.Options{Source: c.File, ReadOnly: true})
-			if err != nil {
-				return err
-			}
-			for _, p := range t.Providers() {
-				if p.BaseURL != "" {
-					say(c.File, "provider "+p.Name, checkProvider(ctx, p))
-				}
-			}
-		default: // tenants' platforms are asked with issue of their channels' own checks
+		if err := l.file(ctx, c); err != nil {
+			return err
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(l.errs...)
+}
+
+// liveCheck is one run of `parley check --live`.
+type liveCheck struct {
+	env     Env
+	secrets *secretStores
+	tenants *secret.Store
+	deps    channel.Deps
+	errs    []error
+}
+
+func (l *liveCheck) say(file, what string, err error) {
+	if err != nil {
+		l.errs = append(l.errs, fmt.Errorf("%s: %s: %w", file, what, err))
+		return
+	}
+	fmt.Fprintf(l.env.Stdout, "%s: %s: works\n", file, what)
+}
+
+func (l *liveCheck) file(ctx context.Context, c config.Checked) error {
+	switch c.Kind {
+	case config.KindClient, config.KindServer:
+		cfg, err := config.Load(c.File, config.Options{Secrets: l.secrets.static})
+		if err != nil {
+			return err
+		}
+		if cfg.Client != nil {
+			l.say(c.File, "redis", checkRedis(ctx, cfg.Client))
+		}
+		if cfg.Registry().Mode == config.ModeNacos || cfg.Live().Source == config.SourceNacos {
+			l.say(c.File, "nacos", checkNacos(ctx, cfg))
+		}
+		return nil
+	}
+	content, err := os.ReadFile(c.File)
+	if err != nil {
+		return err
+	}
+	switch c.Kind {
+	case config.KindRoutes:
+		t, err := route.Parse(content, route.Options{
+			Source: c.File, AnyOrigin: true, Dialects: llmall.Names(), Resolve: l.tenants.Routes().Resolve,
+		})
+		if err != nil {
+			return err
+		}
+		for _, w := range t.Warnings() {
+			l.errs = append(l.errs, fmt.Errorf("%s: %s", c.File, w))
+		}
+		for _, p := range t.Providers() {
+			if p.BaseURL != "" && (len(p.Keys) > 0 || !p.NeedsKey) {
+				l.say(c.File, "provider "+p.Name, checkProvider(ctx, p))
+			}
+		}
+	case config.KindTenant:
+		_, name := config.Detect(c.File, content)
+		co, err := decodeCompany(liveconfig.Document{Name: name, Content: content}, l.tenants.ResolveTenant, l.deps)
+		if err != nil {
+			return err
+		}
+		defer co.close()
+		for name, ch := range co.channels {
+			if asks, ok := ch.(channel.Checker); ok {
+				l.say(c.File, "channel "+name, asks.Check(ctx))
+			}
+		}
+	}
+	return nil
 }
 
 func checkRedis(ctx context.Context, cfg *config.Client) error {
@@ -93,18 +139,17 @@ func checkNacos(ctx context.Context, cfg config.Either) error {
 	}
 }
 
-// checkProvider sees whether the address takes a connection; whether the key is good, only a paid call would tell.
+// checkProvider lists the models, which costs nothing: the address answers, and the key is not refused. Not every vendor judges keys there.
 func checkProvider(ctx context.Context, p *route.Provider) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.BaseURL+"/models", nil)
 	if err != nil {
 		return err
 	}
-	c := &http.Client{Timeout: 8 * time.Second, Transport: &http.Transport{
+	c := &http.Client{Timeout: 8 * time.Second, CheckRedirect: noRedirect, Transport: &http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 	}}
-	for _, key := range p.Keys {
-		req.Header.Set("Authorization", "Bearer "+key.Reveal())
-		break
+	if len(p.Keys) > 0 {
+		req.Header.Set("Authorization", "Bearer "+p.Keys[0].Reveal())
 	}
 	res, err := c.Do(req)
 	if err != nil {

@@ -99,10 +99,7 @@ func newClient(cfg *config.Client, env Env, tel *telemetry.Telemetry, secrets *s
 	deps := channel.Deps{
 		HTTP: platformClient(), Inbox: inbox{c}, Tokens: c.store, Locks: c.store, Live: c.store, Feed: c.store,
 		Log: tel.Log, Metrics: tel.Metrics, Now: time.Now, Loopback: config.Loopback(cfg.HTTP.Listen),
-		Origins: channel.Origins{
-			WeCom: cfg.Platforms.WeCom, DingTalk: cfg.Platforms.DingTalk,
-			DingTalkWebhooks: cfg.Platforms.DingTalkWebhooks, Feishu: cfg.Platforms.Feishu,
-		},
+		Origins: originsOf(cfg.Platforms),
 	}
 	c.tenants = &directory{companies: companies(source, cfg.Tenants, secrets, deps, metrics), routes: c.routes}
 	c.rpc, err = rpc.Dial(rpc.ClientOptions{
@@ -279,11 +276,17 @@ func openStore(r config.Redis) (*redisstore.Store, error) {
 	return redisstore.New(o)
 }
 
+func originsOf(p config.Platforms) channel.Origins {
+	return channel.Origins{WeCom: p.WeCom, DingTalk: p.DingTalk, DingTalkWebhooks: p.DingTalkWebhooks, Feishu: p.Feishu}
+}
+
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
 // platformClient calls chat platforms: bounded, and never led elsewhere by a redirect.
 func platformClient() *http.Client {
 	return &http.Client{
 		Timeout:       10 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: noRedirect,
 		Transport: &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
 			DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,

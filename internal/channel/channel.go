@@ -42,6 +42,12 @@ type Page interface {
 	http.Handler
 }
 
+// Checker is implemented by channels that can ask their platform whether the credentials work, without anybody seeing it.
+type Checker interface {
+	// Check blocks for the platform's timeout at most. Its error says what is wrong and never holds a secret.
+	Check(ctx context.Context) error
+}
+
 // Delivery is one request of a platform, read and bounded by the front.
 type Delivery struct {
 	Query  url.Values

@@ -97,6 +97,12 @@ func (c *Client) post(ctx context.Context, path string, token chat.Secret, body 
 	return nil
 }
 
+// Check asks the platform for a token, past every cache: whether CorpID and secret work from this address.
+func (c *Client) Check(ctx context.Context) error {
+	_, _, err := c.fetchToken(ctx)
+	return err
+}
+
 // fetchToken asks for a token (document 91039). Asking again while one is valid gives the same one.
 func (c *Client) fetchToken(ctx context.Context) (token chat.Secret, life time.Duration, err error) {
 	const op = "wecom.gettoken"

@@ -3,6 +3,7 @@
 package app
 
 import (
+	"context"
 	"strconv"
 	"time"
 
@@ -24,6 +25,7 @@ type App struct {
 var (
 	_ channel.Channel  = (*App)(nil)
 	_ channel.Callback = (*App)(nil)
+	_ channel.Checker  = (*App)(nil)
 )
 
 // New reads corp_id, agent_id, secret, token and aes_key (the last two: one or a list). It calls nobody; wrong credentials show when the
@@ -44,6 +46,9 @@ func New(s channel.Settings, d channel.Deps) (*App, error) {
 
 // Kind implements channel.Channel.
 func (a *App) Kind() string { return Kind }
+
+// Check implements channel.Checker: CorpID and secret. Token and key are proved by the platform's own verification of the address.
+func (a *App) Check(ctx context.Context) error { return a.client.Check(ctx) }
 
 // Live implements channel.Channel: no partial text.
 func (a *App) Live() time.Duration { return 0 }
