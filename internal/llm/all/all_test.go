@@ -2,6 +2,7 @@ package all_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -34,7 +35,7 @@ func newRig(t *testing.T, doc string, keys map[string]string) *rig {
 			if v, ok := keys[ref]; ok {
 				return chat.NewSecret(v), nil
 			}
-			return chat.Secret{}, fmt.Errorf("is not set")
+			return chat.Secret{}, errors.New("is not set")
 		},
 	})
 	if err != nil {
