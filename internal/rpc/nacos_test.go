@@ -55,7 +55,11 @@ type listed struct {
 func list(t *testing.T, nacos, namespace string) []listed {
 	t.Helper()
 	q := url.Values{"namespaceId": {namespace}, "serviceName": {nacosService}, "groupName": {nacosGroup}}
-	res, err := http.Get("http://" + nacos + "/nacos/v3/client/ns/instance/list?" + q.Encode())
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+nacos+"/nacos/v3/client/ns/instance/list?"+q.Encode(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,10 +9,10 @@ import (
 	"dubbo.apache.org/dubbo-go/v3/common/constant"
 	"dubbo.apache.org/dubbo-go/v3/common/extension"
 	"dubbo.apache.org/dubbo-go/v3/filter"
-	_ "dubbo.apache.org/dubbo-go/v3/filter/otel/trace"
+	_ "dubbo.apache.org/dubbo-go/v3/filter/otel/trace" // registers the filters named below
 	"dubbo.apache.org/dubbo-go/v3/protocol/base"
-	_ "dubbo.apache.org/dubbo-go/v3/protocol/protocolwrapper"
-	_ "dubbo.apache.org/dubbo-go/v3/proxy/proxy_factory"
+	_ "dubbo.apache.org/dubbo-go/v3/protocol/protocolwrapper" // registers what builds the chain of filters
+	_ "dubbo.apache.org/dubbo-go/v3/proxy/proxy_factory"      // registers what makes a stub of an invoker
 	gostlog "github.com/dubbogo/gost/log/logger"
 	nacoslog "github.com/nacos-group/nacos-sdk-go/v2/common/logger"
 )
