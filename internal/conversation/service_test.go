@@ -313,7 +313,7 @@ func TestSending(t *testing.T) {
 				w := newWorld(t)
 				w.out.resend = c.resend
 				w.out.fail = func(n int) error {
-					if err, ok := c.fail(n).(*chat.Error); ok && err != nil {
+					if err, ok := errors.AsType[*chat.Error](c.fail(n)); ok && err != nil {
 						return err
 					}
 					return nil

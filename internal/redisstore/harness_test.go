@@ -242,7 +242,7 @@ func startCluster(t *testing.T) (addrs []string) {
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		ready := 0
 		for _, n := range nodes {
-			if slots, err := n.ClusterSlots(ctx).Result(); err == nil && len(slots) == 3 {
+			if shards, err := n.ClusterShards(ctx).Result(); err == nil && len(shards) == 3 {
 				if info, err := n.ClusterInfo(ctx).Result(); err == nil && len(info) > 0 && info[:16] == "cluster_state:ok" {
 					ready++
 				}

@@ -18,7 +18,7 @@ func (s *Store) Stops(ctx context.Context, owner string) <-chan conversation.Hel
 	_, _ = sub.Receive(bound) // the confirmation; without one, the channel below subscribes again
 	go func() {
 		defer close(out)
-		defer sub.Close() //nolint:errcheck // the connection is of no more use
+		defer sub.Close()
 		in := sub.Channel()
 		for {
 			select {

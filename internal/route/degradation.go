@@ -65,49 +65,49 @@ func ParseDegradation(data []byte, source, revision string) (*Degradation, error
 	return d, nil
 }
 
-func (p *decoder) readSwitch(n *yaml.Node, where string) Switch {
+func (d *decoder) readSwitch(n *yaml.Node, where string) Switch {
 	var s Switch
 	list := func(into *[]string) func(*yaml.Node, string) {
 		return func(n *yaml.Node, where string) {
-			p.items(n, where, false, func(n *yaml.Node, where string) { *into = append(*into, p.named(n, where, providerName)) })
+			d.items(n, where, false, func(n *yaml.Node, where string) { *into = append(*into, d.named(n, where, providerName)) })
 		}
 	}
-	p.fields(n, where, map[string]func(*yaml.Node, string){
-		"id":        func(n *yaml.Node, where string) { s.ID = p.text(n, where) },
-		"active":    func(n *yaml.Node, where string) { s.Active = p.boolean(n, where) },
-		"to":        func(n *yaml.Node, where string) { s.To = p.to(n, where) },
+	d.fields(n, where, map[string]func(*yaml.Node, string){
+		"id":        func(n *yaml.Node, where string) { s.ID = d.text(n, where) },
+		"active":    func(n *yaml.Node, where string) { s.Active = d.boolean(n, where) },
+		"to":        func(n *yaml.Node, where string) { s.To = d.to(n, where) },
 		"tenants":   list(&s.Tenants),
 		"providers": list(&s.Providers),
-		"reason":    func(n *yaml.Node, where string) { s.Reason = p.text(n, where) },
-		"by":        func(n *yaml.Node, where string) { s.By = p.text(n, where) },
-		"until":     func(n *yaml.Node, where string) { s.Until = p.moment(n, where) },
+		"reason":    func(n *yaml.Node, where string) { s.Reason = d.text(n, where) },
+		"by":        func(n *yaml.Node, where string) { s.By = d.text(n, where) },
+		"until":     func(n *yaml.Node, where string) { s.Until = d.moment(n, where) },
 	})
 	if !className.MatchString(s.ID) {
-		p.faultf(n, where+".id", "is missing or no valid name; it must match %s", className)
+		d.faultf(n, where+".id", "is missing or no valid name; it must match %s", className)
 	}
 	if s.To == "" && s.Active {
-		p.faultf(n, where+".to", "is missing in an active switch; write provider or provider/model, like chatglm/glm-4.6")
+		d.faultf(n, where+".to", "is missing in an active switch; write provider or provider/model, like chatglm/glm-4.6")
 	}
 	return s
 }
 
-func (p *decoder) to(n *yaml.Node, where string) string {
-	s := p.text(n, where)
+func (d *decoder) to(n *yaml.Node, where string) string {
+	s := d.text(n, where)
 	if _, ok := splitTarget(s); s != "" && !ok && !providerName.MatchString(s) {
-		p.faultf(n, where, "must be provider or provider/model, like chatglm/glm-4.6")
+		d.faultf(n, where, "must be provider or provider/model, like chatglm/glm-4.6")
 		return ""
 	}
 	return s
 }
 
-func (p *decoder) moment(n *yaml.Node, where string) time.Time {
-	s := p.text(n, where)
+func (d *decoder) moment(n *yaml.Node, where string) time.Time {
+	s := d.text(n, where)
 	if s == "" {
 		return time.Time{}
 	}
 	v, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		p.faultf(n, where, "must be a time in RFC 3339, like 2026-01-31T18:00:00+08:00, or empty")
+		d.faultf(n, where, "must be a time in RFC 3339, like 2026-01-31T18:00:00+08:00, or empty")
 	}
 	return v
 }

@@ -24,12 +24,12 @@ func originOf(u *url.URL) origin {
 	return origin{scheme: u.Scheme, host: strings.ToLower(u.Hostname()), port: u.Port()}
 }
 
-// covers reports whether a call to o's host and port is allowed by this entry.
-func (allowed origin) covers(o origin) bool {
-	if allowed.scheme != o.scheme || allowed.host != o.host {
+// covers reports whether this entry allows a call to other's host and port.
+func (o origin) covers(other origin) bool {
+	if o.scheme != other.scheme || o.host != other.host {
 		return false
 	}
-	return allowed.port == "" || allowed.port == o.effectivePort()
+	return o.port == "" || o.port == other.effectivePort()
 }
 
 func (o origin) effectivePort() string {

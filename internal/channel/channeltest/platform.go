@@ -69,7 +69,7 @@ func (s Suite) send(t *testing.T) {
 		}, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			err, logged := s.sendTo(t, tc.answer)
+			logged, err := s.sendTo(t, tc.answer)
 			e, ok := errors.AsType[*chat.Error](err)
 			if !ok {
 				t.Fatalf("Send returned %T %v, want a *chat.Error", err, err)
@@ -91,7 +91,7 @@ func (s Suite) send(t *testing.T) {
 }
 
 // sendTo sends a part to a platform that answers every request so.
-func (s Suite) sendTo(t *testing.T, answer http.HandlerFunc) (error, string) {
+func (s Suite) sendTo(t *testing.T, answer http.HandlerFunc) (logs string, err error) {
 	t.Helper()
 	address := "http://" + closedPort(t)
 	if answer != nil {
@@ -112,7 +112,8 @@ func (s Suite) sendTo(t *testing.T, answer http.HandlerFunc) (error, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c.Send(ctx, s.To, parts[0]), logged.String()
+	err = c.Send(ctx, s.To, parts[0])
+	return logged.String(), err
 }
 
 // closedPort gives an address at which nobody listens.
