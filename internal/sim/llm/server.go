@@ -38,6 +38,7 @@ type Server struct {
 	pace   atomic.Pointer[Pace]
 	rules  rules
 	ledger ledger
+	answer func([]Message) string
 }
 
 // New makes a simulator.

@@ -156,6 +156,16 @@ func TestWhole(t *testing.T) {
 	}
 }
 
+func TestOwnAnswer(t *testing.T) {
+	_, url := start(t, Options{Answer: func(messages []Message) string {
+		return fmt.Sprintf("%d %s", len(messages), messages[1].Content)
+	}})
+	_, body := do(t, client(t, false), "POST", url+"/v1/chat/completions", "", question("三", true))
+	if text, _, _, _ := parse(t, body); text != "6 一" {
+		t.Errorf("got %q", text)
+	}
+}
+
 func TestPieces(t *testing.T) {
 	for _, test := range []struct {
 		text   string
