@@ -38,7 +38,6 @@ type Server struct {
 	pace   atomic.Pointer[Pace]
 	rules  rules
 	ledger ledger
-	answer func([]Message) string
 }
 
 // New makes a simulator.
