@@ -20,23 +20,29 @@ func endpoint(p *route.Provider, t *route.Table) Endpoint {
 	return Endpoint{Name: p.Name, Dialect: p.Dialect, BaseURL: p.BaseURL, PriorKnowledge: p.PriorKnowledge, Connect: t.Deadlines().Connect}
 }
 
-// get gives the client of a provider of a table. A table seen for the first time closes the clients that it has no more use for.
-func (c *clients) get(t *route.Table, p *route.Provider) (Provider, error) {
-	e := endpoint(p, t)
+// use makes t the table in force: clients that it has no more use for are closed. Turns that began under an older table may still get theirs.
+func (c *clients) use(t *route.Table) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.table != t {
 		c.table = t
 		c.prune(t)
 	}
+}
+
+// get gives the client of a provider of a table.
+func (c *clients) get(t *route.Table, p *route.Provider) (Provider, error) {
+	e := endpoint(p, t)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if v := c.open[e]; v != nil {
 		return v, nil
 	}
-	make, ok := c.dialects[e.Dialect]
+	dial, ok := c.dialects[e.Dialect]
 	if !ok {
 		return nil, chat.E(chat.Internal, opComplete, fmt.Errorf("provider %s has the dialect %q, which this server does not have", e.Name, e.Dialect))
 	}
-	v, err := make(e)
+	v, err := dial(e)
 	if err != nil {
 		return nil, chat.E(chat.Internal, opComplete, fmt.Errorf("provider %s: %w", e.Name, err))
 	}

@@ -69,6 +69,7 @@ func (s *Service) Complete(ctx context.Context, req chat.Request, emit func(chat
 	if table == nil {
 		return chat.E(chat.Unavailable, opComplete, errors.New("no parley-routes was loaded yet"))
 	}
+	s.clients.use(table)
 	choices, err := table.Pick(route.Want{
 		Tenant: req.Tenant, Class: req.Model, Allowed: req.Providers, Own: req.Keys, Now: time.Now(),
 	}, s.degradation())

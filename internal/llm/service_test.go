@@ -280,6 +280,33 @@ func TestTableChanges(t *testing.T) {
 	}
 }
 
+// A turn that began before the change falls back to what its own table names, and does not take the new table's clients away.
+func TestTableChangesWithinATurn(t *testing.T) {
+	b := newBench(t, providers("", "a", "b"), nil)
+	b.scripts = map[string][]script{"b": {says("b")}, "c": {says("c")}, "a": {func(context.Context, Call, func(string) error) (Answer, error) {
+		b.table = parse(t, providers("", "c"))
+		if got, err := b.ask(t.Context(), request()); err != nil || got.Reply.Provider != "c" {
+			t.Errorf("%+v, %v", got, err)
+		}
+		return Answer{}, kind(chat.Unavailable)
+	}}}
+	got, err := b.ask(t.Context(), request())
+	if err != nil || got.Reply.Provider != "b" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if diff := cmp.Diff([]string{"a"}, b.closed); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestBadEndpoint(t *testing.T) {
+	b := newBench(t, providers("", "a"), nil)
+	b.clients.dialects = map[string]Factory{"openai": func(Endpoint) (Provider, error) { return nil, errors.New("no such thing") }}
+	if _, err := b.ask(t.Context(), request()); chat.KindOf(err) != chat.Internal || !strings.Contains(err.Error(), "provider a: no such thing") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestUnknownDialect(t *testing.T) {
 	b := newBench(t, providers("", "a"), nil)
 	b.clients.dialects = nil

@@ -3,6 +3,7 @@ package openai
 import (
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -97,6 +98,24 @@ func TestUntrustedCertificate(t *testing.T) {
 	s.Config.ErrorLog = nil
 	_, _, err := call(t.Context(), t, s.URL)
 	if chat.KindOf(err) != chat.Unavailable || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A host that accepts and says nothing must cost the time for connecting, not the time for the first text.
+func TestConnectDeadline(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	p, err := New(llm.Endpoint{BaseURL: "https://" + l.Addr().String(), Connect: 50 * time.Millisecond}, llm.Dialect{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	_, err = p.Complete(t.Context(), llm.Call{Model: "m", Question: "q"}, ignore)
+	if chat.KindOf(err) != chat.Timeout || !strings.Contains(err.Error(), "TLS handshake timeout") {
 		t.Errorf("got %v", err)
 	}
 }
