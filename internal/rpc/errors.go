@@ -129,6 +129,9 @@ func cutOff(text string) bool {
 	return false
 }
 
+// maxRetryAfter bounds what a server may ask for: more would overflow, and is nothing that anybody waits for.
+const maxRetryAfter = 24 * time.Hour
+
 // parseDetail reads "kind code retry_after_ms: text". A message that only looks like it is not believed: its code must be the kind's.
 func parseDetail(op string, s *status.Status) (*chat.Error, bool) {
 	head, text, ok := strings.Cut(s.Message(), ": ")
@@ -145,6 +148,6 @@ func parseDetail(op string, s *status.Status) (*chat.Error, bool) {
 	if words[1] != "-" {
 		e.Code = words[1]
 	}
-	e.RetryAfter = time.Duration(max(retry, 0)) * time.Millisecond
+	e.RetryAfter = time.Duration(min(max(retry, 0), maxRetryAfter.Milliseconds())) * time.Millisecond
 	return e, true
 }

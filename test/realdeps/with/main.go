@@ -66,8 +66,12 @@ func run(ctx context.Context, command []string) int {
 		defer s.Stop()
 		env = append(env, d.variable+"="+s.Addr)
 	}
+	if ctx.Err() != nil {
+		fmt.Fprintln(os.Stderr, "with: told to end before the servers were ready")
+		return 1
+	}
 	report(failed)
-	if ctx.Err() != nil || (len(failed) > 0 && os.Getenv("CI") == "true") {
+	if len(failed) > 0 && os.Getenv("CI") == "true" {
 		return 1
 	}
 	defer report(failed)
