@@ -144,11 +144,15 @@ func TestPageSeesItsOwnAnswer(t *testing.T) {
 				http.SetCookie(w, &http.Cookie{Name: "c", Value: "v"})
 			})
 			mux.HandleFunc("POST /messages", func(http.ResponseWriter, *http.Request) { close(asked) })
-			mux.HandleFunc("GET /events", func(w http.ResponseWriter, _ *http.Request) {
+			mux.HandleFunc("GET /events", func(w http.ResponseWriter, r *http.Request) {
 				_, _ = w.Write([]byte("retry: 1000\n\n" + event("ready", nil)))
 				_ = http.NewResponseController(w).Flush()
 				<-asked
 				_, _ = w.Write([]byte(c.events))
+				_ = http.NewResponseController(w).Flush()
+				if c.fails != "broke" {
+					<-r.Context().Done()
+				}
 			})
 			p := &page{base: "http://" + listen(t, mux), name: "w0001", waiting: map[string]*shown{}}
 			if err := p.signIn(t.Context(), "token"); err != nil || p.cookie != "c=v" {
