@@ -58,6 +58,7 @@ func TestRefusals(t *testing.T) {
 		{"code as a number", 400, `{"error":{"message":"x","type":"BadRequestError","code":400}}`, chat.Invalid, "400"},
 		{"error as a string", 500, `{"error":"` + canary + `"}`, chat.Unavailable, ""},
 		{"a sentence for a code", 400, apiError("x", "please pay "+canary+" now"), chat.Invalid, "x"},
+		{"an endless code", 400, apiError("x", strings.Repeat("pay", 30)), chat.Invalid, "x"},
 		{"moved", 301, ``, chat.Unavailable, ""},
 		{"not modified", 304, ``, chat.Unavailable, ""},
 	} {
