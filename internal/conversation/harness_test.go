@@ -149,7 +149,7 @@ func guard[T any](k *killable, step string, f func() (T, error)) (T, error) {
 	return v, err
 }
 
-func (k *killable) Claim(ctx context.Context, s conversation.Shard, owner string, n int, o conversation.ClaimOptions) ([]conversation.Claim, error) {
+func (k *killable) Claim(ctx context.Context, s []conversation.Shard, owner string, n int, o conversation.ClaimOptions) ([]conversation.Claim, error) {
 	k.reach("idle", false)
 	cs, err := k.Store.Claim(ctx, s, owner, n, o)
 	if len(cs) > 0 {
@@ -170,7 +170,7 @@ func (k *killable) Delivered(ctx context.Context, c conversation.Claim, part int
 	return guard(k, "delivered", func() (conversation.Next, error) { return k.Store.Delivered(ctx, c, part, o) })
 }
 
-func (k *killable) Reap(ctx context.Context, s conversation.Shard) (int, error) {
+func (k *killable) Reap(ctx context.Context, s []conversation.Shard) (int, error) {
 	return guard(k, "reap", func() (int, error) { return k.Store.Reap(ctx, s) })
 }
 

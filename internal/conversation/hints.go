@@ -9,12 +9,14 @@ type hints struct {
 	wake chan struct{}
 }
 
-func (h *hints) add(s Shard) {
+func (h *hints) add(shards ...Shard) {
 	h.mu.Lock()
 	if h.set == nil {
 		h.set = map[Shard]struct{}{}
 	}
-	h.set[s] = struct{}{}
+	for _, s := range shards {
+		h.set[s] = struct{}{}
+	}
 	h.mu.Unlock()
 	select {
 	case h.wake <- struct{}{}:

@@ -70,23 +70,16 @@ func (m *metrics) step(name string, began time.Time) {
 
 // statsLoop keeps the gauges that describe the store, not this process.
 func (s *Service) statsLoop(ctx context.Context) {
-	tick := time.NewTicker(5 * time.Second)
-	defer tick.Stop()
-	for {
+	every(ctx, 5*time.Second, func() {
 		for _, t := range s.Directory.Tenants() {
 			st, err := s.Store.Stats(ctx, t)
 			if err != nil {
-				break
+				return
 			}
 			s.metrics.waiting.WithLabelValues(t).Set(float64(st.Waiting))
 			s.metrics.ready.WithLabelValues(t).Set(float64(st.Ready))
 			s.metrics.oldest.WithLabelValues(t).Set(st.Oldest.Seconds())
 			s.metrics.dead.WithLabelValues(t).Set(float64(st.Dead))
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+	})
 }

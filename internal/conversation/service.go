@@ -57,13 +57,13 @@ const deadFor = 7 * 24 * time.Hour
 // while Run runs; Run is called once.
 type Service struct {
 	Options
-	metrics *metrics
-	hints   hints
-	slots   chan struct{} // one token per conversation that may still be claimed
-	mu      sync.Mutex
-	running map[string]*running // by store handle
-	claims  [Shards]sync.Mutex  // between a claim and its entry in running, so that reconcile sees both or neither
-	wg      sync.WaitGroup
+	metrics  *metrics
+	hints    hints
+	slots    chan struct{} // one token per conversation that may still be claimed
+	mu       sync.Mutex
+	running  map[string]*running // by store handle
+	claiming sync.RWMutex        // held between a claim and its entries in running, so that reconcile sees both or neither
+	wg       sync.WaitGroup
 }
 
 // running is a conversation that this process owns.

@@ -21,9 +21,9 @@ type Store interface {
 	// Limits shed a message, they never refuse it; a stop command is never shed.
 	Accept(ctx context.Context, m chat.Message, opt AcceptOptions) (Accepted, error)
 
-	// Claim takes up to max ready conversations of one shard for owner, oldest first, and starts or keeps owner's lease there. Each
+	// Claim takes up to most ready conversations of each shard for owner, oldest first, in one round trip, and starts or keeps owner's lease there. Each
 	// claim of a head message is counted as an attempt, unless it carries an unfinished reply. No ready conversation: an empty slice.
-	Claim(ctx context.Context, s Shard, owner string, max int, opt ClaimOptions) ([]Claim, error)
+	Claim(ctx context.Context, shards []Shard, owner string, most int, opt ClaimOptions) ([]Claim, error)
 
 	// Renew extends owner's lease in every shard given, in one pipeline. It returns the shards in which owner has no lease any more (it
 	// must drop its turns there: others may have them) and the stop marks on conversations that owner holds. A lease that ran out and that
@@ -45,7 +45,7 @@ type Store interface {
 	Release(ctx context.Context, c Claim) error
 
 	// Reap makes the conversations of owners whose lease ended ready again and returns how many. Any process may call it at any time.
-	Reap(ctx context.Context, s Shard) (int, error)
+	Reap(ctx context.Context, shards []Shard) (int, error)
 
 	// Owned lists what the store believes owner holds in a shard (conversation id as in Claim.Handle → fence). A process that cannot
 	// know whether a step happened compares it with what it works on and releases the rest.

@@ -11,12 +11,23 @@ import (
 )
 
 // Claim implements conversation.Store.
-func (s *Store) Claim(ctx context.Context, id conversation.Shard, name string, most int, opt conversation.ClaimOptions) ([]conversation.Claim, error) {
-	var out []conversation.Claim
+func (s *Store) Claim(ctx context.Context, shards []conversation.Shard, name string, most int, opt conversation.ClaimOptions) ([]conversation.Claim, error) {
 	if opt.Lease <= 0 {
 		return nil, chat.E(chat.Invalid, "memstore.claim", errTTL)
 	}
-	err := s.with(ctx, "claim", id, func(sh *shard, now time.Time) error {
+	var out []conversation.Claim
+	for _, id := range shards {
+		cs, err := s.claim(ctx, id, name, most, opt)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, cs...)
+	}
+	return out, nil
+}
+
+func (s *Store) claim(ctx context.Context, id conversation.Shard, name string, most int, opt conversation.ClaimOptions) (out []conversation.Claim, err error) {
+	err = s.with(ctx, "claim", id, func(sh *shard, now time.Time) error {
 		if opt.InFlight > 0 {
 			most = min(most, perShard(opt.InFlight)-sh.running())
 		}
@@ -167,9 +178,20 @@ func (sh *shard) held(c conversation.Claim) *conv {
 }
 
 // Reap implements conversation.Store.
-func (s *Store) Reap(ctx context.Context, id conversation.Shard) (int, error) {
+func (s *Store) Reap(ctx context.Context, shards []conversation.Shard) (int, error) {
 	n := 0
-	err := s.with(ctx, "reap", id, func(sh *shard, now time.Time) error {
+	for _, id := range shards {
+		got, err := s.reap(ctx, id)
+		if err != nil {
+			return n, err
+		}
+		n += got
+	}
+	return n, nil
+}
+
+func (s *Store) reap(ctx context.Context, id conversation.Shard) (n int, err error) {
+	err = s.with(ctx, "reap", id, func(sh *shard, now time.Time) error {
 		for name, o := range sh.owners {
 			if now.Before(o.until) {
 				continue

@@ -26,7 +26,7 @@ func TestSweep(t *testing.T) {
 			if err != nil || got.Seq == 0 {
 				t.Fatalf("accept: %+v, %v", got, err)
 			}
-			cs, err := s.Claim(ctx, got.Shard, "a", 1, opt)
+			cs, err := s.Claim(ctx, []conversation.Shard{got.Shard}, "a", 1, opt)
 			if err != nil || len(cs) != 1 {
 				t.Fatalf("claim: %v, %v", cs, err)
 			}

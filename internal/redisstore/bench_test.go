@@ -74,7 +74,7 @@ func BenchmarkSteps(b *testing.B) {
 			key := benchAccept(b, s, 50)
 			b.StartTimer()
 			t0 := time.Now()
-			cs, err := s.Claim(ctx, conversation.ShardOf(key), "a", 1, benchClaim)
+			cs, err := s.Claim(ctx, []conversation.Shard{conversation.ShardOf(key)}, "a", 1, benchClaim)
 			if err != nil || len(cs) != 1 {
 				b.Fatal(cs, err)
 			}
@@ -103,7 +103,7 @@ func BenchmarkTurn(b *testing.B) {
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
 				key := benchAccept(b, s, 2000)
-				cs, err := s.Claim(ctx, conversation.ShardOf(key), "a", 4, benchClaim)
+				cs, err := s.Claim(ctx, []conversation.Shard{conversation.ShardOf(key)}, "a", 4, benchClaim)
 				if err != nil {
 					b.Error(err)
 				}
@@ -129,10 +129,10 @@ func BenchmarkIdlePoll(b *testing.B) {
 	benchmark(b, func(b *testing.B, s *Store) {
 		ctx := context.Background()
 		for b.Loop() {
-			if _, err := s.ClaimEach(ctx, allShards("acme"), "a", 10, benchClaim); err != nil {
+			if _, err := s.Claim(ctx, allShards("acme"), "a", 10, benchClaim); err != nil {
 				b.Fatal(err)
 			}
-			if _, err := s.ReapEach(ctx, allShards("acme")); err != nil {
+			if _, err := s.Reap(ctx, allShards("acme")); err != nil {
 				b.Fatal(err)
 			}
 		}

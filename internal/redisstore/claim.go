@@ -8,14 +8,9 @@ import (
 	"parley/internal/conversation"
 )
 
-// Claim implements conversation.Store.
-func (s *Store) Claim(ctx context.Context, sh conversation.Shard, owner string, most int, opt conversation.ClaimOptions) ([]conversation.Claim, error) {
-	return s.ClaimEach(ctx, []conversation.Shard{sh}, owner, most, opt)
-}
-
-// ClaimEach is Claim for many shards in one round trip; most bounds each shard's claims. After an error some shards' conversations may
-// have been claimed: see [Store.Owned]; claims returned with an error are good.
-func (s *Store) ClaimEach(ctx context.Context, shards []conversation.Shard, owner string, most int, opt conversation.ClaimOptions) ([]conversation.Claim, error) {
+// Claim implements conversation.Store. After an error some shards' conversations may have been claimed: see [Store.Owned]; claims
+// returned with an error are good.
+func (s *Store) Claim(ctx context.Context, shards []conversation.Shard, owner string, most int, opt conversation.ClaimOptions) ([]conversation.Claim, error) {
 	const op = "claim"
 	if opt.Lease <= 0 {
 		return nil, invalid(op, errTTL)
@@ -130,12 +125,7 @@ func (s *Store) Release(ctx context.Context, c conversation.Claim) error {
 }
 
 // Reap implements conversation.Store.
-func (s *Store) Reap(ctx context.Context, sh conversation.Shard) (int, error) {
-	return s.ReapEach(ctx, []conversation.Shard{sh})
-}
-
-// ReapEach is Reap for many shards in one round trip.
-func (s *Store) ReapEach(ctx context.Context, shards []conversation.Shard) (int, error) {
+func (s *Store) Reap(ctx context.Context, shards []conversation.Shard) (int, error) {
 	v, err := s.each(ctx, "reap", s.scripts.reap, prefixes(shards), nil)
 	n := 0
 	for _, r := range v {

@@ -27,9 +27,8 @@ func calls(s *Store) map[string]func(context.Context) error {
 			_, err := s.Accept(ctx, m, conversation.AcceptOptions{DedupeFor: time.Hour, Waiting: 5, UserPerMinute: 5})
 			return err
 		},
-		"claim": func(ctx context.Context) error { _, err := s.Claim(ctx, sh, "a", 1, opt); return err },
-		"claim each": func(ctx context.Context) error {
-			_, err := s.ClaimEach(ctx, allShards("acme"), "a", 1, opt)
+		"claim": func(ctx context.Context) error {
+			_, err := s.Claim(ctx, []conversation.Shard{sh}, "a", 1, opt)
 			return err
 		},
 		"renew": func(ctx context.Context) error {
@@ -39,8 +38,7 @@ func calls(s *Store) map[string]func(context.Context) error {
 		"commit":       func(ctx context.Context) error { _, err := s.Commit(ctx, c, conversation.Outcome{}); return err },
 		"delivered":    func(ctx context.Context) error { _, err := s.Delivered(ctx, c, 0, opt); return err },
 		"release":      func(ctx context.Context) error { return s.Release(ctx, c) },
-		"reap":         func(ctx context.Context) error { _, err := s.Reap(ctx, sh); return err },
-		"reap each":    func(ctx context.Context) error { _, err := s.ReapEach(ctx, allShards("acme")); return err },
+		"reap":         func(ctx context.Context) error { _, err := s.Reap(ctx, []conversation.Shard{sh}); return err },
 		"owned":        func(ctx context.Context) error { _, err := s.Owned(ctx, sh, "a"); return err },
 		"stats":        func(ctx context.Context) error { _, err := s.Stats(ctx, "acme"); return err },
 		"dead letters": func(ctx context.Context) error { _, err := s.DeadLetters(ctx, "acme", 1); return err },

@@ -57,11 +57,11 @@ func TestEach(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	one, err := s.ClaimEach(ctx, allShards("acme"), "a", 1, opt)
+	one, err := s.Claim(ctx, allShards("acme"), "a", 1, opt)
 	if err != nil || len(one) < 12 || len(one) > 16 {
 		t.Errorf("one of each shard: %d, %v", len(one), err)
 	}
-	rest, err := s.ClaimEach(ctx, allShards("acme"), "a", 100, opt)
+	rest, err := s.Claim(ctx, allShards("acme"), "a", 100, opt)
 	if err != nil || len(one)+len(rest) != 64 {
 		t.Errorf("%d and %d claimed, %v, want 64 in all", len(one), len(rest), err)
 	}
@@ -73,10 +73,10 @@ func TestEach(t *testing.T) {
 		seen[c.Key.ID] = true
 	}
 	h.Advance(2 * time.Second)
-	if n, err := s.ReapEach(ctx, allShards("acme")); err != nil || n != 64 {
+	if n, err := s.Reap(ctx, allShards("acme")); err != nil || n != 64 {
 		t.Errorf("reaped %d, %v, want 64", n, err)
 	}
-	if cs, err := s.ClaimEach(ctx, nil, "a", 1, opt); err != nil || len(cs) != 0 {
+	if cs, err := s.Claim(ctx, nil, "a", 1, opt); err != nil || len(cs) != 0 {
 		t.Errorf("of no shards: %v, %v", cs, err)
 	}
 }
@@ -122,7 +122,7 @@ func TestUnreadable(t *testing.T) {
 	if _, err := mr.Lpush(p+"m:app:bad", "1 1 1 - -\n{\"v\":9}"); err != nil {
 		t.Fatal(err)
 	}
-	cs, err := s.Claim(ctx, sh, "a", 10, opt)
+	cs, err := s.Claim(ctx, []conversation.Shard{sh}, "a", 10, opt)
 	if err == nil || !strings.Contains(err.Error(), "app:bad") || !strings.Contains(err.Error(), "version 9") {
 		t.Errorf("error %v, want it to name the conversation and the version", err)
 	}
@@ -139,7 +139,7 @@ func TestUnreadable(t *testing.T) {
 	if err := s.Release(ctx, cs[0]); err != nil {
 		t.Fatal(err)
 	}
-	cs, err = s.Claim(ctx, sh, "a", 10, opt)
+	cs, err = s.Claim(ctx, []conversation.Shard{sh}, "a", 10, opt)
 	if err != nil || len(cs) != 1 || len(cs[0].History) != 1 || cs[0].History[0].Question != "q" || cs[0].State != (conversation.State{}) {
 		t.Errorf("claimed %+v, %v, want the readable turn only", cs, err)
 	}
@@ -189,7 +189,7 @@ func TestSurvivesKill(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cs, err := s.Claim(ctx, conversation.ShardOf(say("", "zhang").Conversation), "a", 1, opt)
+	cs, err := s.Claim(ctx, []conversation.Shard{conversation.ShardOf(say("", "zhang").Conversation)}, "a", 1, opt)
 	if err != nil || len(cs) != 1 {
 		t.Fatalf("claim: %v, %v", cs, err)
 	}

@@ -160,7 +160,7 @@ func testHostileIDs(e *env) {
 	for i := range conversation.Shards {
 		sh := conversation.Shard{Tenant: "acme", Index: i}
 		handles[sh] = map[string]bool{}
-		got, err := e.s.Claim(e.ctx, sh, "owner {}:\x00 \xff", 1000, claimOptions)
+		got, err := e.s.Claim(e.ctx, []conversation.Shard{sh}, "owner {}:\x00 \xff", 1000, claimOptions)
 		if err != nil {
 			e.Fatalf("claim: %v", err)
 		}

@@ -70,7 +70,7 @@ func testClaimLimits(e *env) {
 	}
 	limited := func(owner string, inFlight int) []conversation.Claim {
 		e.Helper()
-		cs, err := e.s.Claim(e.ctx, conversation.ShardOf(zhang), owner, 10, conversation.ClaimOptions{Lease: lease, InFlight: inFlight})
+		cs, err := e.s.Claim(e.ctx, []conversation.Shard{conversation.ShardOf(zhang)}, owner, 10, conversation.ClaimOptions{Lease: lease, InFlight: inFlight})
 		if err != nil {
 			e.Fatal(err)
 		}

@@ -54,7 +54,7 @@ func testHammer(e *env) {
 				return
 			case <-time.After(3 * time.Millisecond):
 				e.h.Advance(lease / 3) // owners that do not renew lose their lease
-				if _, err := e.s.Reap(e.ctx, conversation.ShardOf(zhang)); err != nil {
+				if _, err := e.s.Reap(e.ctx, []conversation.Shard{conversation.ShardOf(zhang)}); err != nil {
 					e.Errorf("reap: %v", err)
 				}
 			}
@@ -91,7 +91,7 @@ func (h *hammer) own(i int, r *rand.Rand) {
 		}
 		owner := fmt.Sprintf("owner-%d-%d", i, life)
 		for steps := 1 + r.IntN(30); steps > 0 && h.left.Load() > 0; steps-- {
-			cs, err := h.s.Claim(h.ctx, conversation.ShardOf(zhang), owner, 1+r.IntN(2), claimOptions)
+			cs, err := h.s.Claim(h.ctx, []conversation.Shard{conversation.ShardOf(zhang)}, owner, 1+r.IntN(2), claimOptions)
 			if err != nil {
 				h.Errorf("claim: %v", err)
 				return

@@ -44,7 +44,7 @@ func testHistory(e *env) {
 	e.say("m4", nil)
 	e.accept("m5")
 	for _, n := range []int{0, 1, 2, 3, 100} {
-		cs, err := e.s.Claim(e.ctx, conversation.ShardOf(zhang), "a", 1, conversation.ClaimOptions{Lease: lease, HistoryTurns: n})
+		cs, err := e.s.Claim(e.ctx, []conversation.Shard{conversation.ShardOf(zhang)}, "a", 1, conversation.ClaimOptions{Lease: lease, HistoryTurns: n})
 		if err != nil {
 			e.Fatal(err)
 		}

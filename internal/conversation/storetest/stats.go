@@ -34,7 +34,7 @@ func testStats(e *env) {
 		for _, c := range e.claims("a", chat.ConversationKey{Tenant: "acme"}, 0) {
 			e.Errorf("claimed %v", c)
 		}
-		cs, err := e.s.Claim(e.ctx, conversation.Shard{Tenant: "acme", Index: i}, "a", 1, claimOptions)
+		cs, err := e.s.Claim(e.ctx, []conversation.Shard{conversation.Shard{Tenant: "acme", Index: i}}, "a", 1, claimOptions)
 		if err != nil {
 			e.Fatal(err)
 		}
@@ -95,7 +95,7 @@ func testRefuses(e *env) {
 			return err
 		},
 		"claim without a lease": func() error {
-			_, err := e.s.Claim(e.ctx, conversation.ShardOf(zhang), "a", 1, conversation.ClaimOptions{})
+			_, err := e.s.Claim(e.ctx, []conversation.Shard{conversation.ShardOf(zhang)}, "a", 1, conversation.ClaimOptions{})
 			return err
 		},
 		"renew without a lease": func() error {
@@ -120,12 +120,15 @@ func testCanceled(e *env) {
 			_, err := e.s.Accept(ctx, message(zhang, "x"), conversation.AcceptOptions{DedupeFor: dedupe})
 			return err
 		},
-		"claim":     func() error { _, err := e.s.Claim(ctx, c.Shard, "a", 1, claimOptions); return err },
+		"claim": func() error {
+			_, err := e.s.Claim(ctx, []conversation.Shard{c.Shard}, "a", 1, claimOptions)
+			return err
+		},
 		"renew":     func() error { _, err := e.s.Renew(ctx, "a", []conversation.Shard{c.Shard}, lease); return err },
 		"commit":    func() error { _, err := e.s.Commit(ctx, c, e.outcome(c, 1)); return err },
 		"delivered": func() error { _, err := e.s.Delivered(ctx, c, 0, claimOptions); return err },
 		"release":   func() error { return e.s.Release(ctx, c) },
-		"reap":      func() error { _, err := e.s.Reap(ctx, c.Shard); return err },
+		"reap":      func() error { _, err := e.s.Reap(ctx, []conversation.Shard{c.Shard}); return err },
 		"owned":     func() error { _, err := e.s.Owned(ctx, c.Shard, "a"); return err },
 		"stats":     func() error { _, err := e.s.Stats(ctx, "acme"); return err },
 	} {

@@ -146,7 +146,7 @@ func (e *env) stop(id string) conversation.Accepted {
 // claims claims all it can in a conversation's shard.
 func (e *env) claims(owner string, key chat.ConversationKey, most int) []conversation.Claim {
 	e.Helper()
-	got, err := e.s.Claim(e.ctx, conversation.ShardOf(key), owner, most, claimOptions)
+	got, err := e.s.Claim(e.ctx, []conversation.Shard{conversation.ShardOf(key)}, owner, most, claimOptions)
 	if err != nil {
 		e.Fatalf("claim: %v", err)
 	}
@@ -213,7 +213,7 @@ func (e *env) finish(c conversation.Claim) *conversation.Claim {
 
 func (e *env) reap(key chat.ConversationKey) int {
 	e.Helper()
-	n, err := e.s.Reap(e.ctx, conversation.ShardOf(key))
+	n, err := e.s.Reap(e.ctx, []conversation.Shard{conversation.ShardOf(key)})
 	if err != nil {
 		e.Fatalf("reap: %v", err)
 	}

@@ -1,0 +1,109 @@
+package conversation_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"parley/internal/chat"
+	"parley/internal/conversation"
+)
+
+// lossy carries steps out and loses their answers, as a network does that breaks after the request.
+type lossy struct {
+	conversation.Store
+	claims, commits, delivered atomic.Int32 // answers still to be lost
+}
+
+func lost() error { return chat.E(chat.Timeout, "test.lossy", nil) }
+
+func (l *lossy) Claim(ctx context.Context, s []conversation.Shard, owner string, n int, o conversation.ClaimOptions) ([]conversation.Claim, error) {
+	cs, err := l.Store.Claim(ctx, s, owner, n, o)
+	if len(cs) > 0 && l.claims.Add(-1) >= 0 {
+		return nil, lost()
+	}
+	return cs, err
+}
+
+func (l *lossy) Commit(ctx context.Context, c conversation.Claim, o conversation.Outcome) (conversation.Next, error) {
+	next, err := l.Store.Commit(ctx, c, o)
+	if l.commits.Add(-1) >= 0 {
+		return conversation.Next{}, lost()
+	}
+	return next, err
+}
+
+func (l *lossy) Delivered(ctx context.Context, c conversation.Claim, part int, o conversation.ClaimOptions) (conversation.Next, error) {
+	next, err := l.Store.Delivered(ctx, c, part, o)
+	if l.delivered.Add(-1) >= 0 {
+		return conversation.Next{}, lost()
+	}
+	return next, err
+}
+
+func TestLostAnswersOfTheStoreLoseAndRepeatNothing(t *testing.T) {
+	for name, lose := range map[string]func(*lossy){
+		"claim":           func(l *lossy) { l.claims.Store(1) },
+		"three claims":    func(l *lossy) { l.claims.Store(3) },
+		"commit":          func(l *lossy) { l.commits.Store(2) },
+		"delivered":       func(l *lossy) { l.delivered.Store(2) },
+		"one of each":     func(l *lossy) { l.claims.Store(1); l.commits.Store(1); l.delivered.Store(1) },
+		"delivered often": func(l *lossy) { l.delivered.Store(7) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				w := newWorld(t)
+				l := &lossy{Store: w.store}
+				lose(l)
+				p := w.start(func(o *conversation.Options) { o.Store = l })
+				w.say(p, "1", "one")
+				w.say(p, "2", "two")
+				w.say(p, "3", "three")
+				settle(30 * time.Second)
+				shown(t, w, "re: one (0)", "re: two (1)", "re: three (2)")
+				if n := w.llm.asked(); n != 3 {
+					t.Errorf("the model was asked %d times for three turns", n)
+				}
+			})
+		})
+	}
+}
+
+// A claim whose request was delayed is carried out when its caller has long given up. Another conversation keeps the shard's lease alive.
+func TestAClaimThatIsCarriedOutLaterIsGivenBack(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.llm.delay = 20 * time.Second
+		p := w.start()
+		w.say(p, "1", "one") // runs, and has its shard renewed
+		settle(time.Second)
+		quiet := w.start()
+		quiet.stop() // accepts without working
+		key := sameShard(t)
+		if err := quiet.Accept(context.Background(), chat.Message{ID: "2", Kind: chat.KindText, Text: "two", Conversation: key, User: key.ID}); err != nil {
+			t.Fatal(err)
+		}
+		cs, err := w.store.Claim(context.Background(), []conversation.Shard{conversation.ShardOf(key)}, p.Owner, 10, conversation.ClaimOptions{Lease: 4 * time.Second})
+		if err != nil || len(cs) != 1 {
+			t.Fatalf("claimed %d, %v", len(cs), err)
+		}
+		settle(time.Minute)
+		shown(t, w, "re: one (0)", "re: two (0)")
+	})
+}
+
+// sameShard names another conversation in the shard of the harness's one.
+func sameShard(t *testing.T) chat.ConversationKey {
+	t.Helper()
+	key := chat.ConversationKey{Tenant: "acme", Channel: "app", ID: "zhang"}
+	want := conversation.ShardOf(key)
+	for range 1000 {
+		key.ID += "x"
+		if conversation.ShardOf(key) == want {
+			return key
+		}
+	}
+	t.Fatal("no other conversation in the shard")
+	return key
+}
