@@ -65,13 +65,18 @@ func watchRoutes(src liveconfig.Source, log *slog.Logger, m *liveconfig.Metrics,
 	})
 }
 
-// switches watches parley-degradation; while it does not exist there is no switch.
-func switches(src liveconfig.Source, log *slog.Logger, m *liveconfig.Metrics) *liveconfig.Value[*route.Degradation] {
+// switches watches parley-degradation; while it does not exist there is no switch. A switch that leads nowhere in the routes in force is
+// refused.
+func switches(src liveconfig.Source, table func() *route.Table, log *slog.Logger, m *liveconfig.Metrics) *liveconfig.Value[*route.Degradation] {
 	none := &route.Degradation{}
 	return liveconfig.New(liveconfig.Options[*route.Degradation]{
 		Name: degradationDocument, Source: src, Absent: &none, Log: log, Metrics: m,
 		Decode: func(d liveconfig.Document) (*route.Degradation, error) {
-			return route.ParseDegradation(d.Content, d.Name, d.Revision)
+			sw, err := route.ParseDegradation(d.Content, d.Name, d.Revision)
+			if t := table(); err == nil && t != nil {
+				err = sw.Check(t)
+			}
+			return sw, err
 		},
 	})
 }

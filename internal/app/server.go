@@ -57,11 +57,12 @@ func newServer(cfg *config.Server, env Env, tel *telemetry.Telemetry, secrets *s
 	metrics := liveconfig.NewMetrics(tel.Metrics)
 	s := &server{
 		cfg: cfg, env: env, tel: tel, secrets: secrets, source: closer.Close, loaded: make(chan struct{}),
-		routes:  routesFor(source, cfg.Outbound, secrets, tel.Log, metrics),
-		degrade: switches(source, tel.Log, metrics),
+		routes: routesFor(source, cfg.Outbound, secrets, tel.Log, metrics),
 	}
+	table := func() *route.Table { t, _ := s.routes.Get(); return t }
+	s.degrade = switches(source, table, tel.Log, metrics)
 	s.llm, err = llm.New(llm.Options{
-		Table:       func() *route.Table { t, _ := s.routes.Get(); return t },
+		Table:       table,
 		Degradation: func() *route.Degradation { d, _ := s.degrade.Get(); return d },
 		Dialects:    all.Dialects(), Telemetry: tel,
 	})
@@ -96,6 +97,7 @@ func (s *server) run(ctx context.Context, ops net.Listener) error {
 		}
 	})
 	s.secrets.OnChange(s.routes.Refresh)
+	s.routes.Subscribe(func(*route.Table) { s.degrade.Refresh() }) // a switch may lead somewhere now
 	ready := &readiness{missing: s.missing, state: func() any { return s.documents() }}
 	serve := func(l net.Listener) func(context.Context) {
 		return func(ctx context.Context) {

@@ -33,7 +33,8 @@ var (
 	className    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 	tenantName   = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 	modelName    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,127}$`)
-	keyReference = regexp.MustCompile(`^env:[A-Z][A-Z0-9_]*_API_KEY$`)
+	// A variable's name says that it holds a provider's key: no document can have another of the process's secrets sent to a provider.
+	keyReference = regexp.MustCompile(`^(env:[A-Z][A-Z0-9_]*_API_KEY|file:[A-Za-z0-9][A-Za-z0-9._/-]*|age:\s*\S[\s\S]*)$`)
 )
 
 // simulated is the one dialect without an address: it answers by itself.
@@ -207,7 +208,7 @@ func (p *parser) http2(v *Provider, n *yaml.Node, where string) {
 func (p *parser) key(v *Provider, n *yaml.Node, where string) {
 	ref := p.text(n, where)
 	if !keyReference.MatchString(ref) {
-		p.faultf(n, where, "must be a reference to an environment variable whose name ends in _API_KEY, like env:OPENAI_API_KEY; a key itself does not belong here")
+		p.faultf(n, where, "must be a reference: an environment variable whose name ends in _API_KEY, like env:OPENAI_API_KEY, or file:NAME, or age:…; a key itself does not belong here")
 		return
 	}
 	v.NeedsKey = true
@@ -217,9 +218,9 @@ func (p *parser) key(v *Provider, n *yaml.Node, where string) {
 	key, err := p.opt.Resolve(ref)
 	switch {
 	case err != nil:
-		p.t.warnings = append(p.t.warnings, where+": "+ref+": "+err.Error())
+		p.t.warnings = append(p.t.warnings, where+": "+quotable(ref)+": "+err.Error())
 	case key.IsZero():
-		p.t.warnings = append(p.t.warnings, where+": "+ref+" is empty")
+		p.t.warnings = append(p.t.warnings, where+": "+quotable(ref)+" is empty")
 	default:
 		v.Keys = append(v.Keys, key)
 	}
@@ -266,4 +267,13 @@ func (p *parser) deadlines(n *yaml.Node) {
 	if d.FirstToken > d.Turn || d.Idle > d.Turn || d.Connect > d.Turn {
 		p.faultf(n, "deadlines", "connect %v, first_token %v and idle %v must not be longer than turn %v", d.Connect, d.FirstToken, d.Idle, d.Turn)
 	}
+}
+
+// quotable is what a warning may repeat of a reference: a variable's name, and of the others their kind only.
+func quotable(ref string) string {
+	kind, _, _ := strings.Cut(ref, ":")
+	if kind == "env" {
+		return ref
+	}
+	return kind + ":…"
 }

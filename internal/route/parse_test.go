@@ -211,11 +211,11 @@ func TestKeys(t *testing.T) {
 	const canary = "sk-proj-canary0123456789"
 	for name, key := range map[string]string{
 		"literal": canary, "quoted": "'" + canary + "'", "in a list": "[env:A_API_KEY, " + canary + "]", "other variable": "env:" + canary,
-		"file": "file:" + canary, "a mapping": "{" + canary + ": 1}", "lower case": "env:openai_api_key", "no suffix": "env:OPENAI_KEY", "spaces": "'env: A_API_KEY'",
+		"file outside": "file:../" + canary + "/.. x", "a mapping": "{" + canary + ": 1}", "lower case": "env:openai_api_key", "no suffix": "env:OPENAI_KEY", "spaces": "'env: A_API_KEY'",
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse([]byte(doc(key)), options())
-			if err == nil || !strings.Contains(err.Error(), "must be a reference to an environment variable whose name ends in _API_KEY") {
+			if err == nil || !strings.Contains(err.Error(), "must be a reference: an environment variable whose name ends in _API_KEY") {
 				t.Errorf("got %v, want a fault", err)
 			}
 			if err != nil && strings.Contains(err.Error(), canary) {
@@ -223,6 +223,14 @@ func TestKeys(t *testing.T) {
 			}
 		})
 	}
+	t.Run("file and age", func(t *testing.T) {
+		opt := options()
+		opt.Resolve = func(ref string) (chat.Secret, error) { return chat.NewSecret("value of " + ref), nil }
+		table, err := Parse([]byte(doc(`[file:openai, "age:-----BEGIN AGE ENCRYPTED FILE-----\nx"]`)), opt)
+		if err != nil || len(table.Provider("p").Keys) != 2 {
+			t.Errorf("got %v, %v", table, err)
+		}
+	})
 	t.Run("unresolved", func(t *testing.T) {
 		opt := options()
 		opt.Resolve = func(ref string) (chat.Secret, error) {
