@@ -25,7 +25,8 @@ type Process struct {
 	last Usage // of the running process, when it was asked last
 }
 
-// start runs a program with its output appended to dir/name.log and dir as its home and working folder.
+// start runs a program with its output appended to dir/name.log; its home, its working folder and its temporary files are below dir, so
+// that a killed program leaves nothing elsewhere.
 func start(dir, name string, env []string, program string, args ...string) (*Process, error) {
 	log, err := os.OpenFile(filepath.Join(dir, name+".log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -38,7 +39,7 @@ func start(dir, name string, env []string, program string, args ...string) (*Pro
 		return nil, err
 	}
 	cmd.Dir, cmd.Stdout, cmd.Stderr = home, log, log
-	cmd.Env = append(os.Environ(), append([]string{"HOME=" + home}, env...)...)
+	cmd.Env = append(os.Environ(), append([]string{"HOME=" + home, "TMPDIR=" + home}, env...)...)
 	cmd.SysProcAttr = childAttr()
 	p := &Process{Name: name, Log: log.Name(), cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)
