@@ -1,0 +1,183 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"parley/internal/app"
+)
+
+const switchRoutes = `providers:
+  openai:  {dialect: simulated}
+  chatglm: {dialect: simulated}
+models: {chat: [openai/gpt-4o, chatglm/glm-4.6]}
+`
+
+const switchDocument = `# what an operator wrote
+switches:
+  - id: night            # every evening
+    active: false
+    to: chatglm/glm-4.6
+`
+
+// switchboard is a running server over file documents, and a client.yaml that finds it.
+type switchboard struct {
+	t    *testing.T
+	dir  string
+	path string
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+func newSwitchboard(t *testing.T) *switchboard {
+	t.Helper()
+	b := &switchboard{t: t, dir: t.TempDir()}
+	b.write("parley-routes.yaml", switchRoutes)
+	b.write("parley-degradation.yaml", switchDocument)
+	b.write("tenant.acme.yaml", "name: acme\n")
+	b.write("tenant.strict.yaml", "name: strict\nproviders: [openai]\n")
+	rpc, ops := freeAddr(t), freeAddr(t)
+	live := "live: {source: file, dir: " + b.dir + "}\nregistry: {mode: direct, direct: [" + rpc + "]}\n"
+	server := b.write("server.yaml", "rpc: {listen: "+rpc+"}\nhttp: {ops: "+ops+"}\n"+live)
+	b.path = b.write("client.yaml", live)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- app.RunServer(ctx, app.Env{Stdout: &bytes.Buffer{}, Stderr: &bytes.Buffer{}}, server) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	for range 200 {
+		res, err := http.Get("http://" + ops + "/readyz")
+		if err == nil {
+			_ = res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return b
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal("the server does not become ready")
+	return nil
+}
+
+func (b *switchboard) write(name, content string) string {
+	path := filepath.Join(b.dir, name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	return path
+}
+
+func (b *switchboard) read() string {
+	content, err := os.ReadFile(filepath.Join(b.dir, "parley-degradation.yaml"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return string(content)
+}
+
+func (b *switchboard) run(f func(env app.Env) error) (string, error) {
+	var out bytes.Buffer
+	err := f(app.Env{Stdout: &out, Stderr: &out})
+	return out.String(), err
+}
+
+func contains(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, p := range parts {
+		if !strings.Contains(text, p) {
+			t.Errorf("%q is not in:\n%s", p, text)
+		}
+	}
+}
+
+func TestDegradeAndRestore(t *testing.T) {
+	b := newSwitchboard(t)
+	ctx := t.Context()
+	o := app.DegradeOptions{To: "chatglm", Tenants: []string{"acme"}, Reason: "OpenAI outage", For: 2 * time.Hour}
+
+	drill := o
+	drill.Drill = true
+	out, err := b.run(func(env app.Env) error { return app.Degrade(ctx, env, b.path, drill) })
+	if err != nil || b.read() != switchDocument {
+		t.Fatalf("a drill changed the document or failed: %v", err)
+	}
+	contains(t, out, "+ ", "drill: nothing was changed")
+
+	out, err = b.run(func(env app.Env) error { return app.Degrade(ctx, env, b.path, o) })
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	contains(t, out, "OpenAI outage", "in force on 1 of 1 servers", `"msg":"audit"`, `"action":"degrade"`)
+	contains(t, b.read(), "# what an operator wrote", "# every evening", "id: acme", "active: true", "to: chatglm", "tenants: [acme]", "until: ")
+
+	out, err = b.run(func(env app.Env) error { return app.Restore(ctx, env, b.path, []string{"nobody"}) })
+	if err == nil || !strings.Contains(err.Error(), `no switch "nobody"`) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	out, err = b.run(func(env app.Env) error { return app.Restore(ctx, env, b.path, nil) })
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	contains(t, out, "in force on 1 of 1 servers", `"action":"restore"`)
+	if strings.Contains(b.read(), "active: true") {
+		t.Errorf("still active:\n%s", b.read())
+	}
+	out, err = b.run(func(env app.Env) error { return app.Restore(ctx, env, b.path, nil) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	contains(t, out, "nothing to restore")
+}
+
+func TestDegradeRefuses(t *testing.T) {
+	b := newSwitchboard(t)
+	for name, c := range map[string]struct {
+		o    app.DegradeOptions
+		want string
+	}{
+		"a target nobody has":        {app.DegradeOptions{To: "gemini", Tenants: []string{"acme"}}, "gemini"},
+		"a tenant that forbids it":   {app.DegradeOptions{To: "chatglm", Tenants: []string{"strict"}}, "strict"},
+		"all, where one forbids it":  {app.DegradeOptions{To: "chatglm"}, "strict"},
+		"a tenant that is not there": {app.DegradeOptions{To: "chatglm", Tenants: []string{"nobody"}}, `no tenant "nobody"`},
+		"an id that is none":         {app.DegradeOptions{To: "chatglm", Tenants: []string{"acme"}, ID: "a b"}, "id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := b.run(func(env app.Env) error { return app.Degrade(t.Context(), env, b.path, c.o) })
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want an error with %q\n%s", err, c.want, out)
+			}
+			if b.read() != switchDocument {
+				t.Errorf("the document was changed:\n%s", b.read())
+			}
+		})
+	}
+	t.Run("but obeys --force", func(t *testing.T) {
+		out, err := b.run(func(env app.Env) error {
+			return app.Degrade(t.Context(), env, b.path, app.DegradeOptions{To: "chatglm", Force: true})
+		})
+		if err != nil {
+			t.Fatal(fmt.Errorf("%w\n%s", err, out))
+		}
+		contains(t, out, "strict", "in force on 1 of 1 servers")
+	})
+}

@@ -1,0 +1,157 @@
+package app
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// switchEdit is one operator's change of parley-degradation. It edits the document's own YAML, so that comments and other switches stay.
+type switchEdit struct {
+	root *yaml.Node
+	list *yaml.Node // the sequence under switches
+}
+
+// editSwitches opens a document for editing; nil content is a new one.
+func editSwitches(content []byte) (*switchEdit, error) {
+	if len(bytes.TrimSpace(content)) == 0 {
+		content = []byte("switches: []\n")
+	}
+	var root yaml.Node
+	if err := yaml.Unmarshal(content, &root); err != nil {
+		return nil, fmt.Errorf("%s is not YAML; mend it by hand first: %w", degradationDocument, err)
+	}
+	if root.Kind != yaml.DocumentNode || root.Content[0].Kind != yaml.MappingNode {
+		return nil, errors.New(degradationDocument + " is not a list of keys; mend it by hand first")
+	}
+	list := field(root.Content[0], "switches")
+	if list == nil || list.Kind != yaml.SequenceNode {
+		list = &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
+		set(root.Content[0], "switches", list)
+	}
+	return &switchEdit{root: &root, list: list}, nil
+}
+
+func field(m *yaml.Node, key string) *yaml.Node {
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		if m.Content[i].Value == key {
+			return m.Content[i+1]
+		}
+	}
+	return nil
+}
+
+func set(m *yaml.Node, key string, v *yaml.Node) {
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		if m.Content[i].Value == key {
+			v.LineComment, v.HeadComment, v.FootComment = m.Content[i+1].LineComment, m.Content[i+1].HeadComment, m.Content[i+1].FootComment
+			m.Content[i+1] = v
+			return
+		}
+	}
+	m.Content = append(m.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: key}, v)
+}
+
+func scalar(v any) *yaml.Node {
+	var n yaml.Node
+	_ = n.Encode(v) // strings, booleans and lists of strings always encode
+	if n.Kind == yaml.SequenceNode {
+		n.Style = yaml.FlowStyle
+	}
+	return &n
+}
+
+// switchOf finds a switch by id, or adds one at the front: the first that fits decides.
+func (e *switchEdit) switchOf(id string) *yaml.Node {
+	for _, s := range e.list.Content {
+		if v := field(s, "id"); v != nil && v.Value == id {
+			return s
+		}
+	}
+	s := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+	set(s, "id", scalar(id))
+	e.list.Style = 0
+	e.list.Content = slices.Insert(e.list.Content, 0, s)
+	return s
+}
+
+// degrade switches on.
+func (e *switchEdit) degrade(o DegradeOptions, by string, now time.Time) {
+	s := e.switchOf(o.id())
+	until := ""
+	if o.For > 0 {
+		until = now.Add(o.For).Truncate(time.Second).Format(time.RFC3339)
+	}
+	set(s, "active", scalar(true))
+	set(s, "to", scalar(o.To))
+	set(s, "tenants", scalar(append([]string{}, o.Tenants...)))
+	set(s, "providers", scalar(append([]string{}, o.Providers...)))
+	set(s, "reason", scalar(o.Reason))
+	set(s, "by", scalar(by))
+	set(s, "until", scalar(until))
+}
+
+// restore switches off what is active: the named switches, or all. It returns their ids; a name that is no switch is an error.
+func (e *switchEdit) restore(ids []string, by string) (done []string, err error) {
+	known := map[string]bool{}
+	for _, s := range e.list.Content {
+		id, active := "", field(s, "active")
+		if v := field(s, "id"); v != nil {
+			id = v.Value
+		}
+		known[id] = true
+		if active == nil || active.Value != "true" || len(ids) > 0 && !slices.Contains(ids, id) {
+			continue
+		}
+		set(s, "active", scalar(false))
+		set(s, "by", scalar(by))
+		set(s, "until", scalar(""))
+		done = append(done, id)
+	}
+	for _, id := range ids {
+		if !known[id] {
+			return nil, fmt.Errorf("there is no switch %q in %s", id, degradationDocument)
+		}
+	}
+	return done, nil
+}
+
+func (e *switchEdit) bytes() ([]byte, error) {
+	var out bytes.Buffer
+	enc := yaml.NewEncoder(&out)
+	enc.SetIndent(2)
+	err := errors.Join(enc.Encode(e.root), enc.Close())
+	return out.Bytes(), err
+}
+
+// difference shows two forms of a document as the lines that went and came, with one line around them.
+func difference(old, new []byte) string {
+	a, b := strings.Split(strings.TrimRight(string(old), "\n"), "\n"), strings.Split(strings.TrimRight(string(new), "\n"), "\n")
+	if len(bytes.TrimSpace(old)) == 0 {
+		a = nil
+	}
+	head := 0
+	for head < len(a) && head < len(b) && a[head] == b[head] {
+		head++
+	}
+	tail := 0
+	for tail < len(a)-head && tail < len(b)-head && a[len(a)-1-tail] == b[len(b)-1-tail] {
+		tail++
+	}
+	var out strings.Builder
+	line := func(mark string, lines []string) {
+		for _, l := range lines {
+			out.WriteString(mark + l + "\n")
+		}
+	}
+	line("  ", a[max(0, head-1):head])
+	line("- ", a[head:len(a)-tail])
+	line("+ ", b[head:len(b)-tail])
+	line("  ", a[len(a)-tail:min(len(a), len(a)-tail+1)])
+	return out.String()
+}
