@@ -61,7 +61,7 @@ func (s *Service) send(ctx context.Context, t *chat.Tenant, outlet Outlet, c Cla
 			return "sent", nil
 		}
 		e := asError(err)
-		s.metrics.sendErrors.WithLabelValues(t.Name, e.Kind.String(), e.Code).Inc()
+		s.metrics.sendErrors.WithLabelValues(t.Name, e.Kind.String(), s.metrics.codes.label(e.Code)).Inc()
 		if cause := context.Cause(free); cause != nil {
 			return "", cause
 		}

@@ -2,12 +2,14 @@ package conversation
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 type metrics struct {
+	codes       bounded
 	accepted    *prometheus.CounterVec // tenant, result
 	turns       *prometheus.CounterVec // tenant, result
 	sends       *prometheus.CounterVec // tenant, result
@@ -82,4 +84,28 @@ func (s *Service) statsLoop(ctx context.Context) {
 			s.metrics.dead.WithLabelValues(t).Set(float64(st.Dead))
 		}
 	})
+}
+
+// bounded lets the first so many values of a label through and calls the rest "other": a platform's codes come from outside.
+type bounded struct {
+	mu   sync.Mutex
+	seen map[string]bool
+}
+
+const maxCodes = 64
+
+func (b *bounded) label(v string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.seen == nil {
+		b.seen = map[string]bool{}
+	}
+	switch {
+	case b.seen[v]:
+	case len(b.seen) >= maxCodes, len(v) > 64:
+		return "other"
+	default:
+		b.seen[v] = true
+	}
+	return v
 }
