@@ -110,7 +110,7 @@ func newClient(cfg *config.Client, env Env, tel *telemetry.Telemetry, secrets *s
 	}
 	c.closers = append(c.closers, c.rpc.Close)
 	c.service = conversation.New(conversation.Options{
-		Store: c.store, Live: c.store, Complete: c.rpc, Directory: c.tenants, Owner: c.id, Log: tel.Log, Metrics: tel.Metrics,
+		Store: c.store, Live: liveWriter{c.store, c.tenants}, Complete: c.rpc, Directory: c.tenants, Owner: c.id, Log: tel.Log, Metrics: tel.Metrics,
 		Turns: cfg.Limits.Turns, Waiting: cfg.Limits.Waiting, Turn: c.turnDeadline,
 	})
 	c.front = channel.NewFront(c.tenants.lookup, deps)

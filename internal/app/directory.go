@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"io"
 	"maps"
@@ -75,6 +76,26 @@ func (d *directory) Models(tenant string) []string {
 	}
 	list := slices.DeleteFunc(t.Models(tenant), func(m string) bool { return m == c.Model })
 	return append([]string{c.Model}, list...)
+}
+
+// liveWriter tells the channel's readers in this process of what it wrote for all.
+type liveWriter struct {
+	conversation.LiveWriter
+	tenants *directory
+}
+
+// Write implements conversation.LiveWriter.
+func (l liveWriter) Write(ctx context.Context, key chat.ConversationKey, t chat.Live) (bool, error) {
+	read, err := l.LiveWriter.Write(ctx, key, t)
+	if !read {
+		return read, err
+	}
+	if ch, ok := l.tenants.channel(key.Tenant, key.Channel); ok {
+		if w, ok := ch.(channel.LiveWatcher); ok {
+			w.LiveChanged(key)
+		}
+	}
+	return read, err
 }
 
 // close ends what the channels in force keep open.

@@ -94,6 +94,12 @@ type LiveReader interface {
 	ReadLive(ctx context.Context, key chat.ConversationKey) (l chat.Live, ok bool, err error)
 }
 
+// LiveWatcher is implemented by channels whose readers are on this process, too: it spares them the wait until they look again.
+type LiveWatcher interface {
+	// LiveChanged says that the live text of a conversation was just written. It does not block.
+	LiveChanged(key chat.ConversationKey)
+}
+
 // Feed keeps the finished parts of conversations whose reader fetches them (the web page), on any replica, for a limited time.
 type Feed interface {
 	// Append is idempotent by id: appending an id again, or one below the newest, changes nothing. Ids are "<number>-<number>" and rise.

@@ -42,8 +42,8 @@ type stream struct {
 	key   chat.ConversationKey
 	w     http.ResponseWriter
 	rc    *http.ResponseController
-	after string      // the newest feed id written
-	news  chan string // ids of messages to expect, "" for "look"
+	after string // the newest feed id written
+	news  chan note
 
 	opened   time.Time
 	active   time.Time            // when something happened last
@@ -78,7 +78,7 @@ func (c *Channel) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	now := c.now()
 	s := &stream{
-		c: c, key: c.key(v), w: w, rc: http.NewResponseController(w), after: after, news: make(chan string, 16),
+		c: c, key: c.key(v), w: w, rc: http.NewResponseController(w), after: after, news: make(chan note, 16),
 		opened: now, active: now, expected: map[string]time.Time{},
 	}
 	if err := c.hub.add(s); err != nil {
@@ -114,13 +114,12 @@ func (s *stream) run(ctx context.Context) {
 				return
 			}
 			continue
-		case id := <-s.news:
+		case n := <-s.news:
 			s.active = s.c.now()
-			if id != "" {
-				s.expected[id] = s.active.Add(expectFor)
-			} else {
-				s.sent = true
+			if n.expect != "" {
+				s.expected[n.expect] = s.active.Add(expectFor)
 			}
+			s.sent = s.sent || n.sent
 		case <-next.C:
 		}
 		if s.look(ctx) != nil {

@@ -417,7 +417,7 @@ func TestStreamRhythm(t *testing.T) {
 		got := map[string]int{}
 		looks(settle)
 		got["idle, a minute"] = looks(time.Minute)
-		c.hub.expect(v.id, "m1")
+		c.hub.tell(v.id, note{expect: "m1"})
 		got["an answer awaited, a second"] = looks(time.Second)
 		m := chat.Message{ID: storedID(v.id, "m1"), Conversation: c.key(v)}
 		answer(t, c, m, "答", 1)
@@ -431,7 +431,7 @@ func TestStreamRhythm(t *testing.T) {
 			t.Error("what this process sends is not shown at once")
 		}
 		st.setLive(c.key(v), chat.Live{Message: storedID(v.id, "m3"), Rev: 1, Text: "半"})
-		c.hub.expect(v.id, "m3")
+		c.hub.tell(v.id, note{expect: "m3"})
 		looks(time.Second)
 		answer(t, c, chat.Message{ID: storedID(v.id, "m3"), Conversation: c.key(v)}, "全部", 3)
 		synctest.Wait()
@@ -468,7 +468,7 @@ func TestStreamGivesUp(t *testing.T) {
 		c := replica(t, newStore(), openAccess())
 		out := &sink{ResponseRecorder: httptest.NewRecorder()}
 		s := &stream{
-			c: c, key: c.key(newVisitor(c.doors[0])), w: out, rc: http.NewResponseController(out), news: make(chan string, 1),
+			c: c, key: c.key(newVisitor(c.doors[0])), w: out, rc: http.NewResponseController(out), news: make(chan note, 1),
 			opened: time.Now(), active: time.Now(), expected: map[string]time.Time{"m": time.Now().Add(expectFor)},
 		}
 		if got := s.gap(); got != liveGap {
@@ -506,4 +506,25 @@ func TestReloadShowsTheConversation(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// TestLiveChangedWakes: a stream that looks seldom shows live text at once when this process wrote it.
+func TestLiveChangedWakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stream{news: make(chan note, 1)}
+		h := newHub(streamGauge(nil, "acme", "web"))
+		s.key.ID = "browser"
+		if err := h.add(s); err != nil {
+			t.Fatal(err)
+		}
+		c := &Channel{hub: h}
+		c.LiveChanged(chat.ConversationKey{Tenant: "acme", Channel: "web", ID: "another"})
+		if len(s.news) != 0 {
+			t.Error("another browser's text woke this one's stream")
+		}
+		c.LiveChanged(chat.ConversationKey{Tenant: "acme", Channel: "web", ID: "browser"})
+		if n := <-s.news; n.sent || n.expect != "" {
+			t.Errorf("got %+v", n)
+		}
+	})
 }

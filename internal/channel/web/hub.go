@@ -61,18 +61,19 @@ func (h *hub) remove(s *stream) {
 	h.gauge.Dec()
 }
 
-// expect tells a browser's streams that a message of it is being answered.
-func (h *hub) expect(browser, message string) { h.tell(browser, message) }
+// note is what wakes a stream.
+type note struct {
+	expect string // the id of a message that is being answered now
+	sent   bool   // a finished part is in the feed
+}
 
-// poke tells a browser's streams that there is something to read.
-func (h *hub) poke(browser string) { h.tell(browser, "") }
-
-func (h *hub) tell(browser, message string) {
+// tell wakes a browser's streams.
+func (h *hub) tell(browser string, n note) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for s := range h.streams[browser] {
 		select {
-		case s.news <- message:
+		case s.news <- n:
 		default: // it has enough to wake up for, and stays fast while it has
 		}
 	}

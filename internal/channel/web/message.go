@@ -57,7 +57,7 @@ func (c *Channel) serveMessage(w http.ResponseWriter, r *http.Request) {
 		c.refuse(w, err)
 		return
 	}
-	c.hub.expect(v.id, in.ID)
+	c.hub.tell(v.id, note{expect: in.ID})
 	reply(w, http.StatusOK, map[string]string{"id": in.ID})
 }
 

@@ -50,6 +50,8 @@ type Channel struct {
 var (
 	_ channel.Channel = (*Channel)(nil)
 	_ channel.Page    = (*Channel)(nil)
+
+	_ channel.LiveWatcher = (*Channel)(nil)
 )
 
 // New makes a web channel from its entry in the tenant's document; what is wrong there becomes a fault of s. Fields: access (open or
@@ -81,6 +83,9 @@ func (c *Channel) Kind() string { return "web" }
 
 // Live implements channel.Channel.
 func (c *Channel) Live() time.Duration { return 100 * time.Millisecond }
+
+// LiveChanged implements channel.LiveWatcher: the browser's streams in this process look at once, not at their next turn.
+func (c *Channel) LiveChanged(key chat.ConversationKey) { c.hub.tell(key.ID, note{}) }
 
 // Resendable implements channel.Channel. The feed ignores an id that it has, so a repeated send is never seen twice.
 func (c *Channel) Resendable(time.Duration) bool { return true }
@@ -128,7 +133,7 @@ func (c *Channel) Send(ctx context.Context, m chat.Message, p chat.Part) error {
 	if err := c.feed.Append(ctx, m.Conversation, head.ID, p, keepFor); err != nil {
 		return &chat.Error{Kind: chat.KindOf(err), Op: "web.send", Err: err}
 	}
-	c.hub.poke(m.Conversation.ID)
+	c.hub.tell(m.Conversation.ID, note{sent: true})
 	return nil
 }
 
