@@ -7,11 +7,16 @@ import (
 	"sync"
 
 	"github.com/nacos-group/nacos-sdk-go/v2/common/logger"
+	"github.com/nacos-group/nacos-sdk-go/v2/util"
 )
 
 // quiet replaces the SDK's logger, which is one for the whole process and writes files by default: while Nacos is away it logs an error
-// for every try. Its lines go to slog's default logger at level debug.
-var quiet = sync.OnceFunc(func() { logger.SetLogger(sdkLog{}) })
+// for every try. Its lines go to slog's default logger at level debug. The SDK also finds this machine's address on first use, without a
+// lock: asked for here, before any of its clients runs, it races with nobody.
+var quiet = sync.OnceFunc(func() {
+	logger.SetLogger(sdkLog{})
+	_ = util.LocalIP()
+})
 
 // sdkLog is the SDK's logger interface over slog.
 type sdkLog struct{}
