@@ -16,7 +16,6 @@ import (
 	llmall "parley/internal/llm/all"
 	"parley/internal/route"
 	"parley/internal/secret"
-	"parley/internal/tenant"
 )
 
 // Check is `parley check`: it validates each file and prints every fault of every file. References need not resolve on this machine: the
@@ -134,10 +133,8 @@ func faultsOf(file string, err error) config.Faults {
 			for _, x := range f.List {
 				out = append(out, config.Fault{File: file, Line: x.Line, Path: x.Where, What: x.What})
 			}
-		} else if fs, ok := errors.AsType[tenant.Faults](err); ok {
-			for _, x := range fs {
-				out = append(out, config.Fault(x))
-			}
+		} else if fs, ok := errors.AsType[chat.Faults](err); ok {
+			out = append(out, fs...)
 		} else {
 			out = append(out, config.Fault{File: file, What: err.Error()})
 		}

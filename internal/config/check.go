@@ -138,7 +138,7 @@ func checkFile(file string, opt Options, decoders map[Kind]Decoder) Checked {
 		_, err = parseServer(file, content, opt)
 		c.Faults = asFaults(file, err)
 	case decode != nil:
-		c.Faults = sortFaults(decode(Document{File: file, Kind: kind, Name: name, Content: content}))
+		c.Faults = decode(Document{File: file, Kind: kind, Name: name, Content: content}).Sorted()
 	default:
 		if _, c.Faults = parseYAML(file, content); len(c.Faults) == 0 {
 			c.Faults = Faults{{File: file, What: "cannot tell what kind of document this is",

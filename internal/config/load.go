@@ -101,7 +101,7 @@ func parseClient(path string, content []byte, opt Options) (*Client, error) {
 	d.validateClient(c, opt)
 	d.resolve(opt, c.Secrets.Dir, map[string]*Credential{
 		"redis.password": &c.Redis.Password, "registry.nacos.password": &c.Registry.Nacos.Password})
-	if err := sortFaults(d.faults).Err(); err != nil {
+	if err := d.faults.Sorted().Err(); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -112,7 +112,7 @@ func parseServer(path string, content []byte, opt Options) (*Server, error) {
 	d := fill(path, content, reflect.ValueOf(s).Elem(), opt)
 	d.validateServer(s, opt)
 	d.resolve(opt, s.Secrets.Dir, map[string]*Credential{"registry.nacos.password": &s.Registry.Nacos.Password})
-	if err := sortFaults(d.faults).Err(); err != nil {
+	if err := d.faults.Sorted().Err(); err != nil {
 		return nil, err
 	}
 	return s, nil

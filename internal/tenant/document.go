@@ -100,7 +100,7 @@ func (d *Document) Err() error {
 	if len(d.reader.faults) == 0 {
 		return nil
 	}
-	return sorted(d.reader.faults)
+	return d.reader.faults.Sorted()
 }
 
 func name(s *section, opt Options) string {
