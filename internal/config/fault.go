@@ -2,8 +2,8 @@ package config
 
 import "parley/internal/chat"
 
-// What is wrong in a configuration, in the words that all of Parley uses for it.
-type (
-	Fault  = chat.Fault
-	Faults = chat.Faults
-)
+// Fault is one thing wrong in a configuration.
+type Fault = chat.Fault
+
+// Faults are all that is wrong in one or more files; as an error they print one per line.
+type Faults = chat.Faults

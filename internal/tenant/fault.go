@@ -2,8 +2,8 @@ package tenant
 
 import "parley/internal/chat"
 
-// What is wrong in a document, in the words that all of Parley uses for it.
-type (
-	Fault  = chat.Fault
-	Faults = chat.Faults
-)
+// Fault is one thing wrong in a document.
+type Fault = chat.Fault
+
+// Faults are all that is wrong in a document; as an error they print one per line.
+type Faults = chat.Faults

@@ -34,7 +34,7 @@ func testStats(e *env) {
 		for _, c := range e.claims("a", chat.ConversationKey{Tenant: "acme"}, 0) {
 			e.Errorf("claimed %v", c)
 		}
-		cs, err := e.s.Claim(e.ctx, []conversation.Shard{conversation.Shard{Tenant: "acme", Index: i}}, "a", 1, claimOptions)
+		cs, err := e.s.Claim(e.ctx, []conversation.Shard{{Tenant: "acme", Index: i}}, "a", 1, claimOptions)
 		if err != nil {
 			e.Fatal(err)
 		}
