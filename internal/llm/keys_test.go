@@ -203,11 +203,16 @@ func TestKeysInATurn(t *testing.T) {
 		used   []string
 		starts []string
 		kind   string
+		alone  bool // provider a and no other
 	}{
-		{"second key", map[string][]chat.Secret{"a": secrets("bad", "good"), "b": secrets("good")}, []string{"bad", "good"}, []string{"a/gpt-4o", "a/gpt-4o"}, ""},
-		{"second choice", map[string][]chat.Secret{"a": secrets("bad"), "b": secrets("good")}, []string{"bad", "good"}, []string{"a/gpt-4o", "b/gpt-4o fallback"}, ""},
+		{"second key", map[string][]chat.Secret{"a": secrets("bad", "good"), "b": secrets("good")}, []string{"bad", "good"}, []string{"a/gpt-4o", "a/gpt-4o"}, "", false},
+		{"second choice", map[string][]chat.Secret{"a": secrets("bad"), "b": secrets("good")}, []string{"bad", "good"}, []string{"a/gpt-4o", "b/gpt-4o fallback"}, "", false},
 		{"three calls", three, []string{"bad1", "bad2", "bad3"},
-			[]string{"a/gpt-4o", "a/gpt-4o", "b/gpt-4o fallback"}, "unauthenticated"},
+			[]string{"a/gpt-4o", "a/gpt-4o", "b/gpt-4o fallback"}, "unauthenticated", false},
+		{"the last call is for the next choice", map[string][]chat.Secret{"a": secrets("bad1", "bad2", "bad3", "bad4"), "b": secrets("good")},
+			[]string{"bad1", "bad2", "good"}, []string{"a/gpt-4o", "a/gpt-4o", "b/gpt-4o fallback"}, "", false},
+		{"with nobody behind it, all calls", map[string][]chat.Secret{"a": secrets("bad1", "bad2", "bad3")},
+			[]string{"bad1", "bad2", "bad3"}, []string{"a/gpt-4o", "a/gpt-4o", "a/gpt-4o"}, "unauthenticated", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			used = nil
@@ -215,6 +220,9 @@ func TestKeysInATurn(t *testing.T) {
 			b.keys.next = -1 // the first key first
 			req := request()
 			req.Keys = test.keys
+			if test.alone {
+				req.Providers = []string{"a"}
+			}
 			got, err := b.ask(t.Context(), req)
 			if diff := cmp.Diff(test.starts, got.Starts); diff != "" || got.Kind != test.kind {
 				t.Error(err, diff)

@@ -37,8 +37,9 @@ func (t *turn) run(ctx context.Context, choices []route.Choice) error {
 			if ctx.Err() != nil || t.visible || !mayFallBack(failure.Kind) {
 				return failure
 			}
-			// The key that failed rests now, so that the next try takes another; without a call, none was free.
-			again = keyFault(failure.Kind) && len(c.Keys) > 1 && t.calls > before
+			// The key that failed rests now, so that the next try takes another; without a call, none was free. The last call is for
+			// the next choice, however many keys this one has.
+			again = keyFault(failure.Kind) && len(c.Keys) > 1 && t.calls > before && (i+1 == len(choices) || t.calls < maxAttempts-1)
 		}
 		if last := t.failures[len(t.failures)-1]; i+1 < len(choices) && t.calls < maxAttempts {
 			t.metrics.fallbacks.WithLabelValues(c.Provider.Name, last.Kind.String()).Inc()
