@@ -3,6 +3,7 @@ package conversation
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 	"unicode/utf8"
 
@@ -78,7 +79,7 @@ func (s *Service) ask(ctx context.Context, t *chat.Tenant, outlet Outlet, c Clai
 		}
 		return res, nil
 	}
-	switch cause := context.Cause(ctx); {
+	switch cause := context.Cause(ctx); { // lost or handed over, if not stopped
 	case errors.Is(cause, errStopped):
 		res.result, res.text = "stopped", text(t, "stopped")
 		if partial := live.text(); outlet.Live() > 0 && partial != "" {
@@ -112,16 +113,19 @@ func request(t *chat.Tenant, outlet Outlet, c Claim) chat.Request {
 	}
 }
 
-// How the one retry layer behaves: an instance that failed is replaced at once, one without room after a little while.
-const (
-	maxInstanceFailures = 4
-	noRoomPause         = 250 * time.Millisecond
-)
+// maxInstanceFailures is how often a turn replaces an instance that failed, each time at once.
+const maxInstanceFailures = 4
+
+// noRoom is how long a turn waits for a server, or for room on one: longer each time, and not in step with others.
+func noRoom(wait int) time.Duration {
+	d := min(250*time.Millisecond<<min(wait, 3), 2*time.Second)
+	return d/2 + rand.N(d/2)
+}
 
 // complete asks servers until one answers. Only failures of an instance are tried again here, on another one: what a provider refused
 // was already retried or fallen back from by the server.
 func (s *Service) complete(ctx context.Context, req chat.Request, live *live) (chat.Reply, error) {
-	for failures := 0; ; {
+	for failures, waits := 0, 0; ; {
 		reply, err := s.Complete.Complete(ctx, req, live.event)
 		if err == nil {
 			return reply, nil
@@ -136,7 +140,8 @@ func (s *Service) complete(ctx context.Context, req chat.Request, live *live) (c
 		wait := time.Duration(0)
 		switch {
 		case e.Code == chat.CodeNoInstance, e.Kind == chat.Overloaded:
-			wait = max(noRoomPause, e.RetryAfter) // until a server comes or the turn's deadline ends it
+			wait = max(noRoom(waits), e.RetryAfter) // until a server comes or the turn's deadline ends it
+			waits++
 		default:
 			if failures++; failures >= maxInstanceFailures {
 				return reply, err

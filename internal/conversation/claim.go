@@ -11,23 +11,52 @@ import (
 // claimBatch bounds what one claim takes of one shard: its answer holds whole histories.
 const claimBatch = 64
 
-// claimLoop claims where a hint says so at once, and everywhere at each poll, for what other replicas left ready.
-func (s *Service) claimLoop(ctx, work context.Context) {
-	poll := time.NewTicker(s.Poll)
-	defer poll.Stop()
+// hintLoop claims at once where something became ready here. When places are scarce it leaves all to the sweep, which is fair.
+func (s *Service) hintLoop(ctx, work context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.hints.wake:
-			for tenant, shards := range byTenant(s.hints.take()) {
-				s.claimAt(ctx, work, tenant, shards)
-			}
-		case <-poll.C:
-			for _, tenant := range s.Directory.Tenants() {
-				s.claimAt(ctx, work, tenant, shardsOf(tenant))
-			}
 		}
+		shards := s.hints.take()
+		if _, scarce := s.room.left(); scarce {
+			continue
+		}
+		for tenant, shards := range byTenant(shards) {
+			s.claimAt(ctx, work, tenant, shards, len(shards)*claimBatch)
+		}
+	}
+}
+
+// pollLoop claims everywhere, for what no hint named: other replicas' leavings, and what waited for a place. Tenants come in a new order
+// each time, and when places are scarce none takes more than its share.
+func (s *Service) pollLoop(ctx, work context.Context) {
+	for {
+		tenants := s.Directory.Tenants()
+		if s.wait(ctx, sweep(s.Poll, len(tenants))) {
+			return
+		}
+		rand.Shuffle(len(tenants), func(i, j int) { tenants[i], tenants[j] = tenants[j], tenants[i] })
+		for i, tenant := range tenants {
+			share := Shards * claimBatch
+			if left, scarce := s.room.left(); scarce {
+				share = max(1, left/(len(tenants)-i))
+			}
+			s.claimAt(ctx, work, tenant, shardsOf(tenant), share)
+		}
+	}
+}
+
+// wait blocks for d and reports whether ctx ended meanwhile.
+func (s *Service) wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return true
+	case <-t.C:
+		return false
 	}
 }
 
@@ -47,25 +76,26 @@ func shardsOf(tenant string) []Shard {
 	return out
 }
 
-// claimAt claims until a tenant's shards have nothing ready or this process has no room.
-func (s *Service) claimAt(ctx, work context.Context, tenant string, shards []Shard) {
+// claimAt claims until a tenant's shards have nothing ready, it has taken its share, or this process has no room.
+func (s *Service) claimAt(ctx, work context.Context, tenant string, shards []Shard, share int) {
 	t, ok := s.Directory.Tenant(tenant)
 	if !ok {
 		return // its document is gone: its messages wait for a process that knows the tenant
 	}
 	rand.Shuffle(len(shards), func(i, j int) { shards[i], shards[j] = shards[j], shards[i] }) // little room is shared fairly
-	for len(shards) > 0 && ctx.Err() == nil {
-		room := s.reserve(len(shards) * claimBatch)
+	for len(shards) > 0 && share > 0 && ctx.Err() == nil {
+		room := s.room.take(min(len(shards)*claimBatch, share))
 		if room == 0 {
-			return // the next poll comes back
+			return // the next sweep comes back
 		}
 		now := shards[:min(room, len(shards))]
 		shards = shards[len(now):]
 		most := room / len(now)
 		claims, err := s.claim(ctx, work, now, most, s.claimOptions(t))
-		s.unreserve(room - len(claims))
+		s.room.free(room - len(claims))
+		share -= len(claims)
 		if err != nil {
-			s.metrics.storeErrors.WithLabelValues("claim").Inc()
+			s.failed("claim", err)
 			s.reconcile(ctx, now)
 			return
 		}
@@ -101,40 +131,45 @@ func (s *Service) claim(ctx, work context.Context, shards []Shard, most int, opt
 	return claims, err
 }
 
-func (s *Service) reserve(n int) int {
-	for i := range n {
-		select {
-		case s.slots <- struct{}{}:
-		default:
-			return i
-		}
+// failed counts a step of the store that failed. Data that cannot be read is no trouble with the store.
+func (s *Service) failed(step string, err error) {
+	if k := chat.KindOf(err); k == chat.Unavailable || k == chat.Timeout {
+		s.trouble.note()
 	}
-	return n
-}
-
-func (s *Service) unreserve(n int) {
-	for range n {
-		<-s.slots
-	}
+	s.metrics.storeErrors.WithLabelValues(step).Inc()
 }
 
 // reconcile releases what the store says this process owns and it does not know of: the answer of a step was lost, or a claim that had
-// timed out here was carried out later. The next poll claims it again.
+// timed out here was carried out later. The next sweep claims it again.
 func (s *Service) reconcile(ctx context.Context, shards []Shard) {
-	s.claiming.Lock()
-	defer s.claiming.Unlock()
+	released := 0
 	for _, sh := range shards {
-		held, err := s.Store.Owned(ctx, sh, s.Owner)
-		if err != nil {
-			return // the next renewal sees the difference again
-		}
-		for _, h := range held {
-			s.mu.Lock()
-			_, known := s.running[h.Handle]
-			s.mu.Unlock()
-			if !known && s.Store.Release(ctx, Claim{Shard: h.Shard, Owner: s.Owner, Handle: h.Handle, Fence: h.Fence}) != nil {
-				return
-			}
+		for _, h := range s.unknown(ctx, sh) {
+			s.release(ctx, Claim{Shard: h.Shard, Owner: s.Owner, Handle: h.Handle, Fence: h.Fence})
+			released++
 		}
 	}
+	if released > 0 {
+		s.Log.Warn("gave conversations back that the store held for this process and it did not work on", "conversations", released)
+	}
+}
+
+// unknown lists what the store holds for this process in a shard and nothing here works on.
+func (s *Service) unknown(ctx context.Context, sh Shard) []Held {
+	s.claiming.Lock()
+	defer s.claiming.Unlock()
+	all, err := s.Store.Owned(ctx, sh, s.Owner)
+	if err != nil {
+		s.failed("owned", err) // the next renewal sees the difference again
+		return nil
+	}
+	var out []Held
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range all {
+		if s.running[held{h.Shard, h.Handle}] == nil {
+			out = append(out, h)
+		}
+	}
+	return out
 }

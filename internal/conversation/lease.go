@@ -2,12 +2,16 @@ package conversation
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
 // renewLoop keeps the leases of all shards in which something runs, in one pipeline a tick, and hears of stop commands.
 func (s *Service) renewLoop(ctx context.Context) {
-	surplus := map[Shard]bool{} // shards that showed more than runs here at the last renewal, too
+	surplus := map[Shard]bool{}        // shards that showed more than runs here at the last renewal, too
+	settling := make(chan struct{}, 1) // one at a time, beside the renewals
+	var beside sync.WaitGroup
+	defer beside.Wait()
 	every(ctx, s.Lease/4, func() {
 		runs := s.runs()
 		if len(runs) == 0 {
@@ -21,9 +25,8 @@ func (s *Service) renewLoop(ctx context.Context) {
 		got, err := s.Store.Renew(ctx, s.Owner, shards, s.Lease)
 		s.metrics.step("renew", began)
 		if err != nil {
-			s.metrics.storeErrors.WithLabelValues("renew").Inc()
+			s.failed("renew", err)
 			s.Log.Warn("renewing leases failed; what another replica takes meanwhile is fenced off", "err", err)
-			return
 		}
 		for _, sh := range got.Lost {
 			s.lose(sh, got.LostFence[sh])
@@ -31,13 +34,20 @@ func (s *Service) renewLoop(ctx context.Context) {
 		for _, h := range got.Stops {
 			s.stop(h)
 		}
-		s.settle(ctx, runs, got.Owns, surplus)
+		twice := more(runs, got.Owns, surplus)
+		if len(twice) == 0 {
+			return
+		}
+		select {
+		case settling <- struct{}{}:
+			beside.Go(func() { defer func() { <-settling }(); s.reconcile(ctx, twice) })
+		default:
+		}
 	})
 }
 
-// settle reconciles shards in which the store has seen more, twice in a row, than runs here: once may be a claim under way.
-func (s *Service) settle(ctx context.Context, runs, owns map[Shard]int, surplus map[Shard]bool) {
-	var twice []Shard
+// more lists the shards in which the store has seen more, twice in a row, than runs here: once may be a claim under way.
+func more(runs, owns map[Shard]int, surplus map[Shard]bool) (twice []Shard) {
 	for sh, n := range owns {
 		switch more := n > runs[sh]; {
 		case more && surplus[sh]:
@@ -49,10 +59,7 @@ func (s *Service) settle(ctx context.Context, runs, owns map[Shard]int, surplus 
 			delete(surplus, sh)
 		}
 	}
-	if len(twice) > 0 {
-		s.Log.Warn("the store holds conversations for this process that it does not work on; giving them back", "shards", len(twice))
-		s.reconcile(ctx, twice)
-	}
+	return twice
 }
 
 // runs counts what this process runs, by shard.
@@ -60,8 +67,8 @@ func (s *Service) runs() map[Shard]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := map[Shard]int{}
-	for _, r := range s.running {
-		out[r.shard]++
+	for h := range s.running {
+		out[h.shard]++
 	}
 	return out
 }
@@ -71,9 +78,9 @@ func (s *Service) lose(sh Shard, fence int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := 0
-	for _, r := range s.running {
-		if r.shard == sh && r.fence <= fence {
-			r.cancel(errLost)
+	for h, r := range s.running {
+		if h.shard == sh && r.fence <= fence {
+			r.lose(errLost)
 			n++
 		}
 	}
@@ -83,12 +90,12 @@ func (s *Service) lose(sh Shard, fence int64) {
 	}
 }
 
-// stop cancels the turn that h names if this process still runs it.
+// stop cancels the computing that h names if this process is still at it.
 func (s *Service) stop(h Held) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r, ok := s.running[h.Handle]; ok && r.fence == h.Fence {
-		r.cancel(errStopped)
+	if r := s.running[held{h.Shard, h.Handle}]; r != nil && r.fence == h.Fence {
+		r.stop(errStopped)
 	}
 }
 
@@ -99,15 +106,22 @@ func (s *Service) stopLoop(ctx context.Context) {
 	}
 }
 
-// reapLoop returns dead owners' conversations to ready, and has them claimed.
+// reapLoop returns dead owners' conversations to ready, and has them claimed. After trouble with the store it waits for a lease: living
+// owners could not renew meanwhile.
 func (s *Service) reapLoop(ctx context.Context) {
-	every(ctx, max(s.Lease/4, 50*time.Millisecond), func() {
-		for _, tenant := range s.Directory.Tenants() {
+	for {
+		tenants := s.Directory.Tenants()
+		if s.wait(ctx, sweep(max(s.Lease/4, 50*time.Millisecond), len(tenants))) {
+			return
+		}
+		for _, tenant := range tenants {
+			if ctx.Err() != nil || s.trouble.within(s.Lease) {
+				break
+			}
 			shards := shardsOf(tenant)
 			n, err := s.Store.Reap(ctx, shards)
 			if err != nil {
-				s.metrics.storeErrors.WithLabelValues("reap").Inc()
-				return
+				s.failed("reap", err)
 			}
 			if n > 0 {
 				s.metrics.reaped.Add(float64(n))
@@ -115,5 +129,5 @@ func (s *Service) reapLoop(ctx context.Context) {
 				s.hints.add(shards...)
 			}
 		}
-	})
+	}
 }

@@ -16,7 +16,8 @@ func (s *Service) Run(ctx context.Context) error {
 	loops.Go(func() { s.renewLoop(keep) })
 	loops.Go(func() { s.stopLoop(keep) })
 	var claiming sync.WaitGroup
-	claiming.Go(func() { s.claimLoop(ctx, work) })
+	claiming.Go(func() { s.hintLoop(ctx, work) })
+	claiming.Go(func() { s.pollLoop(ctx, work) })
 	claiming.Go(func() { s.reapLoop(ctx) })
 	claiming.Go(func() { s.statsLoop(ctx) })
 
@@ -42,25 +43,31 @@ func (s *Service) Running() int {
 	return len(s.running)
 }
 
-// start works on a claimed conversation in a goroutine of its own until it is released. It takes over one reserved slot.
+// start works on a claimed conversation in a goroutine of its own until it is released. It takes over one reserved place.
 func (s *Service) start(work context.Context, c Claim) {
-	r := &running{shard: c.Shard, fence: c.Fence, cancel: func(error) {}}
+	h := held{c.Shard, c.Handle}
+	r := &running{fence: c.Fence, lose: func(error) {}, stop: func(error) {}}
 	s.mu.Lock()
-	s.running[c.Handle] = r
+	s.running[h] = r
 	s.mu.Unlock()
 	s.metrics.inFlight.Inc()
 	s.wg.Go(func() {
 		defer func() {
 			s.mu.Lock()
-			if s.running[c.Handle] == r {
-				delete(s.running, c.Handle)
+			if s.running[h] == r {
+				delete(s.running, h)
 			}
 			s.mu.Unlock()
 			s.metrics.inFlight.Dec()
-			<-s.slots
+			s.room.free(1)
 		}()
 		s.work(work, r, c)
 	})
+}
+
+// sweep is how long a loop over all tenants waits before the next: with very many tenants, longer.
+func sweep(period time.Duration, tenants int) time.Duration {
+	return max(period, time.Duration(tenants)*2*time.Millisecond)
 }
 
 // every calls f once per period until ctx ends.

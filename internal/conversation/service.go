@@ -53,24 +53,34 @@ const maxAttempts = 3
 // deadFor is how long a dead letter is kept: it holds a person's text.
 const deadFor = 7 * 24 * time.Hour
 
+// maxHanding keeps a shutdown with thousands of turns from asking more of the store at once than it answers in time.
+const maxHanding = 64
+
 // Service accepts messages and works on conversations until Run's context ends. Accept is safe for concurrent use, also before and
 // while Run runs; Run is called once.
 type Service struct {
 	Options
 	metrics  *metrics
 	hints    hints
-	slots    chan struct{} // one token per conversation that may still be claimed
+	room     room
+	trouble  trouble
+	handing  chan struct{} // bounds how many give their conversations back at once
 	mu       sync.Mutex
-	running  map[string]*running // by store handle
-	claiming sync.RWMutex        // held between a claim and its entries in running, so that reconcile sees both or neither
+	running  map[held]*running
+	claiming sync.RWMutex // held between a claim and its entries in running, so that reconcile sees both or neither
 	wg       sync.WaitGroup
 }
 
-// running is a conversation that this process owns.
-type running struct {
+// held names a conversation in this process: handles are unique within a shard only.
+type held struct {
 	shard  Shard
-	fence  int64
-	cancel context.CancelCauseFunc
+	handle string
+}
+
+// running is a conversation that this process owns. lose ends all work on its message, stop only the computing of an answer.
+type running struct {
+	fence      int64
+	lose, stop context.CancelCauseFunc
 }
 
 // Why a turn's context ended.
@@ -100,8 +110,9 @@ func New(o Options) *Service {
 	s := &Service{
 		Options: o,
 		metrics: newMetrics(o.Metrics),
-		running: map[string]*running{},
-		slots:   make(chan struct{}, o.Turns),
+		running: map[held]*running{},
+		room:    room{most: o.Turns},
+		handing: make(chan struct{}, maxHanding),
 	}
 	s.hints.wake = make(chan struct{}, 1)
 	return s

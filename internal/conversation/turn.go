@@ -12,13 +12,15 @@ import (
 func (s *Service) work(parent context.Context, r *running, c Claim) {
 	for next := &c; next != nil; {
 		c := *next
-		ctx, cancel := context.WithCancelCause(parent) // one a message: a stop ends this one only
+		own, lose := context.WithCancelCause(parent)
+		compute, stop := context.WithCancelCause(own) // a stop ends this message's computing only, and does not hide what ends own
 		s.mu.Lock()
-		r.fence, r.cancel = c.Fence, cancel
+		r.fence, r.lose, r.stop = c.Fence, lose, stop
 		s.mu.Unlock()
 		var err error
-		next, err = s.turn(ctx, c)
-		cancel(nil)
+		next, err = s.turn(own, compute, c)
+		stop(nil)
+		lose(nil)
 		switch {
 		case err == nil:
 		case errors.Is(err, ErrFenced), errors.Is(err, errLost):
@@ -33,6 +35,8 @@ func (s *Service) work(parent context.Context, r *running, c Claim) {
 
 // release gives the conversation back for another replica to go on with.
 func (s *Service) release(ctx context.Context, c Claim) {
+	s.handing <- struct{}{}
+	defer func() { <-s.handing }()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	if err := s.Store.Release(ctx, c); err != nil && !errors.Is(err, ErrFenced) {
@@ -41,32 +45,38 @@ func (s *Service) release(ctx context.Context, c Claim) {
 }
 
 // turn deals with the head message of a claimed conversation: compute and commit unless that was done before, then deliver.
-func (s *Service) turn(ctx context.Context, c Claim) (*Claim, error) {
+// compute is own until the person stops the answer.
+func (s *Service) turn(own, compute context.Context, c Claim) (*Claim, error) {
 	t, ok := s.Directory.Tenant(c.Key.Tenant)
 	if !ok {
 		return nil, errHandover
 	}
 	outlet, ok := s.Directory.Outlet(c.Key.Tenant, c.Key.Channel)
 	if !ok {
-		return s.abandon(ctx, t, c)
+		return s.abandon(own, t, c)
 	}
 	if u := c.Unfinished; u != nil {
-		return s.deliver(ctx, t, outlet, c, u.Parts, u.Next, c.Now.Sub(u.Since))
+		return s.deliver(own, t, outlet, c, u.Parts, u.Next, c.Now.Sub(u.Since))
 	}
+	s.metrics.steps.WithLabelValues("mailbox").Observe(max(0, c.Message.Age(c.Now).Seconds()))
 	began := time.Now()
-	res, err := s.answer(ctx, t, outlet, c)
+	res, err := s.answer(compute, t, outlet, c)
 	if err != nil {
 		return nil, err
 	}
 	s.metrics.step("answer", began)
-	s.metrics.step("mailbox", began.Add(-max(0, c.Message.Age(c.Now))))
 	parts, err := outlet.Parts(c.Message.Message, res.text, c.Fence)
 	if err != nil {
 		s.Log.Error("making the parts of a reply failed", "tenant", t.Name, "channel", c.Key.Channel, "turn", turnID(c), "err", err)
 		res.out.Dead = "parts"
 	}
 	res.out.Parts, res.out.Keep, res.out.Claim = parts, keep(t), s.claimOptions(t)
-	next, err := s.commit(ctx, c, res.out)
+	next, err := s.commit(own, c, res.out)
+	if chat.KindOf(err) == chat.Invalid && err != nil { // it would be refused for ever
+		s.Log.Error("the store refuses a turn's outcome; the message is kept as a dead letter", "tenant", t.Name, "turn", turnID(c), "err", err)
+		parts = nil
+		next, err = s.commit(own, c, Outcome{State: c.State, Dead: "refused", Keep: keep(t), Claim: s.claimOptions(t)})
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -74,14 +84,14 @@ func (s *Service) turn(ctx context.Context, c Claim) (*Claim, error) {
 	if len(parts) == 0 {
 		return next.Claim, nil
 	}
-	return s.deliver(ctx, t, outlet, c, parts, 0, -1)
+	return s.deliver(own, t, outlet, c, parts, 0, -1)
 }
 
 // abandon ends a message whose channel is not configured any more: there is no way to the person.
-func (s *Service) abandon(ctx context.Context, t *chat.Tenant, c Claim) (*Claim, error) {
+func (s *Service) abandon(own context.Context, t *chat.Tenant, c Claim) (*Claim, error) {
 	s.Log.Error("a message's channel is gone from its tenant's document; it is kept as a dead letter",
 		"tenant", t.Name, "channel", c.Key.Channel, "turn", turnID(c))
-	next, err := s.commit(ctx, c, Outcome{State: c.State, Dead: "no_channel", Keep: keep(t), Claim: s.claimOptions(t)})
+	next, err := s.commit(own, c, Outcome{State: c.State, Dead: "no_channel", Keep: keep(t), Claim: s.claimOptions(t)})
 	if err != nil {
 		return nil, err
 	}
@@ -98,38 +108,37 @@ func turnID(c Claim) string {
 	return opaque(c.Key.Tenant, c.Key.Channel, c.Key.ID, c.Message.ID)
 }
 
-// commit stores the outcome. A stop or a shutdown does not interrupt it: the answer is there. It repeats while the store does not
-// answer, for as long as the turn may still be this process's.
-func (s *Service) commit(ctx context.Context, c Claim, o Outcome) (Next, error) {
+// commit stores the outcome. A stop does not interrupt it: the answer is there.
+func (s *Service) commit(own context.Context, c Claim, o Outcome) (Next, error) {
 	began := time.Now()
-	next, err := insist(ctx, s, "commit", func(ctx context.Context) (Next, error) { return s.Store.Commit(ctx, c, o) })
+	next, err := insist(own, s, "commit", func(ctx context.Context) (Next, error) { return s.Store.Commit(ctx, c, o) })
 	s.metrics.step("commit", began)
 	return next, err
 }
 
-// insist repeats an idempotent step of the store until it answers, or the lease is lost. A handover ends it too: then the next owner
-// finds either state.
-func insist[T any](ctx context.Context, s *Service, step string, f func(context.Context) (T, error)) (T, error) {
-	free, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer cancel(nil)
-	stop := context.AfterFunc(ctx, func() {
-		if cause := context.Cause(ctx); !errors.Is(cause, errStopped) {
-			// Give a step that is under way its short time before the handover.
-			time.AfterFunc(time.Second, func() { cancel(cause) })
-		}
-	})
-	defer stop()
+// insist repeats an idempotent step of the store until it answers, refuses it, or the conversation is lost or handed over: then the next
+// owner finds either state.
+func insist[T any](own context.Context, s *Service, step string, f func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := linger(own, time.Second)
+	defer cancel()
 	for try := 0; ; try++ {
-		v, err := f(free)
-		if err == nil || errors.Is(err, ErrFenced) {
+		v, err := f(ctx)
+		if err == nil || errors.Is(err, ErrFenced) || chat.KindOf(err) == chat.Invalid {
 			return v, err
 		}
 		s.metrics.storeErrors.WithLabelValues(step).Inc()
-		if cause := context.Cause(free); cause != nil {
+		if cause := context.Cause(own); cause != nil {
 			return v, cause
 		}
-		if perr := s.Pause(free, min(50*time.Millisecond<<min(try, 5), time.Second)); perr != nil {
-			return v, perr
+		if perr := s.Pause(own, min(50*time.Millisecond<<min(try, 5), time.Second)); perr != nil {
+			return v, context.Cause(own)
 		}
 	}
+}
+
+// linger is ctx with a little more time after its end, for a call that is under way.
+func linger(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(d, cancel) })
+	return longer, func() { stop(); cancel() }
 }
