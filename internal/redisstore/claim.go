@@ -1,15 +1,17 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 
+	"parley/internal/chat"
 	"parley/internal/conversation"
 )
 
-// Claim implements conversation.Store. After an error some shards' conversations may have been claimed: see [Store.Owned]; claims
-// returned with an error are good.
+// Claim implements conversation.Store. Claims returned with an error are good: other shards failed, or what some conversation holds cannot
+// be read (kind Internal). After an error more may have been claimed than is returned: see [Store.Owned].
 func (s *Store) Claim(ctx context.Context, shards []conversation.Shard, owner string, most int, opt conversation.ClaimOptions) ([]conversation.Claim, error) {
 	const op = "claim"
 	if opt.Lease <= 0 {
@@ -20,22 +22,18 @@ func (s *Store) Claim(ctx context.Context, shards []conversation.Shard, owner st
 	}
 	limit := (opt.InFlight + conversation.Shards - 1) / conversation.Shards
 	v, err := s.each(ctx, op, s.scripts.claim, prefixes(shards), nil, name(owner), most, millis(opt.Lease), limit, opt.HistoryTurns)
-	if err != nil {
-		return nil, err
-	}
 	var out []conversation.Claim
-	var unreadable error
 	for i, r := range v {
 		for _, row := range list(r) {
-			c, err := decodeClaim(shards[i], owner, list(row))
-			if err != nil {
-				unreadable = err
+			c, unreadable := decodeClaim(shards[i], owner, list(row))
+			if unreadable != nil {
+				err = cmp.Or(err, error(chat.E(chat.Internal, "redis."+op, unreadable)))
 				continue
 			}
 			out = append(out, *c)
 		}
 	}
-	return out, failure(op, unreadable)
+	return out, err
 }
 
 func prefixes(shards []conversation.Shard) []string {
@@ -79,7 +77,7 @@ func decodeClaim(sh conversation.Shard, owner string, r []any) (*conversation.Cl
 	return c, nil
 }
 
-// Renew implements conversation.Store.
+// Renew implements conversation.Store. What is returned with an error is good; the shards that it says nothing of failed.
 func (s *Store) Renew(ctx context.Context, owner string, shards []conversation.Shard, lease time.Duration) (conversation.Renewed, error) {
 	const op = "renew"
 	if len(shards) == 0 {
@@ -89,14 +87,12 @@ func (s *Store) Renew(ctx context.Context, owner string, shards []conversation.S
 		return conversation.Renewed{}, invalid(op, errTTL)
 	}
 	v, err := s.each(ctx, op, s.scripts.renew, prefixes(shards), nil, name(owner), millis(lease))
-	if err != nil {
-		return conversation.Renewed{}, err
-	}
 	out := conversation.Renewed{LostFence: map[conversation.Shard]int64{}, Owns: map[conversation.Shard]int{}}
 	for i, r := range v {
 		row := list(r)
 		if len(row) < 3 {
-			return conversation.Renewed{}, failure(op, fmt.Errorf("renewal of %d fields", len(row)))
+			err = cmp.Or(err, failure(op, fmt.Errorf("renewal of %d fields", len(row))))
+			continue
 		}
 		sh := shards[i]
 		if number(row[0]) == 0 {
@@ -107,7 +103,7 @@ func (s *Store) Renew(ctx context.Context, owner string, shards []conversation.S
 		out.Owns[sh] = int(number(row[2]))
 		out.Stops = append(out.Stops, heldPairs(sh, row[3:])...)
 	}
-	return out, nil
+	return out, err
 }
 
 // heldPairs reads conversation, fence, conversation, fence, …
@@ -124,7 +120,7 @@ func (s *Store) Release(ctx context.Context, c conversation.Claim) error {
 	return err
 }
 
-// Reap implements conversation.Store.
+// Reap implements conversation.Store. With an error, the number is of the shards that did not fail.
 func (s *Store) Reap(ctx context.Context, shards []conversation.Shard) (int, error) {
 	v, err := s.each(ctx, "reap", s.scripts.reap, prefixes(shards), nil)
 	n := 0

@@ -214,11 +214,21 @@ func runReal(t *testing.T, o Options) {
 // startCluster runs three masters that share the slots.
 func startCluster(t *testing.T) (addrs []string) {
 	t.Helper()
+	addrs, _ = startClusterProcesses(t)
+	return addrs
+}
+
+// startClusterProcesses is startCluster with the means to end the first master at once.
+func startClusterProcesses(t *testing.T) (addrs []string, killFirst func()) {
+	t.Helper()
 	var nodes []*redis.Client
 	for i := range 3 {
-		addr := startRedis(t, "--cluster-enabled", "yes", "--cluster-config-file", fmt.Sprintf("nodes-%d.conf", i), "--cluster-port", portOf(freeAddr(t)))
+		addr, kill := startRedisProcess(t, "--cluster-enabled", "yes", "--cluster-config-file", fmt.Sprintf("nodes-%d.conf", i), "--cluster-port", portOf(freeAddr(t)))
 		n := redis.NewClient(&redis.Options{Addr: addr})
 		t.Cleanup(func() { _ = n.Close() })
+		if i == 0 {
+			killFirst = kill
+		}
 		addrs, nodes = append(addrs, addr), append(nodes, n)
 	}
 	ctx := context.Background()
@@ -249,7 +259,7 @@ func startCluster(t *testing.T) (addrs []string) {
 			}
 		}
 		if ready == 3 {
-			return addrs
+			return addrs, killFirst
 		}
 		if time.Now().After(deadline) {
 			t.Fatal("the cluster does not come together")

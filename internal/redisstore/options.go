@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -41,8 +42,18 @@ type Store struct {
 	waiting map[string]*waiting // by tenant
 }
 
+// quiet takes go-redis's own lines, one for every failed connection, off stderr: the store's errors and metrics say the same. Its logger is
+// one for the whole process.
+var quiet = sync.OnceFunc(func() { redis.SetLogger(silence{}) })
+
+type silence struct{}
+
+// Printf implements go-redis's logger.
+func (silence) Printf(context.Context, string, ...any) {}
+
 // New makes a store. It does not connect: Redis may be down when a process starts; see [Store.Ping]. Its errors name the faulty option.
 func New(o Options) (*Store, error) {
+	quiet()
 	if len(o.Addrs) == 0 {
 		return nil, errors.New("redis: addrs is empty: name at least one host:port")
 	}

@@ -1,11 +1,14 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha1" //nolint:gosec // Redis names scripts by their SHA-1
 	"embed"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -62,8 +65,9 @@ func (s *Store) run(ctx context.Context, op string, sc script, key string, args 
 	return v, failure(op, err)
 }
 
-// each executes one script on many keys in one round trip (one for each node of a cluster). The results are in the keys' order. more may
-// add commands to the same round trip; their errors are theirs.
+// each executes one script on many keys in one round trip (one for each node of a cluster). The results are in the keys' order. An error
+// does not void them: it is that of the first key that failed, and such keys' results are nil. more may add commands to the same round
+// trip; their errors are theirs.
 func (s *Store) each(ctx context.Context, op string, sc script, keys []string, more func(redis.Pipeliner), args ...any) ([]any, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
@@ -76,23 +80,59 @@ func (s *Store) each(ctx context.Context, op string, sc script, keys []string, m
 		more(pipe)
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
+	s.again(ctx, sc, keys, cmds, args)
 
-	again := s.rdb.Pipeline()
-	for i, cmd := range cmds {
-		if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
-			cmds[i] = again.Eval(ctx, sc.source, []string{keys[i]}, args...)
-		}
-	}
-	if again.Len() > 0 {
-		_, _ = again.Exec(ctx)
-	}
 	out := make([]any, len(cmds))
+	var first error
+	failed := 0
 	for i, cmd := range cmds {
 		v, err := cmd.Result()
-		if err != nil && !errors.Is(err, redis.Nil) {
-			return nil, failure(op, err)
+		switch {
+		case err == nil:
+			out[i] = v
+		case !errors.Is(err, redis.Nil):
+			failed++
+			first = cmp.Or(first, err)
 		}
-		out[i] = v
 	}
-	return out, nil
+	if failed > 0 && len(keys) > 1 {
+		first = fmt.Errorf("%d of %d shards: %w", failed, len(keys), first)
+	}
+	return out, failure(op, first)
+}
+
+// again repeats the commands to nodes that did not know the script. Its source goes once to each of them, not once for each key.
+func (s *Store) again(ctx context.Context, sc script, keys []string, cmds []*redis.Cmd, args []any) {
+	var unknown []string
+	pipe := s.rdb.Pipeline()
+	for i, cmd := range cmds {
+		if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
+			unknown = append(unknown, keys[i])
+			cmds[i] = pipe.EvalSha(ctx, sc.sha, []string{keys[i]}, args...)
+		}
+	}
+	if len(unknown) > 0 {
+		s.load(ctx, sc, unknown)
+		_, _ = pipe.Exec(ctx)
+	}
+}
+
+// load gives the script to the nodes that serve keys. A node that does not take it answers so again when the script is called.
+func (s *Store) load(ctx context.Context, sc script, keys []string) {
+	cluster, ok := s.rdb.(*redis.ClusterClient)
+	if !ok {
+		_ = s.rdb.ScriptLoad(ctx, sc.source).Err()
+		return
+	}
+	nodes := map[string]*redis.Client{}
+	for _, key := range keys {
+		if n, err := cluster.MasterForKey(ctx, key); err == nil {
+			nodes[n.Options().Addr] = n
+		}
+	}
+	var wg sync.WaitGroup
+	for _, n := range nodes {
+		wg.Go(func() { _ = n.ScriptLoad(ctx, sc.source).Err() })
+	}
+	wg.Wait()
 }

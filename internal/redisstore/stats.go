@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -13,18 +14,16 @@ import (
 	"parley/internal/conversation"
 )
 
-// Stats implements conversation.Store.
+// Stats implements conversation.Store. With an error, the figures are of the shards that did not fail.
 func (s *Store) Stats(ctx context.Context, tenant string) (conversation.Stats, error) {
 	const op = "stats"
 	v, err := s.each(ctx, op, s.scripts.stats, prefixes(allShards(tenant)), nil)
-	if err != nil {
-		return conversation.Stats{}, err
-	}
 	var out conversation.Stats
 	for _, r := range v {
 		row := list(r)
 		if len(row) != 5 {
-			return conversation.Stats{}, failure(op, fmt.Errorf("%d fields", len(row)))
+			err = cmp.Or(err, failure(op, fmt.Errorf("%d fields", len(row))))
+			continue
 		}
 		out.Waiting += int(number(row[0]))
 		out.Running += int(number(row[1]))
@@ -32,7 +31,7 @@ func (s *Store) Stats(ctx context.Context, tenant string) (conversation.Stats, e
 		out.Oldest = max(out.Oldest, time.Duration(number(row[3]))*time.Millisecond)
 		out.Dead += int(number(row[4]))
 	}
-	return out, nil
+	return out, err
 }
 
 func allShards(tenant string) []conversation.Shard {
