@@ -50,7 +50,7 @@ type usageError struct {
 func newRoot(env app.Env) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "parley",
-		Short:         "Talk to language models from WeCom, DingTalk, Feishu or a web page",
+		Short:         "Let people talk to language models from WeCom or a web page",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,

@@ -101,7 +101,7 @@ func newClient(cfg *config.Client, env Env, tel *telemetry.Telemetry, secrets *s
 		Log: tel.Log, Metrics: tel.Metrics, Now: time.Now, Loopback: config.Loopback(cfg.HTTP.Listen),
 		Origins: originsOf(cfg.Platforms),
 	}
-	c.tenants = &directory{companies: companies(source, cfg.Tenants, secrets, deps, metrics), routes: c.routes}
+	c.tenants = &directory{companies: companies(source, cfg.Tenants, secrets, deps, metrics), routes: c.routes, named: cfg.Tenants, loaded: func() bool { return closed(c.loaded) }}
 	c.rpc, err = rpc.Dial(rpc.ClientOptions{
 		TLS: rpcTLS(cfg.RPC.TLS), Insecure: cfg.RPC.Insecure, Registry: rpcRegistry(cfg.Registry), Telemetry: tel,
 	})
@@ -132,6 +132,11 @@ func (c *client) run(ctx context.Context, public, ops net.Listener) error {
 	defer stop()
 	var wg sync.WaitGroup
 	background := func(f func(context.Context)) { wg.Go(func() { f(base) }) }
+	c.tenants.companies.Subscribe(func(name string, co *company) {
+		if co.tenant.Suspended {
+			c.service.Suspend(name)
+		}
+	})
 	background(func(ctx context.Context) { _ = c.routes.Run(ctx) })
 	background(func(ctx context.Context) { _ = c.tenants.companies.Run(ctx) })
 	background(func(ctx context.Context) { _ = c.secrets.Watch(ctx) })
@@ -164,7 +169,7 @@ func (c *client) run(ctx context.Context, public, ops net.Listener) error {
 		}
 	})
 	work.Go(func() { _ = c.service.Run(serving) })
-	work.Go(func() { <-serving.Done(); c.tenants.close() }) // streams to browsers would never end by themselves
+	work.Go(func() { <-serving.Done(); ready.leaving.Store(true); c.tenants.close() }) // streams to browsers would never end by themselves
 	work.Wait()
 	stop()
 	wg.Wait()

@@ -218,7 +218,9 @@ func (d *devRun) run(ctx context.Context) error {
 	part(func() error { return serveHTTP(base, d.wecom, d.phone.Handler(), time.Second) })
 	part(func() error { return d.server.run(base, serverOps) })
 	part(func() error { defer stop(); return d.client.run(ctx, d.page, clientOps) })
-	d.announce(clientOps, serverOps)
+	if d.ready(ctx) {
+		d.announce(clientOps, serverOps)
+	}
 	wg.Wait()
 	select {
 	case err := <-errs:
@@ -226,6 +228,18 @@ func (d *devRun) run(ctx context.Context) error {
 	default:
 		return nil
 	}
+}
+
+// ready waits until a person can chat.
+func (d *devRun) ready(ctx context.Context) bool {
+	for _, part := range []<-chan struct{}{d.server.loaded, d.client.loaded, d.client.redisUp, d.server.rpc.Ready()} {
+		select {
+		case <-part:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
 // clock moves miniredis's clock: it does not move by itself, and leases and TTLs live by it.

@@ -29,6 +29,8 @@ type company struct {
 type directory struct {
 	companies *liveconfig.Set[*company]
 	routes    *liveconfig.Value[*route.Table]
+	named     []string    // the tenants that the static configuration names; none: all that the source lists
+	loaded    func() bool // whether the documents were loaded once
 }
 
 var _ conversation.Directory = (*directory)(nil)
@@ -59,12 +61,35 @@ func (d *directory) channel(tenant, name string) (channel.Channel, bool) {
 	return ch, ok
 }
 
-// lookup is for what comes in: a suspended tenant accepts nothing.
-func (d *directory) lookup(tenant, name string) (channel.Channel, bool) {
-	if t, ok := d.Tenant(tenant); !ok || t.Suspended {
-		return nil, false
+// lookup is for what comes in: a suspended tenant accepts nothing, and one whose document is not loaded here yet is not unknown.
+func (d *directory) lookup(tenant, name string) (channel.Channel, error) {
+	const op = "lookup"
+	t, ok := d.Tenant(tenant)
+	switch {
+	case !ok && d.awaited(tenant):
+		return nil, chat.E(chat.Unavailable, op, nil)
+	case !ok, t.Suspended:
+		return nil, chat.E(chat.NotFound, op, nil)
 	}
-	return d.channel(tenant, name)
+	ch, ok := d.channel(tenant, name)
+	if !ok {
+		return nil, chat.E(chat.NotFound, op, nil)
+	}
+	return ch, nil
+}
+
+// awaited reports whether this process is to serve a tenant whose document it has not: it names the tenant, or has not seen the list, or
+// the document is refused.
+func (d *directory) awaited(tenant string) bool {
+	if slices.Contains(d.named, tenant) || len(d.named) == 0 && !d.loaded() {
+		return true
+	}
+	for _, h := range d.companies.Health() {
+		if h.Name == tenantPrefix+tenant {
+			return !h.Missing
+		}
+	}
+	return false
 }
 
 // Models implements conversation.Directory: the tenant's default first.

@@ -9,9 +9,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// readiness is what /readyz says: not ready until every part was once, and what is wrong with documents since.
+// readiness is what /readyz says: not ready until every part was once, nor when leaving; and what is wrong with documents in between.
 type readiness struct {
 	ready   atomic.Bool
+	leaving atomic.Bool
 	missing func() []string // parts that are not ready yet; asked until there are none
 	state   func() any      // documents in force and refused, for the body
 }
@@ -31,6 +32,9 @@ func (r *readiness) serve(w http.ResponseWriter, _ *http.Request) {
 		if missing = r.missing(); len(missing) == 0 {
 			r.ready.Store(true)
 		}
+	}
+	if r.leaving.Load() {
+		missing = append(missing, "leaving: this process was asked to end")
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if len(missing) > 0 {

@@ -89,10 +89,14 @@ func (s *server) run(ctx context.Context, ops net.Listener) error {
 	var wg sync.WaitGroup
 	background := func(f func(context.Context)) { wg.Go(func() { f(base) }) }
 	background(func(ctx context.Context) { _ = s.routes.Run(ctx) })
-	background(func(ctx context.Context) { _ = s.degrade.Run(ctx) })
+	background(func(ctx context.Context) {
+		if s.routes.Wait(ctx) == nil { // switches are judged by the routes
+			_ = s.degrade.Run(ctx)
+		}
+	})
 	background(func(ctx context.Context) { _ = s.secrets.Watch(ctx) })
 	background(func(ctx context.Context) {
-		if s.routes.Wait(ctx) == nil && s.degrade.Wait(ctx) == nil {
+		if s.routes.Wait(ctx) == nil && s.degrade.Known(ctx) == nil {
 			close(s.loaded)
 		}
 	})
@@ -115,6 +119,7 @@ func (s *server) run(ctx context.Context, ops net.Listener) error {
 		background(func(ctx context.Context) { _ = serveHTTP(ctx, l, debugHandler(), time.Second) })
 	}
 	s.tel.Log.Info("server starts", "version", s.env.Version, "rpc", s.rpc.Addr(), "ops", ops.Addr().String())
+	defer context.AfterFunc(ctx, func() { ready.leaving.Store(true) })()
 	err := s.serve(ctx)
 	stop()
 	wg.Wait()

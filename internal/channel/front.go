@@ -26,8 +26,9 @@ const (
 	readWithin = 5 * time.Second
 )
 
-// Lookup finds a tenant's channel by the two names in the path. It must not block. A suspended tenant is not found.
-type Lookup func(tenant, channel string) (Channel, bool)
+// Lookup finds a tenant's channel by the two names in the path. It must not block. Errors are of kind NotFound (404: there is no such
+// tenant or channel, or it is suspended) or Unavailable (503: this process should serve it and cannot yet, another replica may).
+type Lookup func(tenant, channel string) (Channel, error)
 
 // Front serves what chat platforms call (/callback/{tenant}/{channel}) and the pages of channels that have some (/chat/{tenant}/{channel}
 // and below). A callback is bounded, opened by its channel, stored, and only then acknowledged; the caller learns nothing but the status.
@@ -59,20 +60,26 @@ func NewFront(lookup Lookup, d Deps) *Front {
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.mux.ServeHTTP(w, r) }
 
 func (f *Front) page(w http.ResponseWriter, r *http.Request) {
-	c, ok := f.lookup(r.PathValue("tenant"), r.PathValue("channel"))
+	c, err := f.lookup(r.PathValue("tenant"), r.PathValue("channel"))
 	page, isPage := c.(Page)
-	if !ok || !isPage {
-		http.NotFound(w, r)
+	if err == nil && !isPage {
+		err = chat.E(chat.NotFound, "channel.page", nil)
+	}
+	if err != nil {
+		http.Error(w, http.StatusText(statusOf(err)), statusOf(err))
 		return
 	}
 	page.ServeHTTP(w, r)
 }
 
 func (f *Front) callback(w http.ResponseWriter, r *http.Request) {
-	c, ok := f.lookup(r.PathValue("tenant"), r.PathValue("channel"))
+	c, err := f.lookup(r.PathValue("tenant"), r.PathValue("channel"))
 	cb, isCallback := c.(Callback)
-	if !ok || !isCallback {
-		f.refuse(w, r, unknownKind, http.StatusNotFound, "not_found", nil)
+	if err == nil && !isCallback {
+		err = chat.E(chat.NotFound, "channel.callback", nil)
+	}
+	if err != nil {
+		f.refuse(w, r, unknownKind, statusOf(err), chat.KindOf(err).String(), nil)
 		return
 	}
 	switch r.Method {

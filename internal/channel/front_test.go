@@ -60,9 +60,14 @@ type fixture struct {
 
 func newFixture(channels map[string]channel.Channel) *fixture {
 	f := &fixture{channels: channels, inbox: &channeltest.Inbox{}, metrics: prometheus.NewRegistry()}
-	f.front = channel.NewFront(func(tenant, name string) (channel.Channel, bool) {
-		c, ok := f.channels[tenant+"/"+name]
-		return c, ok
+	f.front = channel.NewFront(func(tenant, name string) (channel.Channel, error) {
+		if tenant == "loading" {
+			return nil, chat.E(chat.Unavailable, "lookup", nil)
+		}
+		if c, ok := f.channels[tenant+"/"+name]; ok {
+			return c, nil
+		}
+		return nil, chat.E(chat.NotFound, "lookup", nil)
 	}, channel.Deps{Inbox: f.inbox, Log: slog.New(slog.NewTextHandler(&f.log, nil)), Metrics: f.metrics, Now: time.Now})
 	return f
 }
@@ -113,8 +118,8 @@ func TestFrontStatuses(t *testing.T) {
 		{"below a channel", "POST", path + "app/x", "hi", 404, "404 page not found\n", 0},
 		{"a page", "GET", "/chat/acme/web", "", 200, "page of /chat/acme/web", 0},
 		{"below a page", "GET", "/chat/acme/web/assets/x.js", "", 200, "page of /chat/acme/web/assets/x.js", 0},
-		{"a channel without page", "GET", "/chat/acme/app", "", 404, "404 page not found\n", 0},
-		{"no page", "GET", "/chat/acme/none", "", 404, "404 page not found\n", 0},
+		{"a channel without page", "GET", "/chat/acme/app", "", 404, "Not Found\n", 0},
+		{"no page", "GET", "/chat/acme/none", "", 404, "Not Found\n", 0},
 		{"elsewhere", "GET", "/", "", 404, "404 page not found\n", 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -153,7 +158,7 @@ func TestFrontWithoutTheStore(t *testing.T) {
 // TestFrontAcceptsInTime measures the context that the inbox gets, not the machine.
 func TestFrontAcceptsInTime(t *testing.T) {
 	var left time.Duration
-	front := channel.NewFront(func(string, string) (channel.Channel, bool) { return plain{messages: 1}, true }, channel.Deps{
+	front := channel.NewFront(func(string, string) (channel.Channel, error) { return plain{messages: 1}, nil }, channel.Deps{
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, Metrics: prometheus.NewRegistry(),
 		Inbox: inboxFunc(func(ctx context.Context, m chat.Message) error {
 			deadline, ok := ctx.Deadline()
@@ -243,4 +248,17 @@ func gather(t *testing.T, reg *prometheus.Registry) map[string]float64 {
 		}
 	}
 	return got
+}
+
+// A tenant that this process should serve and has not loaded yet is not unknown: the platform, or a balancer, is to try again.
+func TestFrontOfATenantThatIsNotLoaded(t *testing.T) {
+	f := newFixture(nil)
+	for method, target := range map[string]string{"POST": "/callback/loading/app", "GET": "/chat/loading/web"} {
+		if got := f.do(method, target, nil).Code; got != http.StatusServiceUnavailable {
+			t.Errorf("%s %s: %d, want 503", method, target, got)
+		}
+	}
+	if got := f.do("POST", "/callback/unknown/app", nil).Code; got != http.StatusNotFound {
+		t.Errorf("an unknown tenant: %d, want 404", got)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
+	"strings"
 
 	"parley/internal/chat"
 )
@@ -88,7 +89,7 @@ func read(path string) ([]byte, error) {
 	content, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, Faults{{File: path, What: "does not exist", Mend: "check the path after --config; configs/ holds annotated examples"}}
+		return nil, Faults{{File: path, What: "does not exist", Mend: "check the path; configs/ holds annotated examples"}}
 	case err != nil:
 		return nil, Faults{{File: path, What: fmt.Sprintf("cannot be read: %v", err)}}
 	}
@@ -133,7 +134,8 @@ func fill(path string, content []byte, v reflect.Value, opt Options) *decoder {
 	return d
 }
 
-// resolve replaces references by their values. A default's target may be absent: then there is no password.
+// resolve replaces references by their values. A variable that is not set means no password, so that the examples work where none is
+// needed; what needs one says so itself.
 func (d *decoder) resolve(opt Options, dir string, credentials map[string]*Credential) {
 	if opt.Secrets == nil {
 		return
@@ -148,7 +150,7 @@ func (d *decoder) resolve(opt Options, dir string, credentials map[string]*Crede
 			c.Secret = value
 			continue
 		}
-		if _, set := d.origins[path]; !set && errors.Is(err, fs.ErrNotExist) {
+		if _, set := d.origins[path]; (!set || strings.HasPrefix(c.Ref, "env:")) && errors.Is(err, fs.ErrNotExist) {
 			c.Ref = ""
 			continue
 		}

@@ -168,7 +168,6 @@ func TestEnvironmentFaults(t *testing.T) {
 	want := strings.TrimSpace(`
 PARLEY_LIMITS_TURNS: limits.turns: "many" is not a whole number; write digits alone, as in 100
 PARLEY_REDIS_ADDRS: redis.addrs[0]: "here" is not host:port; write where Redis listens, as in [127.0.0.1:6379]
-PARLEY_REDIS_PASSWORD: redis.password: env:NONE is not set; set it
 PARLEY_RPC_INSECURE: rpc.insecure: "1" is neither true nor false; write one of the two
 PARLEY_TENANTS: tenants[1]: "NO" is not a tenant's name; names are made of a-z, 0-9 and -, at most 32`)
 	if err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -41,6 +42,8 @@ func (s *Service) answer(ctx context.Context, t *chat.Tenant, outlet Outlet, c C
 		return s.command(t, c, cmd), nil
 	}
 	switch {
+	case strings.TrimSpace(m.Text) == "":
+		return say("help", "blank")
 	case c.Stopped:
 		return say("stopped", "stopped")
 	case m.Shed == ShedRate:
@@ -85,6 +88,9 @@ func (s *Service) ask(ctx context.Context, t *chat.Tenant, outlet Outlet, c Clai
 		if partial := live.text(); outlet.Live() > 0 && partial != "" {
 			res.text = partial + "\n\n" + text(t, "stopped")
 		}
+		return res, nil
+	case errors.Is(cause, errSuspend):
+		res.result, res.text = "suspended", text(t, "suspended")
 		return res, nil
 	case cause != nil:
 		return res, cause

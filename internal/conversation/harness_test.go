@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,7 @@ type world struct {
 	t      *testing.T
 	store  *memstore.Store
 	tenant chat.Tenant
+	now    atomic.Pointer[chat.Tenant]
 	out    *outlet
 	llm    *model
 	n      int
@@ -41,9 +43,18 @@ func newWorld(t *testing.T) *world {
 	}
 }
 
-func (w *world) Tenant(name string) (*chat.Tenant, bool) { return &w.tenant, name == w.tenant.Name }
-func (w *world) Tenants() []string                       { return []string{w.tenant.Name} }
-func (w *world) Models(string) []string                  { return []string{"chat", "deep"} }
+func (w *world) Tenant(name string) (*chat.Tenant, bool) {
+	if t := w.now.Load(); t != nil {
+		return t, name == t.Name
+	}
+	return &w.tenant, name == w.tenant.Name
+}
+
+// swap puts another form of the tenant's document in force while processes run.
+func (w *world) swap(t chat.Tenant) { w.now.Store(&t) }
+
+func (w *world) Tenants() []string      { return []string{w.tenant.Name} }
+func (w *world) Models(string) []string { return []string{"chat", "deep"} }
 func (w *world) Outlet(_, channel string) (conversation.Outlet, bool) {
 	return w.out, channel == "app"
 }

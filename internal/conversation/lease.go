@@ -99,6 +99,18 @@ func (s *Service) stop(h Held) {
 	}
 }
 
+// Suspend ends the answers that are being written for a tenant in this process; their people get a text. Call it when the tenant's
+// document says so; messages that wait are the turns' own matter.
+func (s *Service) Suspend(tenant string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for h, r := range s.running {
+		if h.shard.Tenant == tenant {
+			r.stop(errSuspend)
+		}
+	}
+}
+
 // stopLoop hears of stop commands that any replica accepted. A lost notice is made up for by the next renewal.
 func (s *Service) stopLoop(ctx context.Context) {
 	for h := range s.Store.Stops(ctx, s.Owner) {

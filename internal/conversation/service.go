@@ -88,6 +88,7 @@ var (
 	errLost     = errors.New("conversation: the lease ended")
 	errStopped  = errors.New("conversation: stopped by the person")
 	errHandover = errors.New("conversation: handed over on shutdown")
+	errSuspend  = errors.New("conversation: the tenant was suspended")
 )
 
 // New makes a Service; it starts nothing.

@@ -131,6 +131,7 @@ func TestWhatIsAnsweredWithoutAModel(t *testing.T) {
 		{"nothing to stop", chat.Message{Kind: chat.KindText, Text: "/stop"}, "现在没有正在进行的回答"},
 		{"welcome", chat.Message{Kind: chat.KindWelcome}, "你好"},
 		{"unsupported", chat.Message{Kind: chat.KindUnsupported, Text: "image"}, "暂时还不支持"},
+		{"blank", chat.Message{Kind: chat.KindText, Text: " \n"}, "/reset"},
 		{"too long", chat.Message{Kind: chat.KindText, Text: strings.Repeat("长", 101)}, "太长"},
 	}
 	for _, c := range cases {
@@ -391,11 +392,31 @@ func TestLateMessagesAndSuspendedTenants(t *testing.T) {
 		q := w.start()
 		settle(5 * time.Second)
 		shown(t, w, "抱歉，这条消息等待太久，没有处理。如果仍需要，请再发一次。")
-		w.tenant.Suspended = true
+		suspended := w.tenant
+		suspended.Suspended = true
+		w.swap(suspended)
 		err := q.Accept(context.Background(), chat.Message{ID: "2", Conversation: chat.ConversationKey{Tenant: "acme", Channel: "app", ID: "z"}})
 		if chat.KindOf(err) != chat.NotFound {
 			t.Errorf("a suspended tenant's message: %v", err)
 		}
+	})
+}
+
+func TestSuspendingATenantEndsItsAnswers(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.llm.delay = time.Hour
+		p := w.start()
+		w.say(p, "1", "one")
+		w.say(p, "2", "two")
+		settle(2 * time.Second)
+		suspended := w.tenant
+		suspended.Suspended = true
+		w.swap(suspended)
+		p.Suspend("other")
+		p.Suspend("acme")
+		settle(2 * time.Second)
+		shown(t, w, "本服务已暂停，请联系管理员。", "本服务已暂停，请联系管理员。")
 	})
 }
 

@@ -92,6 +92,17 @@ func (v *Value[T]) Wait(ctx context.Context) error {
 	}
 }
 
+// Known blocks until the source has said anything of the document: its form is in force, refused, or there is none. For documents that a
+// process can do without.
+func (v *Value[T]) Known(ctx context.Context) error {
+	select {
+	case <-v.decided:
+		return nil
+	case <-ctx.Done():
+		return chat.E(chat.Unavailable, "liveconfig", fmt.Errorf("%s: %w", v.opt.Name, errors.Join(v.why(), ctx.Err())))
+	}
+}
+
 func (v *Value[T]) why() error {
 	switch h := v.Health(); {
 	case h.Refused != nil:

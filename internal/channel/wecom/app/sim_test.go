@@ -78,8 +78,11 @@ func (w *world) app(t *testing.T) *app.App {
 func (w *world) replica(t *testing.T) string {
 	t.Helper()
 	a := w.app(t)
-	front := httptest.NewServer(channel.NewFront(func(tenant, name string) (channel.Channel, bool) {
-		return a, tenant == "acme" && name == "app"
+	front := httptest.NewServer(channel.NewFront(func(tenant, name string) (channel.Channel, error) {
+		if tenant == "acme" && name == "app" {
+			return a, nil
+		}
+		return nil, chat.E(chat.NotFound, "lookup", nil)
 	}, w.deps()))
 	t.Cleanup(front.Close)
 	return front.URL + "/callback/acme/app"
