@@ -219,6 +219,12 @@ func TestKeepRegistered(t *testing.T) {
 			{"nothing happens", func() {}, time.Hour, 1},
 			{"it goes", func() { p.down, p.hosts = true, nil }, time.Second, 1},
 			{"it is back", func() { p.down = false }, time.Second, 2},
+			{"it forgets, and was never seen down", func() { p.hosts = nil }, nacosVerify + time.Second, 3},
+			{"it forgets, and its list is no list", func() { p.hosts, p.withoutName = nil, true }, time.Minute, 3},
+			{"it refuses", func() { p.withoutName, p.refuse = false, errors.New("busy") }, time.Minute, 3},
+			{"it takes servers again", func() { p.refuse = nil }, nacosVerify + time.Second, 4},
+			{"it lists another server of this machine", func() { p.hosts = []model.Instance{host(8, 1)} }, nacosVerify + time.Second, 5},
+			{"and nothing more happens", func() {}, time.Hour, 5},
 		}
 		for _, s := range steps {
 			p.change(s.change)
@@ -235,8 +241,8 @@ func TestKeepRegistered(t *testing.T) {
 		default:
 			t.Error("it does not know that it is registered")
 		}
-		if err := r.UnRegister(url); err != nil || len(p.hosts) != 0 {
-			t.Errorf("after leaving nacos lists %v, %v", p.hosts, err)
+		if err := r.UnRegister(url); err != nil || len(p.hosts) != 1 || p.hosts[0].Port != 8 {
+			t.Errorf("after leaving nacos lists %v, %v, want the other", p.hosts, err)
 		}
 		r.Destroy()
 	})

@@ -3,6 +3,7 @@ package rpc
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,8 @@ import (
 const (
 	nacosTick  = 250 * time.Millisecond
 	nacosRetry = time.Second
+	// nacosVerify is how long a server may be missing in Nacos without knowing.
+	nacosVerify = 15 * time.Second
 	// leaveLimit bounds how long a server that ends waits for Nacos to take it off its list.
 	leaveLimit = 2 * time.Second
 )
@@ -42,7 +45,8 @@ func nacosInstance(url *common.URL) (model.Instance, error) {
 }
 
 // keep holds the instance in Nacos: it registers when Nacos is there, and again whenever the connection was lost, because Nacos forgets
-// an instance with its connection. The SDK does the latter too, but gives up if Nacos is not ready yet.
+// an instance with its connection. The SDK does the latter too, but gives up if Nacos is not ready yet; and a connection that is back
+// within a tick is not seen here. So it looks from time to time whether it stands there.
 func (r *nacosRegistry) keep(instance model.Instance) {
 	client, err := r.connect(r.ctx, func() {})
 	if err != nil {
@@ -52,26 +56,9 @@ func (r *nacosRegistry) keep(instance model.Instance) {
 	defer client.CloseClient()
 	tick := time.NewTicker(nacosTick)
 	defer tick.Stop()
-	standing, complained := false, false
-	var next time.Time
+	k := &keeper{registry: r, client: client, instance: instance}
 	for {
-		switch {
-		case !client.ServerHealthy():
-			if standing || !complained {
-				r.log.Warn("nacos: no connection; this server goes on serving who knows it", "addrs", r.opts.Addrs)
-			}
-			standing, complained = false, true
-		case !standing && time.Now().After(next):
-			err := announce(client, instance)
-			if standing = err == nil; standing {
-				r.log.Info("registered in nacos", "server", fmt.Sprintf("%s:%d", instance.Ip, instance.Port), "service", nacosService)
-				r.once.Do(func() { close(r.registered) })
-				complained = false
-			} else {
-				r.log.Warn("nacos: not registered, trying again", "err", err)
-				next = time.Now().Add(nacosRetry)
-			}
-		}
+		k.step()
 		select {
 		case <-tick.C:
 		case reply := <-r.leave:
@@ -81,6 +68,66 @@ func (r *nacosRegistry) keep(instance model.Instance) {
 			return
 		}
 	}
+}
+
+// keeper is the state of keep; one goroutine owns it.
+type keeper struct {
+	registry   *nacosRegistry
+	client     naming
+	instance   model.Instance
+	standing   bool // registered over a connection that was not seen down since
+	complained bool // of no connection
+	missed     bool // it was registered, and at the last look it was not listed
+	next       time.Time
+}
+
+func (k *keeper) step() {
+	r := k.registry
+	switch {
+	case !k.client.ServerHealthy():
+		if k.standing || !k.complained {
+			r.log.Warn("nacos: no connection; this server goes on serving who knows it", "addrs", r.opts.Addrs)
+		}
+		k.standing, k.complained, k.next = false, true, time.Time{}
+	case time.Now().Before(k.next):
+	case !k.standing:
+		k.register()
+	default:
+		k.next = time.Now().Add(nacosVerify)
+		switch listed, err := lists(k.client, k.instance); {
+		case err != nil: // it says nothing of the registration
+		case listed:
+			k.missed = false
+		default:
+			k.register()
+		}
+	}
+}
+
+// register announces the instance. One that an operator disabled is never listed: of that it tells only once.
+func (k *keeper) register() {
+	r := k.registry
+	if err := announce(k.client, k.instance); err != nil {
+		r.log.Warn("nacos: not registered, trying again", "err", err)
+		k.standing, k.next = false, time.Now().Add(nacosRetry)
+		return
+	}
+	server := fmt.Sprintf("%s:%d", k.instance.Ip, k.instance.Port)
+	switch {
+	case !k.standing:
+		r.log.Info("registered in nacos", "server", server, "service", nacosService)
+	case !k.missed:
+		r.log.Warn("nacos did not list this server, as if it had forgotten it or it were disabled there; registered again", "server", server)
+	}
+	k.missed = k.standing
+	k.standing, k.complained, k.next = true, false, time.Now().Add(nacosVerify)
+	r.once.Do(func() { close(r.registered) })
+}
+
+// lists reports whether Nacos names the instance to clients.
+func lists(client naming, instance model.Instance) (bool, error) {
+	hosts, err := instances(client)
+	return slices.ContainsFunc(hosts, func(h model.Instance) bool { return h.Ip == instance.Ip && h.Port == instance.Port }), err
 }
 
 func announce(client naming, instance model.Instance) error {

@@ -79,16 +79,25 @@ func (w *watcher) step() {
 		_, err := w.client.Subscribe(nacosService, nacosGroup, "")
 		w.subscribed = err == nil
 	}
-	found, err := w.client.QueryInstancesOfService(nacosService, nacosGroup, "", 0, false)
-	if err == nil && found.Name != nacosService { // how a refusal looks: a list without a service
-		err = errors.New("nacos gave no list")
-	}
+	hosts, err := instances(w.client)
 	if err != nil {
 		w.complain(err.Error())
 		return
 	}
 	w.complained = false
-	w.tell(found.Hosts)
+	w.tell(hosts)
+}
+
+// instances asks Nacos for its list.
+func instances(client naming) ([]model.Instance, error) {
+	found, err := client.QueryInstancesOfService(nacosService, nacosGroup, "", 0, false)
+	if err != nil {
+		return nil, err
+	}
+	if found.Name != nacosService { // how a refusal looks: a list without a service
+		return nil, errors.New("nacos gave no list")
+	}
+	return found.Hosts, nil
 }
 
 func (w *watcher) complain(why string) {
