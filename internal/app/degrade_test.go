@@ -45,17 +45,19 @@ func freeAddr(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func newSwitchboard(t *testing.T) *switchboard {
+func newSwitchboard(t *testing.T) *switchboard { return newSwitchboardWith(t, switchDocument) }
+
+func newSwitchboardWith(t *testing.T, switches string) *switchboard {
 	t.Helper()
 	b := &switchboard{t: t, dir: t.TempDir()}
 	b.write("parley-routes.yaml", switchRoutes)
-	b.write("parley-degradation.yaml", switchDocument)
+	b.write("parley-degradation.yaml", switches)
 	b.write("tenant.acme.yaml", "name: acme\n")
 	b.write("tenant.strict.yaml", "name: strict\nproviders: [openai]\n")
 	rpc, ops := freeAddr(t), freeAddr(t)
 	live := "live: {source: file, dir: " + b.dir + "}\nregistry: {mode: direct, direct: [" + rpc + "]}\n"
 	server := b.write("server.yaml", "rpc: {listen: "+rpc+"}\nhttp: {ops: "+ops+"}\n"+live)
-	b.path = b.write("client.yaml", live)
+	b.path = b.write("client.yaml", live+"redis: {addrs: [127.0.0.1:1]}\n")
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- app.RunServer(ctx, app.Env{Stdout: &bytes.Buffer{}, Stderr: &bytes.Buffer{}}, server) }()
@@ -180,4 +182,31 @@ func TestDegradeRefuses(t *testing.T) {
 		}
 		contains(t, out, "strict", "in force on 1 of 1 servers")
 	})
+}
+
+// Servers are started exactly when something is wrong: a faulty switch document must not keep one from serving.
+func TestAServerStartsWithAFaultySwitchDocument(t *testing.T) {
+	for name, doc := range map[string]string{
+		"leads nowhere": "switches: [{id: all, active: true, to: gemini}]",
+		"is no YAML":    "switches: [",
+		"has a typo":    "switches: [{id: all, activ: true, to: chatglm}]",
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newSwitchboardWith(t, doc)
+			out, err := b.run(func(env app.Env) error { return app.Status(t.Context(), env, b.path, false) })
+			if err == nil { // there is no Redis
+				t.Error("status did not miss Redis")
+			}
+			contains(t, out, "parley-degradation@-(newest refused)", "up")
+			b.write("parley-degradation.yaml", "switches: [{id: all, active: true, to: chatglm}]")
+			for range 100 {
+				out, _ = b.run(func(env app.Env) error { return app.Status(t.Context(), env, b.path, false) })
+				if !strings.Contains(out, "newest refused") {
+					return
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+			t.Errorf("the mended document is not in force:\n%s", out)
+		})
+	}
 }

@@ -13,8 +13,8 @@ import (
 
 // How long a key rests after a failure that is the key's own.
 const (
-	restRate  = time.Second // a rate limit without Retry-After
-	restFault = time.Minute // refused or out of money: an operator has to act
+	restRate  = time.Second      // a rate limit without Retry-After
+	restFault = 10 * time.Second // refused or out of money: an operator has to act, and it is seen soon that one did
 	restMost  = time.Hour
 )
 

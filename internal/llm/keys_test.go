@@ -107,8 +107,8 @@ func TestKeysRest(t *testing.T) {
 		{&chat.Error{Kind: chat.Unavailable, RetryAfter: 10 * time.Hour}, time.Hour},
 		{&chat.Error{Kind: chat.Unavailable}, 0},
 		{&chat.Error{Kind: chat.Timeout}, 0},
-		{&chat.Error{Kind: chat.Unauthenticated, Code: "invalid_api_key"}, time.Minute},
-		{&chat.Error{Kind: chat.Billing}, time.Minute},
+		{&chat.Error{Kind: chat.Unauthenticated, Code: "invalid_api_key"}, 10 * time.Second},
+		{&chat.Error{Kind: chat.Billing}, 10 * time.Second},
 		{&chat.Error{Kind: chat.Billing, RetryAfter: 5 * time.Minute}, 5 * time.Minute},
 		{&chat.Error{Kind: chat.Rejected}, 0},
 	} {

@@ -102,6 +102,10 @@ func (t *turn) try(ctx context.Context, c route.Choice, start chat.Start) *chat.
 	began := time.Now()
 	failure := t.call(ctx, client, c, key.key, p, start)
 	t.keys.give(key, errorOrNil(failure))
+	if failure != nil && (failure.Kind == chat.Unauthenticated || failure.Kind == chat.Billing) {
+		t.log.ErrorContext(ctx, "a provider refuses a key; an operator has to act", "provider", c.Provider.Name, "own", c.Own, "tenant", t.req.Tenant,
+			"key", key.key.Fingerprint(), "kind", failure.Kind.String(), "code", failure.Code)
+	}
 	t.metrics.ended(c, began, errorOrNil(failure))
 	return failure
 }
