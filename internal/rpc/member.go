@@ -35,6 +35,8 @@ type member struct {
 	streams atomic.Int64
 	heard   atomic.Int64 // when anything came from it last, Unix nanoseconds
 	busy    atomic.Int64 // until when it is passed over, because it said that it is full
+	probed  atomic.Int64 // when it was asked last, Unix nanoseconds
+	changed atomic.Int64 // when its state or its place in the registry changed last, Unix nanoseconds
 	life    atomic.Pointer[lifetime]
 	nudge   chan struct{} // asks for a probe now
 	gone    chan struct{} // closed when the pool drops it
@@ -66,6 +68,7 @@ func (m *member) weightOf() float64   { return math.Float64frombits(m.weight.Loa
 // offered reports whether the registry wants turns to go there.
 func (m *member) offered() bool { return m.listed.Load() && m.weightOf() > 0 }
 
+func (m *member) change()               { m.changed.Store(time.Now().UnixNano()) }
 func (m *member) hear()                 { m.heard.Store(time.Now().UnixNano()) }
 func (m *member) silent() time.Duration { return time.Duration(time.Now().UnixNano() - m.heard.Load()) }
 

@@ -68,7 +68,8 @@ type ClientOptions struct {
 const (
 	defaultStreams = 20_000
 	defaultDrain   = 190 * time.Second
-	// A client's probe comes every 300 ms: within this time all have seen that the server leaves, and none is refused.
+	// Who has turns here probes every 300 ms, and all others hear it from the registry: within this time all have seen that the server
+	// leaves. Without a registry, an idle client's next call may still be refused; it goes on elsewhere at once.
 	defaultLinger = 700 * time.Millisecond
 	// maxMessage bounds a request and an event in bytes: a context of a million tokens fits.
 	maxMessage = 16 << 20

@@ -18,6 +18,7 @@ import (
 	"dubbo.apache.org/dubbo-go/v3/protocol/protocolwrapper"
 	"dubbo.apache.org/dubbo-go/v3/registry"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/health/grpc_health_v1"
 
 	"parley/internal/chat"
 )
@@ -75,6 +76,7 @@ func (p *pool) NotifyAll(events []*registry.ServiceEvent, done func()) {
 	}
 	for addr, m := range p.members {
 		if !seen[addr] && m.listed.Swap(false) {
+			m.change()
 			p.log.Info("a server left the registry or was disabled there", "server", addr, "streams", m.streams.Load())
 		}
 	}
@@ -111,6 +113,7 @@ func (p *pool) offer(url *common.URL) string {
 	}
 	if was := m.weightOf(); m.listed.Load() != enabled || was != weight {
 		p.log.Info("a server's place in the registry", "server", addr, "weight", weight, "enabled", enabled)
+		m.change()
 	}
 	m.setWeight(weight)
 	m.listed.Store(enabled)
@@ -140,7 +143,8 @@ func (p *pool) add(addr string) *member {
 		common.WithAttribute(attrMember, m),
 	))
 	p.members[addr] = m
-	p.probes.Go(func() { p.probe(m) })
+	p.probes.Go(func() { p.probe(m, grpc_health_v1.NewHealthClient(conn)) })
+	p.probes.Go(m.attend)
 	return m
 }
 

@@ -6,13 +6,19 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 )
 
 const (
 	probeEvery = 300 * time.Millisecond
+	// probeIdle is for an instance that is well and not used by this client: of a thousand clients, each would else burden each server.
+	// It is asked again soon enough to avoid one that hangs before the first turn goes there.
+	probeIdle  = 2 * time.Second
 	probeLimit = 700 * time.Millisecond
+	// settleFor is how long an instance is watched closely after its state changed.
+	settleFor = 3 * time.Second
 	// hungAfter is how many probes in a row an instance may miss, with silence on its streams, before these are given up: some 2.4 s.
 	hungAfter = 3
 )
@@ -21,21 +27,55 @@ var errLeaving = errors.New("the instance says that it is leaving")
 
 // probe asks one instance for its health until the pool drops it. Nacos sees a dead process within a second, but a hung one only after
 // twenty, and nothing while it is itself down.
-func (p *pool) probe(m *member) {
-	client := grpc_health_v1.NewHealthClient(m.conn)
+func (p *pool) probe(m *member, client grpc_health_v1.HealthClient) {
 	ticker := time.NewTicker(probeEvery)
 	defer ticker.Stop()
 	for missed := 0; ; {
+		m.probed.Store(time.Now().UnixNano())
 		missed = p.check(m, client, missed)
-		if p.drop(m) {
+		if p.drop(m) || !m.rest(ticker.C) {
 			return
 		}
+	}
+}
+
+// rest waits until a probe is due; false: the pool dropped the instance.
+func (m *member) rest(tick <-chan time.Time) bool {
+	for {
 		select {
 		case <-m.gone:
-			return
-		case <-ticker.C:
+			return false
 		case <-m.nudge:
+			return true
+		case <-tick:
+			if m.due(time.Now()) {
+				return true
+			}
 		}
+	}
+}
+
+// due reports whether a probe is worth its cost.
+func (m *member) due(now time.Time) bool {
+	since := func(t int64) time.Duration { return time.Duration(now.UnixNano() - t) }
+	return m.streams.Load() > 0 || m.state.Load() != up || since(m.changed.Load()) < settleFor || since(m.probed.Load()) >= probeIdle
+}
+
+// attend has an instance probed as soon as its connection is lost: a process that died is avoided at once, also by who does not use it.
+func (m *member) attend() {
+	for state := m.conn.GetState(); state != connectivity.Shutdown; {
+		m.conn.WaitForStateChange(context.Background(), state)
+		if state == connectivity.Ready {
+			m.probeNow()
+		}
+		state = m.conn.GetState()
+	}
+}
+
+func (m *member) probeNow() {
+	select {
+	case m.nudge <- struct{}{}:
+	default:
 	}
 }
 
@@ -72,6 +112,7 @@ func (p *pool) prove(m *member) {
 	if m.state.Swap(up) == up {
 		return
 	}
+	m.change()
 	p.log.Info("a server answers", "server", m.addr)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -83,13 +124,11 @@ func (p *pool) eject(m *member, why error) {
 	if m.state.Swap(down) == down {
 		return
 	}
+	m.change()
 	p.metrics.ejected.Inc()
 	p.log.Warn("a server is avoided until it answers again", "server", m.addr, "err", why)
 	p.mu.Lock()
 	p.rebuild()
 	p.mu.Unlock()
-	select {
-	case m.nudge <- struct{}{}:
-	default:
-	}
+	m.probeNow()
 }
