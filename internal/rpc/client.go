@@ -108,6 +108,7 @@ func (c *Client) Complete(ctx context.Context, req chat.Request, emit func(chat.
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	began := time.Now()
 	res := c.invoker.Invoke(ctx, call(methodComplete, constant.CallServerStream, in))
 	if err := res.Error(); err != nil {
 		return reply, asChat(err)
@@ -116,15 +117,14 @@ func (c *Client) Complete(ctx context.Context, req chat.Request, emit func(chat.
 	if !ok {
 		return reply, chat.E(chat.Internal, "rpc.Complete", fmt.Errorf("a stream is missing, there is %T", res.Result()))
 	}
-	return c.receive(s, emit)
+	return c.receive(s, began, emit)
 }
 
 // receive reads a completion to its end. Without Finished there is no reply, however clean the end looks.
-func (c *Client) receive(s receiver, emit func(chat.Event)) (chat.Reply, error) {
-	begin := time.Now()
+func (c *Client) receive(s receiver, began time.Time, emit func(chat.Event)) (chat.Reply, error) {
 	var start chat.Start
 	var reply *chat.Reply
-	for first := true; ; {
+	for waiting := true; ; {
 		m := new(chatv1.CompleteEvent)
 		err := s.RecvMsg(m)
 		switch {
@@ -135,13 +135,13 @@ func (c *Client) receive(s receiver, emit func(chat.Event)) (chat.Reply, error) 
 		case err != nil:
 			return chat.Reply{}, asChat(err)
 		}
-		if first {
-			first = false
-			c.metrics.firstTok.Observe(time.Since(begin).Seconds())
-		}
 		e, known := decodeEvent(m)
 		if !known || reply != nil {
 			continue
+		}
+		if waiting && e.Kind != chat.Started { // which is sent before a provider is called
+			waiting = false
+			c.metrics.first.Observe(time.Since(began).Seconds())
 		}
 		switch e.Kind {
 		case chat.Started:

@@ -48,11 +48,11 @@ func (m *serverMetrics) took(start time.Time, err error) {
 }
 
 type clientMetrics struct {
-	ends     *prometheus.CounterVec
-	usable   prometheus.Gauge
-	known    prometheus.Gauge
-	ejected  prometheus.Counter
-	firstTok prometheus.Histogram
+	ends    *prometheus.CounterVec
+	usable  prometheus.Gauge
+	known   prometheus.Gauge
+	ejected prometheus.Counter
+	first   prometheus.Histogram
 }
 
 func newClientMetrics(reg prometheus.Registerer) *clientMetrics {
@@ -65,8 +65,8 @@ func newClientMetrics(reg prometheus.Registerer) *clientMetrics {
 			Name: "parley_rpc_client_servers", Help: "Instances known."})),
 		ejected: register(reg, prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "parley_rpc_client_ejections_total", Help: "How often an instance was found dead, hung or leaving."})),
-		firstTok: register(reg, prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "parley_rpc_client_first_event_seconds", Help: "Time to the first event of a completion.", Buckets: durations})),
+		first: register(reg, prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "parley_rpc_client_first_text_seconds", Help: "Time from asking for a completion to its first text: a piece, or the whole if no pieces were asked for.", Buckets: durations})),
 	}
 }
 
