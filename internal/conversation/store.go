@@ -11,7 +11,8 @@ import (
 // concurrent use by any number of processes and bounded by ctx and by the store's own short timeouts. An error that is not one of
 // the sentinels below is a *chat.Error of kind Unavailable or Timeout: the step may or may not have happened, and repeating it with
 // the same arguments is safe (every step is idempotent; a repeated claim returns other conversations, see [Store.Owned]). Kind Canceled:
-// the caller's ctx was. Kind Invalid: the arguments are wrong (a lease or a time to remember that is not positive), nothing happened.
+// the caller's ctx was. Kind Invalid: the arguments are wrong (a lease or a time to remember that is not positive), nothing happened. Kind Internal: something
+// stored cannot be read; what is returned besides is good.
 //
 // A conversation is owned by at most one process at a time. Ownership ends with the process's lease ([Store.Renew]); a fence number,
 // strictly rising within a shard, keeps an owner that lost its lease from writing. storetest holds the executable contract.
