@@ -144,6 +144,9 @@ func (b *board) publish(ctx context.Context, drill bool, edit func(*switchEdit, 
 	if !exists {
 		old = nil
 	}
+	if _, err := route.ParseDegradation(old, degradationDocument, ""); err != nil {
+		return "", fmt.Errorf("what stands there is faulty; mend it by hand first: %w", err)
+	}
 	e, err := editSwitches(old)
 	if err != nil {
 		return "", err
@@ -161,8 +164,10 @@ func (b *board) publish(ctx context.Context, drill bool, edit func(*switchEdit, 
 	if err != nil {
 		return "", err
 	}
-	if err := switches.Check(b.table); err != nil {
-		return "", err
+	if action == "degrade" { // switching off is never refused for another switch's fault
+		if err := switches.Check(b.table, time.Now()); err != nil {
+			return "", err
+		}
 	}
 	fmt.Fprint(b.env.Stdout, difference(old, content))
 	if drill {
@@ -241,8 +246,11 @@ func awaitRevision(ctx context.Context, env Env, cfg config.Either, revision str
 	began := time.Now()
 	for end := began.Add(6 * time.Second); ; {
 		servers, err := askServers(ctx, cfg)
-		if err != nil {
+		if err != nil && time.Now().After(end) {
 			return fmt.Errorf("published, but the servers could not be asked: %w", err)
+		}
+		if err == nil && len(servers) == 0 && time.Now().After(end) {
+			return errors.New("published, but no server is registered: nothing answers at all")
 		}
 		have := 0
 		for _, s := range servers {
@@ -252,7 +260,7 @@ func awaitRevision(ctx context.Context, env Env, cfg config.Either, revision str
 				}
 			}
 		}
-		if have == len(servers) || time.Now().After(end) {
+		if have == len(servers) && have > 0 || time.Now().After(end) {
 			fmt.Fprintf(env.Stdout, "revision %s is in force on %d of %d servers\n", revision, have, len(servers))
 			if have < len(servers) {
 				return errors.New("not every server has it: see `parley status`")

@@ -151,6 +151,39 @@ func TestDegradeAndRestore(t *testing.T) {
 	contains(t, out, "nothing to restore")
 }
 
+func TestRestoreAlwaysWorks(t *testing.T) {
+	for name, doc := range map[string]string{
+		"True":                          "switches: [{id: all, active: True, to: chatglm}]",
+		"beside one that leads nowhere": "switches: [{id: all, active: true, to: chatglm}, {id: old, active: true, to: gone, until: 2020-01-01T00:00:00Z}]",
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newSwitchboardWith(t, doc)
+			out, err := b.run(func(env app.Env) error { return app.Restore(t.Context(), env, b.path, []string{"all"}) })
+			if err != nil || !strings.Contains(b.read(), "active: false") {
+				t.Errorf("%v\n%s\n%s", err, out, b.read())
+			}
+			contains(t, out, "in force on 1 of 1 servers")
+		})
+	}
+	t.Run("says that a faulty document is", func(t *testing.T) {
+		b := newSwitchboardWith(t, "switches: [{id: all, active: yes, to: chatglm}]")
+		_, err := b.run(func(env app.Env) error { return app.Restore(t.Context(), env, b.path, nil) })
+		if err == nil || !strings.Contains(err.Error(), "mend it by hand") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("and degrade on a page of comments", func(t *testing.T) {
+		b := newSwitchboardWith(t, "# nothing here yet\n")
+		out, err := b.run(func(env app.Env) error {
+			return app.Degrade(t.Context(), env, b.path, app.DegradeOptions{To: "chatglm", Tenants: []string{"acme"}})
+		})
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		contains(t, b.read(), "# nothing here yet", "id: acme")
+	})
+}
+
 func TestDegradeRefuses(t *testing.T) {
 	b := newSwitchboard(t)
 	for name, c := range map[string]struct {

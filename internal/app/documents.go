@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"parley/internal/config"
 	"parley/internal/liveconfig"
@@ -74,7 +75,7 @@ func switches(src liveconfig.Source, table func() *route.Table, log *slog.Logger
 		Decode: func(d liveconfig.Document) (*route.Degradation, error) {
 			sw, err := route.ParseDegradation(d.Content, d.Name, d.Revision)
 			if t := table(); err == nil && t != nil {
-				err = sw.Check(t)
+				err = sw.Check(t, time.Now())
 			}
 			return sw, err
 		},

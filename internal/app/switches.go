@@ -26,6 +26,9 @@ func editSwitches(content []byte) (*switchEdit, error) {
 	if err := yaml.Unmarshal(content, &root); err != nil {
 		return nil, fmt.Errorf("%s is not YAML; mend it by hand first: %w", degradationDocument, err)
 	}
+	if root.Kind == 0 { // nothing but comments: they stay in front
+		return editSwitches(append(bytes.TrimRight(content, "\n"), "\nswitches: []\n"...))
+	}
 	if root.Kind != yaml.DocumentNode || root.Content[0].Kind != yaml.MappingNode {
 		return nil, errors.New(degradationDocument + " is not a list of keys; mend it by hand first")
 	}
@@ -105,7 +108,11 @@ func (e *switchEdit) restore(ids []string, by string) (done []string, err error)
 			id = v.Value
 		}
 		known[id] = true
-		if active == nil || active.Value != "true" || len(ids) > 0 && !slices.Contains(ids, id) {
+		on := false
+		if active != nil {
+			_ = active.Decode(&on) // the document has been parsed: it is a boolean
+		}
+		if !on || len(ids) > 0 && !slices.Contains(ids, id) {
 			continue
 		}
 		set(s, "active", scalar(false))

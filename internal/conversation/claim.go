@@ -92,11 +92,11 @@ func (s *Service) claimAt(ctx, work context.Context, tenant string, shards []Sha
 		shards = shards[len(now):]
 		most := room / len(now)
 		claims, err := s.claim(ctx, work, now, most, s.claimOptions(t))
-		s.room.free(room - len(claims))
+		s.room.claimed(room, len(claims))
 		share -= len(claims)
 		if err != nil {
-			s.failed("claim", err)
-			s.reconcile(ctx, now)
+			s.failed("claim", err, now)
+			s.reconcile(ctx, failedShards(err, now))
 			return
 		}
 		shards = append(shards, full(claims, most)...)
@@ -132,9 +132,9 @@ func (s *Service) claim(ctx, work context.Context, shards []Shard, most int, opt
 }
 
 // failed counts a step of the store that failed. Data that cannot be read is no trouble with the store.
-func (s *Service) failed(step string, err error) {
+func (s *Service) failed(step string, err error, shards []Shard) {
 	if k := chat.KindOf(err); k == chat.Unavailable || k == chat.Timeout {
-		s.trouble.note()
+		s.trouble.note(failedShards(err, shards))
 	}
 	s.metrics.storeErrors.WithLabelValues(step).Inc()
 }
@@ -144,7 +144,12 @@ func (s *Service) failed(step string, err error) {
 func (s *Service) reconcile(ctx context.Context, shards []Shard) {
 	released := 0
 	for _, sh := range shards {
-		for _, h := range s.unknown(ctx, sh) {
+		unknown, err := s.unknown(ctx, sh)
+		if err != nil {
+			s.failed("owned", err, []Shard{sh})
+			break // the next renewal sees the difference again
+		}
+		for _, h := range unknown {
 			s.release(ctx, Claim{Shard: h.Shard, Owner: s.Owner, Handle: h.Handle, Fence: h.Fence})
 			released++
 		}
@@ -155,13 +160,12 @@ func (s *Service) reconcile(ctx context.Context, shards []Shard) {
 }
 
 // unknown lists what the store holds for this process in a shard and nothing here works on.
-func (s *Service) unknown(ctx context.Context, sh Shard) []Held {
+func (s *Service) unknown(ctx context.Context, sh Shard) ([]Held, error) {
 	s.claiming.Lock()
 	defer s.claiming.Unlock()
 	all, err := s.Store.Owned(ctx, sh, s.Owner)
 	if err != nil {
-		s.failed("owned", err) // the next renewal sees the difference again
-		return nil
+		return nil, err
 	}
 	var out []Held
 	s.mu.Lock()
@@ -171,5 +175,5 @@ func (s *Service) unknown(ctx context.Context, sh Shard) []Held {
 			out = append(out, h)
 		}
 	}
-	return out
+	return out, nil
 }

@@ -51,6 +51,9 @@ func (s *Service) send(own context.Context, t *chat.Tenant, outlet Outlet, c Cla
 		maybe = began.Add(-sentAgo)
 	}
 	for try := 0; ; try++ {
+		if errors.Is(context.Cause(own), errLost) {
+			return "", errLost // its new owner sends it
+		}
 		if !maybe.IsZero() && !outlet.Resendable(time.Since(maybe)) {
 			return "ambiguous", nil
 		}

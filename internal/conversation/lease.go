@@ -2,14 +2,15 @@ package conversation
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
 
 // renewLoop keeps the leases of all shards in which something runs, in one pipeline a tick, and hears of stop commands.
 func (s *Service) renewLoop(ctx context.Context) {
-	surplus := map[Shard]bool{}        // shards that showed more than runs here at the last renewal, too
-	settling := make(chan struct{}, 1) // one at a time, beside the renewals
+	surplus, missing := map[Shard]bool{}, map[Shard]bool{} // shards that showed more, or less, than runs here at the last renewal, too
+	settling := make(chan struct{}, 1)                     // one at a time, beside the renewals
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	every(ctx, s.Lease/4, func() {
@@ -25,7 +26,7 @@ func (s *Service) renewLoop(ctx context.Context) {
 		got, err := s.Store.Renew(ctx, s.Owner, shards, s.Lease)
 		s.metrics.step("renew", began)
 		if err != nil {
-			s.failed("renew", err)
+			s.failed("renew", err, unrenewed(shards, got))
 			s.Log.Warn("renewing leases failed; what another replica takes meanwhile is fenced off", "err", err)
 		}
 		for _, sh := range got.Lost {
@@ -34,32 +35,69 @@ func (s *Service) renewLoop(ctx context.Context) {
 		for _, h := range got.Stops {
 			s.stop(h)
 		}
-		twice := more(runs, got.Owns, surplus)
-		if len(twice) == 0 {
+		more := twice(got.Owns, surplus, func(sh Shard, n int) bool { return n > runs[sh] })
+		less := twice(got.Owns, missing, func(sh Shard, n int) bool { return n < runs[sh] })
+		if len(more)+len(less) == 0 {
 			return
 		}
 		select {
 		case settling <- struct{}{}:
-			beside.Go(func() { defer func() { <-settling }(); s.reconcile(ctx, twice) })
+			beside.Go(func() {
+				defer func() { <-settling }()
+				s.reconcile(ctx, more)
+				s.drop(ctx, less)
+			})
 		default:
 		}
 	})
 }
 
-// more lists the shards in which the store has seen more, twice in a row, than runs here: once may be a claim under way.
-func more(runs, owns map[Shard]int, surplus map[Shard]bool) (twice []Shard) {
+// twice lists the shards that differ as odd says, and did at the last renewal: once may be a claim or a step under way.
+func twice(owns map[Shard]int, before map[Shard]bool, odd func(Shard, int) bool) (out []Shard) {
 	for sh, n := range owns {
-		switch more := n > runs[sh]; {
-		case more && surplus[sh]:
-			twice = append(twice, sh)
-			delete(surplus, sh)
-		case more:
-			surplus[sh] = true
+		switch is := odd(sh, n); {
+		case is && before[sh]:
+			out = append(out, sh)
+			delete(before, sh)
+		case is:
+			before[sh] = true
 		default:
-			delete(surplus, sh)
+			delete(before, sh)
 		}
 	}
-	return twice
+	return out
+}
+
+// unrenewed are the shards of which a renewal said nothing.
+func unrenewed(asked []Shard, got Renewed) []Shard {
+	return slices.DeleteFunc(slices.Clone(asked), func(sh Shard) bool {
+		_, owns := got.Owns[sh]
+		return owns || slices.Contains(got.Lost, sh)
+	})
+}
+
+// drop ends the turns that the store does not hold for this process any more: it was thought dead, and a claim has hidden that from the
+// renewals.
+func (s *Service) drop(ctx context.Context, shards []Shard) {
+	for _, sh := range shards {
+		all, err := s.Store.Owned(ctx, sh, s.Owner)
+		if err != nil {
+			s.failed("owned", err, []Shard{sh})
+			return
+		}
+		holds := map[string]bool{}
+		for _, h := range all {
+			holds[h.Handle] = true
+		}
+		s.mu.Lock()
+		for h, r := range s.running {
+			if h.shard == sh && !holds[h.handle] {
+				r.lose(errLost)
+				s.metrics.lost.Inc()
+			}
+		}
+		s.mu.Unlock()
+	}
 }
 
 // runs counts what this process runs, by shard.
@@ -118,22 +156,27 @@ func (s *Service) stopLoop(ctx context.Context) {
 	}
 }
 
-// reapLoop returns dead owners' conversations to ready, and has them claimed. After trouble with the store it waits for a lease: living
-// owners could not renew meanwhile.
+// reapLoop returns dead owners' conversations to ready, and has them claimed. Where the store failed, and everywhere when this process
+// stood still itself, it waits for a lease first: living owners could not renew meanwhile.
 func (s *Service) reapLoop(ctx context.Context) {
 	for {
 		tenants := s.Directory.Tenants()
-		if s.wait(ctx, sweep(max(s.Lease/4, 50*time.Millisecond), len(tenants))) {
+		period := sweep(max(s.Lease/4, 50*time.Millisecond), len(tenants))
+		began := time.Now()
+		if s.wait(ctx, period) {
 			return
 		}
+		if time.Since(began) > period+s.Lease/2 {
+			s.trouble.noteAll()
+		}
 		for _, tenant := range tenants {
-			if ctx.Err() != nil || s.trouble.within(s.Lease) {
-				break
+			shards := s.trouble.quiet(shardsOf(tenant), s.Lease)
+			if len(shards) == 0 || ctx.Err() != nil {
+				continue
 			}
-			shards := shardsOf(tenant)
 			n, err := s.Store.Reap(ctx, shards)
 			if err != nil {
-				s.failed("reap", err)
+				s.failed("reap", err, shards)
 			}
 			if n > 0 {
 				s.metrics.reaped.Add(float64(n))

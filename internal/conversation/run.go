@@ -29,7 +29,9 @@ func (s *Service) Run(ctx context.Context) error {
 	case <-done:
 	case <-time.After(s.Grace):
 		stopWork(errHandover)
+		over := time.AfterFunc(handoverFor, func() { close(s.over) })
 		<-done
+		over.Stop()
 	}
 	stopKeeping()
 	loops.Wait()
@@ -48,6 +50,9 @@ func (s *Service) start(work context.Context, c Claim) {
 	h := held{c.Shard, c.Handle}
 	r := &running{fence: c.Fence, lose: func(error) {}, stop: func(error) {}}
 	s.mu.Lock()
+	if old := s.running[h]; old != nil {
+		old.lose(errLost) // this process was thought dead, and claims what it was working on
+	}
 	s.running[h] = r
 	s.mu.Unlock()
 	s.metrics.inFlight.Inc()
@@ -59,7 +64,7 @@ func (s *Service) start(work context.Context, c Claim) {
 			}
 			s.mu.Unlock()
 			s.metrics.inFlight.Dec()
-			s.room.free(1)
+			s.room.free()
 		}()
 		s.work(work, r, c)
 	})

@@ -56,6 +56,9 @@ const deadFor = 7 * 24 * time.Hour
 // maxHanding keeps a shutdown with thousands of turns from asking more of the store at once than it answers in time.
 const maxHanding = 64
 
+// handoverFor bounds a shutdown's handover; what is not given back by then is taken over when the lease ends.
+const handoverFor = 5 * time.Second
+
 // Service accepts messages and works on conversations until Run's context ends. Accept is safe for concurrent use, also before and
 // while Run runs; Run is called once.
 type Service struct {
@@ -65,6 +68,7 @@ type Service struct {
 	room     room
 	trouble  trouble
 	handing  chan struct{} // bounds how many give their conversations back at once
+	over     chan struct{} // closed when a shutdown\'s handover has taken long enough
 	mu       sync.Mutex
 	running  map[held]*running
 	claiming sync.RWMutex // held between a claim and its entries in running, so that reconcile sees both or neither
@@ -114,6 +118,7 @@ func New(o Options) *Service {
 		running: map[held]*running{},
 		room:    room{most: o.Turns},
 		handing: make(chan struct{}, maxHanding),
+		over:    make(chan struct{}),
 	}
 	s.hints.wake = make(chan struct{}, 1)
 	return s

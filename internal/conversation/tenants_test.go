@@ -80,3 +80,43 @@ func TestNoTenantTakesAllThePlaces(t *testing.T) {
 		w.llm.delay = time.Millisecond
 	})
 }
+
+// many serves 100 tenants, one message each.
+type many struct{ two }
+
+func (w many) Tenants() []string {
+	out := make([]string, 100)
+	for i := range out {
+		out[i] = fmt.Sprint("t", i)
+	}
+	return out
+}
+
+type slowClaim struct{ conversation.Store }
+
+func (s slowClaim) Claim(ctx context.Context, sh []conversation.Shard, owner string, n int, o conversation.ClaimOptions) ([]conversation.Claim, error) {
+	time.Sleep(5 * time.Millisecond)
+	return s.Store.Claim(ctx, sh, owner, n, o)
+}
+
+// The sweep's claims under way reserve places; that must not make an idle process with few of them take itself for full.
+func TestAnIdleProcessWithFewPlacesClaimsAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := many{two{newWorld(t)}}
+		w.llm.delay = 0
+		p := w.start(func(o *conversation.Options) { o.Directory, o.Store, o.Turns = w, slowClaim{w.store}, 1000 })
+		late := 0
+		for i := range 100 {
+			w.say(p, fmt.Sprint("t", i), "zhang", fmt.Sprint(i), fmt.Sprint("question ", i))
+			before := len(w.out.texts())
+			settle(50 * time.Millisecond)
+			if len(w.out.texts()) == before {
+				late++
+			}
+			settle(87 * time.Millisecond)
+		}
+		if late > 10 {
+			t.Errorf("%d of 100 messages were not taken within 50 ms", late)
+		}
+	})
+}

@@ -35,8 +35,17 @@ func (s *Service) work(parent context.Context, r *running, c Claim) {
 
 // release gives the conversation back for another replica to go on with.
 func (s *Service) release(ctx context.Context, c Claim) {
-	s.handing <- struct{}{}
-	defer func() { <-s.handing }()
+	select {
+	case s.handing <- struct{}{}:
+		defer func() { <-s.handing }()
+	case <-s.over:
+		return
+	}
+	select {
+	case <-s.over:
+		return
+	default:
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	if err := s.Store.Release(ctx, c); err != nil && !errors.Is(err, ErrFenced) {

@@ -22,6 +22,7 @@ func (s *Store) Claim(ctx context.Context, shards []conversation.Shard, owner st
 	}
 	limit := (opt.InFlight + conversation.Shards - 1) / conversation.Shards
 	v, err := s.each(ctx, op, s.scripts.claim, prefixes(shards), nil, name(owner), most, millis(opt.Lease), limit, opt.HistoryTurns)
+	err = inShards(shards, v, err)
 	var out []conversation.Claim
 	for i, r := range v {
 		for _, row := range list(r) {
@@ -34,6 +35,20 @@ func (s *Store) Claim(ctx context.Context, shards []conversation.Shard, owner st
 		}
 	}
 	return out, err
+}
+
+// inShards says in which shards a step failed: those without a result.
+func inShards(shards []conversation.Shard, results []any, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := &conversation.PartError{Err: err}
+	for i, r := range results {
+		if r == nil {
+			e.Shards = append(e.Shards, shards[i])
+		}
+	}
+	return e
 }
 
 func prefixes(shards []conversation.Shard) []string {
@@ -123,6 +138,7 @@ func (s *Store) Release(ctx context.Context, c conversation.Claim) error {
 // Reap implements conversation.Store. With an error, the number is of the shards that did not fail.
 func (s *Store) Reap(ctx context.Context, shards []conversation.Shard) (int, error) {
 	v, err := s.each(ctx, "reap", s.scripts.reap, prefixes(shards), nil)
+	err = inShards(shards, v, err)
 	n := 0
 	for _, r := range v {
 		n += int(number(r))

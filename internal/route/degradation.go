@@ -112,15 +112,15 @@ func (d *decoder) moment(n *yaml.Node, where string) time.Time {
 	return v
 }
 
-// Check refuses active switches that lead nowhere in t: to a provider that is not configured, or without a model to a provider that no
+// Check refuses switches in force at now that lead nowhere in t: to a provider that is not configured, or without a model to a provider that no
 // route names. The error is a *chat.Error of kind Invalid.
-func (d *Degradation) Check(t *Table) error {
+func (d *Degradation) Check(t *Table, now time.Time) error {
 	if d == nil {
 		return nil
 	}
 	var bad []string
 	for _, s := range d.Switches {
-		if !s.Active {
+		if !s.InForce(now) {
 			continue
 		}
 		name, _, _ := strings.Cut(s.To, "/")

@@ -170,12 +170,12 @@ func TestCheck(t *testing.T) {
 		"{id: s, active: false, to: gone/x}":                         "",
 		"{id: a, active: true, to: x}, {id: b, active: true, to: y}": `switch "b" leads to "y"`,
 	} {
-		err := mustDegrade(t, "switches: ["+doc+"]").Check(table)
+		err := mustDegrade(t, "switches: ["+doc+"]").Check(table, time.Now())
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", doc, err, want)
 		}
 	}
-	if err := (*Degradation)(nil).Check(table); err != nil {
+	if err := (*Degradation)(nil).Check(table, time.Now()); err != nil {
 		t.Error(err)
 	}
 }

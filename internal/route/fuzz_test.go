@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+	"time"
 )
 
 // FuzzParse: no document makes Parse panic; what it takes can be picked from, and what it refuses is explained within the document.
@@ -54,7 +55,7 @@ func FuzzDegradation(f *testing.F) {
 		if err != nil {
 			return
 		}
-		_ = d.Check(table)
+		_ = d.Check(table, time.Now())
 		choices, err := table.Pick(Want{Tenant: tenant, Class: "chat", Allowed: []string{allowed}, Now: noon}, d)
 		if (err == nil) != (len(choices) > 0) {
 			t.Fatalf("%v and %v", choices, err)
