@@ -76,7 +76,13 @@ func Load(path string, opt Options) (Either, error) {
 	case KindServer:
 		s, err := parseServer(path, content, opt)
 		return Either{Server: s}, err
-	default:
+	default: // the top keys alone do not tell: what parses as one of them is one
+		if c, err := parseClient(path, content, opt); err == nil && kind == Unknown {
+			return Either{Client: c}, nil
+		}
+		if s, err := parseServer(path, content, opt); err == nil && kind == Unknown {
+			return Either{Server: s}, nil
+		}
 		return Either{}, Faults{{File: path, What: "is neither a client's nor a server's configuration",
 			Mend: "give the client.yaml or server.yaml of the installation"}}
 	}

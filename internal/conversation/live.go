@@ -17,17 +17,15 @@ type live struct {
 	id  string
 	gap time.Duration
 
-	mu    sync.Mutex
-	buf   strings.Builder
-	dirty bool
-	wake  chan struct{}
-	done  chan struct{}
+	mu   sync.Mutex
+	buf  strings.Builder
+	wake chan struct{}
 }
 
 func newLive(s *Service, gap time.Duration, c Claim) *live {
 	l := &live{s: s, key: c.Key, id: c.Message.ID, gap: gap}
 	if gap > 0 && s.Live != nil {
-		l.wake, l.done = make(chan struct{}, 1), make(chan struct{})
+		l.wake = make(chan struct{}, 1)
 		go l.write()
 	}
 	return l
@@ -35,19 +33,19 @@ func newLive(s *Service, gap time.Duration, c Claim) *live {
 
 // event takes an event of the completion; a new start voids what was shown.
 func (l *live) event(e chat.Event) {
+	changed := false
 	l.mu.Lock()
 	switch e.Kind {
 	case chat.Started:
-		l.dirty = l.buf.Len() > 0
+		changed = l.buf.Len() > 0
 		l.buf.Reset()
 	case chat.Delta:
+		changed = true
 		l.buf.WriteString(e.Text)
-		l.dirty = true
 	default:
 	}
-	dirty := l.dirty
 	l.mu.Unlock()
-	if dirty && l.wake != nil {
+	if changed && l.wake != nil {
 		select {
 		case l.wake <- struct{}{}:
 		default:
@@ -62,7 +60,6 @@ func (l *live) text() string {
 }
 
 func (l *live) write() {
-	defer close(l.done)
 	for rev := int64(1); ; rev++ {
 		_, open := <-l.wake
 		if !open && rev == 1 {

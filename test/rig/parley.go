@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -102,22 +101,4 @@ func (n *Node) Restart(ctx context.Context) (*Node, error) {
 // Metrics scrapes the node.
 func (n *Node) Metrics(ctx context.Context) (Metrics, error) {
 	return scrape(ctx, "http://"+n.Ops+"/metrics")
-}
-
-// Status runs `parley status` with the node's configuration and returns what it printed.
-func (n *Node) Status(ctx context.Context) (string, error) {
-	p, err := n.rig.spawn("status", n.env, n.rig.binary, "status", "--config", n.rig.configOf(n.Name))
-	if err != nil {
-		return "", err
-	}
-	select {
-	case <-p.Done():
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
-	out := p.Tail(1000)
-	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
-		return out, fmt.Errorf("parley status ended with status %d: %s", code, strings.TrimSpace(out))
-	}
-	return out, nil
 }

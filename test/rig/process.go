@@ -92,9 +92,6 @@ func (p *Process) Resume() { p.signal(syscall.SIGCONT) }
 
 func (p *Process) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) } // an error means that it has ended already
 
-// Done is closed when the process has ended.
-func (p *Process) Done() <-chan struct{} { return p.done }
-
 // Alive reports whether it has not ended.
 func (p *Process) Alive() bool {
 	select {
