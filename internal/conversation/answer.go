@@ -119,8 +119,9 @@ func request(t *chat.Tenant, outlet Outlet, c Claim) chat.Request {
 	}
 }
 
-// maxInstanceFailures is how often a turn replaces an instance that failed, each time at once.
-const maxInstanceFailures = 4
+// maxInstanceFailures is how often a turn replaces an instance that failed: at once, and then after growing pauses, in which those that died
+// together with it are found out.
+const maxInstanceFailures = 7
 
 // noRoom is how long a turn waits for a server, or for room on one: longer each time, and not in step with others.
 func noRoom(wait int) time.Duration {
@@ -151,6 +152,9 @@ func (s *Service) complete(ctx context.Context, req chat.Request, live *live) (c
 		default:
 			if failures++; failures >= maxInstanceFailures {
 				return reply, err
+			}
+			if failures > 1 {
+				wait = noRoom(failures - 2)
 			}
 		}
 		if s.Pause(ctx, wait) != nil {

@@ -248,7 +248,7 @@ func TestAFailedInstanceIsReplacedInTheSameTurn(t *testing.T) {
 		want string
 	}{
 		"died twice":           {[]error{lost, lost}, "re: one (0)"},
-		"died always":          {[]error{lost, lost, lost, lost, lost}, "抱歉，这次没能得到回答，请稍后再试。"},
+		"died always":          {[]error{lost, lost, lost, lost, lost, lost, lost, lost}, "抱歉，这次没能得到回答，请稍后再试。"},
 		"none for a while":     {[]error{none, none, none, none, none, none, none, none}, "re: one (0)"},
 		"no room, then a dead": {[]error{full, full, full, full, full, lost}, "re: one (0)"},
 	} {
