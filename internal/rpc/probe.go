@@ -90,6 +90,9 @@ func (p *pool) check(m *member, client grpc_health_v1.HealthClient, missed int) 
 		m.hear()
 		p.eject(m, errLeaving)
 	case err == nil, status.Code(err) == codes.Unimplemented, status.Code(err) == codes.NotFound: // a server without health answers too
+		if m.state.Load() == down && m.changed.Load() > start.UnixNano() {
+			return 0 // it answered before a call found it dead: the next probe tells
+		}
 		m.hear()
 		p.prove(m)
 	case m.dropped():
