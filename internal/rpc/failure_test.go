@@ -2,13 +2,18 @@ package rpc
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"parley/internal/chat"
+	"parley/internal/telemetry"
 )
 
 func startServer(t *testing.T, o peerOptions) *process {
@@ -67,6 +72,64 @@ func TestAKilledServer(t *testing.T) {
 	restarted := startServer(t, peerOptions{Listen: a.addr})
 	took := eventually(t, "it is used again", func() bool { return instance(c, restarted.addr).Up })
 	t.Logf("used again %v after it listened", took.Round(time.Millisecond))
+}
+
+// stuckLog holds back whoever logs that a server is avoided, as a disk does that is being synced.
+type stuckLog struct {
+	slog.Handler
+	stuck   chan struct{} // closed when somebody is held back
+	release chan struct{}
+	once    *sync.Once
+}
+
+func (h stuckLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h stuckLog) Handle(ctx context.Context, r slog.Record) error {
+	if strings.Contains(r.Message, "is avoided") {
+		h.once.Do(func() { close(h.stuck) })
+		<-h.release
+	}
+	return nil
+}
+
+// Many turns run on a server that dies: each of them finds it avoided when it looks for another, also while the first is still busy with
+// avoiding it.
+func TestEveryTurnOfAKilledServerGoesElsewhere(t *testing.T) {
+	t.Parallel()
+	a, b := startServer(t, peerOptions{}), startServer(t, peerOptions{})
+	h := stuckLog{slog.DiscardHandler, make(chan struct{}), make(chan struct{}), new(sync.Once)}
+	c := dial(t, ClientOptions{
+		Registry:  Registry{Mode: ModeDirect, Direct: []string{a.addr, b.addr}},
+		Telemetry: &telemetry.Telemetry{Log: slog.New(h), Metrics: prometheus.NewRegistry()},
+	})
+	awaitUp(t, c, a.addr, b.addr)
+	again := make(chan error, 16)
+	var all []*running
+	for range cap(again) {
+		r := start(t, t.Context(), c, "count 100000 10ms")
+		r.awaitStart(t)
+		all = append(all, r)
+	}
+	for _, r := range all {
+		go func() {
+			if err := r.wait(t); chat.KindOf(err) != chat.Unavailable {
+				return // it ran on the other server
+			}
+			_, err := ask(t.Context(), c, "echo")
+			again <- err
+		}()
+	}
+	a.signal(syscall.SIGKILL)
+	<-h.stuck
+	for range cap(again)/2 - 1 { // all but the one held back
+		if err := <-again; err != nil {
+			t.Errorf("a turn met the dead server again: %v", err)
+		}
+	}
+	close(h.release)
+	if err := <-again; err != nil {
+		t.Errorf("the first one met the dead server again: %v", err)
+	}
 }
 
 func TestAHungServer(t *testing.T) {

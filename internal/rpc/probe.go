@@ -90,11 +90,8 @@ func (p *pool) check(m *member, client grpc_health_v1.HealthClient, missed int) 
 		m.hear()
 		p.eject(m, errLeaving)
 	case err == nil, status.Code(err) == codes.Unimplemented, status.Code(err) == codes.NotFound: // a server without health answers too
-		if m.state.Load() == down && m.changed.Load() > start.UnixNano() {
-			return 0 // it answered before a call found it dead: the next probe tells
-		}
 		m.hear()
-		p.prove(m)
+		p.prove(m, start)
 	case m.dropped():
 	case ctx.Err() == nil:
 		p.eject(m, err)
@@ -110,28 +107,40 @@ func (p *pool) check(m *member, client grpc_health_v1.HealthClient, missed int) 
 	return 0
 }
 
-// prove makes an instance usable.
-func (p *pool) prove(m *member) {
-	if m.state.Swap(up) == up {
+// prove makes an instance usable by a success that was asked for at since. A call may have found it dead meanwhile: then the next probe
+// tells.
+func (p *pool) prove(m *member, since time.Time) {
+	if m.state.Load() == up {
 		return
 	}
-	m.change()
-	p.log.Info("a server answers", "server", m.addr)
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.rebuild()
+	if m.state.Load() == down && m.changed.Load() > since.UnixNano() {
+		p.mu.Unlock()
+		return
+	}
+	p.turn(m, up)
+	p.mu.Unlock()
+	p.log.Info("a server answers", "server", m.addr)
 }
 
-// eject keeps new calls away from an instance until a probe succeeds.
+// eject keeps new calls away from an instance until a probe succeeds. When it returns none can go there any more, whoever else was
+// ejecting it at the same moment: the turns that ran on a dead instance all look for another at once.
 func (p *pool) eject(m *member, why error) {
-	if m.state.Swap(down) == down {
+	p.mu.Lock()
+	if m.state.Load() == down {
+		p.mu.Unlock()
 		return
 	}
-	m.change()
+	p.turn(m, down)
+	p.mu.Unlock()
 	p.metrics.ejected.Inc()
 	p.log.Warn("a server is avoided until it answers again", "server", m.addr, "err", why)
-	p.mu.Lock()
-	p.rebuild()
-	p.mu.Unlock()
 	m.probeNow()
+}
+
+// turn changes an instance's state. p.mu is held, and so nothing is logged: a disk that stands still would keep calls from the list.
+func (p *pool) turn(m *member, state int32) {
+	m.state.Store(state)
+	m.change()
+	p.rebuild()
 }

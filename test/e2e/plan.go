@@ -41,12 +41,17 @@ type cast struct {
 	servers []*rig.Node
 }
 
-func (p plan) run(ctx context.Context, log io.Writer) (*result, error) {
+func (p plan) run(ctx context.Context, log io.Writer) (res *result, err error) {
 	r, err := rig.New(ctx, rig.Options{Keep: p.keep, Log: log})
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
+	defer func() {
+		if err != nil || !res.ok() {
+			r.Keep()
+		}
+		r.Close()
+	}()
 	r.Logf("seed %d: -seed %d repeats this plan", p.seed, p.seed)
 	people := crowd.New()
 	c, err := raise(ctx, r, people)
@@ -55,7 +60,7 @@ func (p plan) run(ctx context.Context, log io.Writer) (*result, error) {
 	}
 	defer c.balancer.Close()
 
-	res := &result{plan: p, began: time.Now()}
+	res = &result{plan: p, began: time.Now()}
 	talking, cancel := context.WithCancel(ctx)
 	defer cancel()
 	chaos := make(chan error, 1)

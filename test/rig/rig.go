@@ -22,7 +22,7 @@ type Options struct {
 	Log  io.Writer // what the rig does, one line each; nil: nothing
 }
 
-// Rig is a running set of programs. Its methods are safe for concurrent use, Close apart.
+// Rig is a running set of programs. Its methods are safe for concurrent use, Close and Keep apart.
 type Rig struct {
 	Dir   string // the folder of all files: NAME.log is what the process NAME printed
 	Redis *realdeps.Server
@@ -86,6 +86,9 @@ func (r *Rig) Close() {
 	}
 	_ = os.RemoveAll(r.Dir)
 }
+
+// Keep leaves the folder behind when the rig is closed: its logs tell why a run failed.
+func (r *Rig) Keep() { r.keep = true }
 
 // atEnd runs f when the rig is closed, the latest first.
 func (r *Rig) atEnd(f func()) {
