@@ -18,18 +18,21 @@ type Request struct {
 	// Providers that may see this tenant's data; nil: every provider its route names.
 	Providers []string
 	MaxOutput int           // tokens; 0: the provider's default
+	MaxPrompt int           // tokens of all that is sent to a provider; 0: the model's window
 	Deltas    bool          // whether the channel shows partial text
 	DeltaGap  time.Duration // at most one delta event per this time; 0: the server's default
 }
 
-// EventKind tells the three events of a completion apart.
+// EventKind tells the events of a completion apart.
 type EventKind int
 
-// A completion is Started (again after each fallback), any number of Delta, then Finished; or it ends in an error.
+// A completion is Started (again after each fallback), any number of Delta, then Finished; or it ends in an error. Spent comes after each
+// call to a provider that cost something, whatever became of it, and before Finished.
 const (
 	Started EventKind = iota + 1
 	Delta
 	Finished
+	Spent
 )
 
 // Event is one step of a completion. Which fields are set depends on Kind.
@@ -38,6 +41,7 @@ type Event struct {
 	Start Start  // Started
 	Text  string // Delta: text to append
 	Reply Reply  // Finished
+	Spend Spend  // Spent
 }
 
 // Start says who answers. A second Start in one completion voids the text shown so far.
@@ -47,7 +51,6 @@ type Start struct {
 	Revision string // of the route table that decided
 	Degraded bool   // by an operator's switch
 	Fallback bool   // by an error of an earlier choice
-
 }
 
 // Reply is a complete answer; a reply exists only if the provider said why it finished.
@@ -69,6 +72,25 @@ type Usage struct {
 	Output    int
 	Reasoning int
 	Estimated bool
+}
+
+// Spend is what one call to a provider cost.
+type Spend struct {
+	Provider string
+	Model    string
+	Own      bool // by the tenant's own key
+	Usage    Usage
+}
+
+// ProviderState is how one server instance stands with a provider, by the platform's keys.
+type ProviderState struct {
+	Name        string `json:"name"`
+	Keys        int    `json:"keys"`        // that could be resolved there
+	Resting     int    `json:"resting"`     // of these, not to be used now
+	Concurrency int    `json:"concurrency"` // calls at once per key in the whole fleet; 0: no limit
+	InFlight    int    `json:"in_flight"`   // calls of this instance, those by tenants' own keys included
+	NeedsKey    bool   `json:"needs_key"`   // without a key it cannot be called
+	Open        bool   `json:"open"`        // its breaker keeps turns away
 }
 
 // Live is the text of a running turn as far as it came. Text is the whole text, not a delta.

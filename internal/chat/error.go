@@ -107,4 +107,5 @@ func KindOf(err error) Kind {
 const (
 	CodeInstance   = "instance"    // the server instance failed or has no room, not what it called: another one may do
 	CodeNoInstance = "no_instance" // no server instance is known or healthy now
+	CodeKeysBusy   = "keys_busy"   // every key that the turn may use is at its limit: it waits, and nothing failed
 )

@@ -32,6 +32,10 @@ type TenantLimits struct {
 	TurnsInFlight int
 	MaxWait       time.Duration // a message older than this at its turn gets an apology and no model call
 	MaxInput      int           // characters of one message
+	MaxPrompt     int           // tokens of one turn that are sent to a provider: system prompt, history and question
+	MaxOutput     int           // tokens of one answer
+	TokensPerDay  int           // input and output of all its people
+	UserPerDay    int           // tokens, of one person
 }
 
 // ValidName reports whether name may be a tenant's or a channel's: [a-z0-9-], 1 to 32 of them.

@@ -48,6 +48,7 @@ type Status struct {
 	StreamLimit int
 	Draining    bool
 	Documents   []Document
+	Providers   []chat.ProviderState
 }
 
 // Dial makes a client and begins to look for servers. It does not wait for any: a client without servers is ready, and says Unavailable
@@ -180,6 +181,12 @@ func (c *Client) Inspect(ctx context.Context, addr string) (Status, error) {
 	for _, d := range out.GetDocuments() {
 		st.Documents = append(st.Documents, Document{
 			Name: d.GetName(), Revision: d.GetRevision(), Since: d.GetSinceUnixMs(), Refused: d.GetRefused(),
+		})
+	}
+	for _, p := range out.GetProviders() {
+		st.Providers = append(st.Providers, chat.ProviderState{
+			Name: p.GetName(), Keys: int(p.GetKeys()), Resting: int(p.GetResting()), Concurrency: int(p.GetConcurrency()),
+			InFlight: int(p.GetInFlight()), NeedsKey: p.GetNeedsKey(), Open: p.GetOpen(),
 		})
 	}
 	return st, nil

@@ -12,7 +12,7 @@ func encodeRequest(r chat.Request) *chatv1.CompleteRequest {
 	out := &chatv1.CompleteRequest{
 		Tenant: r.Tenant, Conversation: r.Conversation, Turn: r.Turn, Attempt: count(r.Attempt), User: r.User, Model: r.Model,
 		System: r.System, Question: r.Question, MaxOutput: count(r.MaxOutput), Deltas: r.Deltas,
-		DeltaGapMs: count(int(r.DeltaGap.Milliseconds())),
+		DeltaGapMs: count(int(r.DeltaGap.Milliseconds())), MaxPrompt: count(r.MaxPrompt),
 	}
 	for _, t := range r.History {
 		out.History = append(out.History, &chatv1.Turn{
@@ -39,7 +39,7 @@ func decodeRequest(r *chatv1.CompleteRequest) chat.Request {
 	out := chat.Request{
 		Tenant: r.GetTenant(), Conversation: r.GetConversation(), Turn: r.GetTurn(), Attempt: int(r.GetAttempt()), User: r.GetUser(),
 		Model: r.GetModel(), System: r.GetSystem(), Question: r.GetQuestion(), MaxOutput: int(r.GetMaxOutput()), Deltas: r.GetDeltas(),
-		DeltaGap: time.Duration(r.GetDeltaGapMs()) * time.Millisecond,
+		DeltaGap: time.Duration(r.GetDeltaGapMs()) * time.Millisecond, MaxPrompt: int(r.GetMaxPrompt()),
 	}
 	for _, t := range r.GetHistory() {
 		out.History = append(out.History, chat.Turn{
@@ -71,11 +71,12 @@ func encodeEvent(e chat.Event) (*chatv1.CompleteEvent, error) {
 		r := e.Reply
 		return &chatv1.CompleteEvent{Event: &chatv1.CompleteEvent_Finished{Finished: &chatv1.Finished{
 			Text: r.Text, FinishReason: r.FinishReason,
-			Usage: &chatv1.Usage{
-				Input: count(r.Usage.Input), Cached: count(r.Usage.Cached), Output: count(r.Usage.Output),
-				Reasoning: count(r.Usage.Reasoning), Estimated: r.Usage.Estimated,
-			},
+			Usage:          encodeUsage(r.Usage),
 			QuestionTokens: count(r.QuestionTokens), AnswerTokens: count(r.AnswerTokens),
+		}}}, nil
+	case chat.Spent:
+		return &chatv1.CompleteEvent{Event: &chatv1.CompleteEvent_Spent{Spent: &chatv1.Spent{
+			Provider: e.Spend.Provider, Model: e.Spend.Model, Usage: encodeUsage(e.Spend.Usage), Own: e.Spend.Own,
 		}}}, nil
 	default:
 		return nil, chat.E(chat.Internal, "rpc.event", errors.New("an event of no kind"))
@@ -90,17 +91,31 @@ func decodeEvent(e *chatv1.CompleteEvent) (chat.Event, bool) {
 	case *chatv1.CompleteEvent_Delta:
 		return chat.Event{Kind: chat.Delta, Text: ev.Delta.GetText()}, true
 	case *chatv1.CompleteEvent_Finished:
-		f, u := ev.Finished, ev.Finished.GetUsage()
+		f := ev.Finished
 		return chat.Event{Kind: chat.Finished, Reply: chat.Reply{
 			Text: f.GetText(), FinishReason: f.GetFinishReason(),
-			Usage: chat.Usage{
-				Input: int(u.GetInput()), Cached: int(u.GetCached()), Output: int(u.GetOutput()),
-				Reasoning: int(u.GetReasoning()), Estimated: u.GetEstimated(),
-			},
+			Usage:          decodeUsage(f.GetUsage()),
 			QuestionTokens: int(f.GetQuestionTokens()), AnswerTokens: int(f.GetAnswerTokens()),
+		}}, true
+	case *chatv1.CompleteEvent_Spent:
+		return chat.Event{Kind: chat.Spent, Spend: chat.Spend{
+			Provider: ev.Spent.GetProvider(), Model: ev.Spent.GetModel(), Usage: decodeUsage(ev.Spent.GetUsage()), Own: ev.Spent.GetOwn(),
 		}}, true
 	default:
 		return chat.Event{}, false
+	}
+}
+
+func encodeUsage(u chat.Usage) *chatv1.Usage {
+	return &chatv1.Usage{
+		Input: count(u.Input), Cached: count(u.Cached), Output: count(u.Output), Reasoning: count(u.Reasoning), Estimated: u.Estimated,
+	}
+}
+
+func decodeUsage(u *chatv1.Usage) chat.Usage {
+	return chat.Usage{
+		Input: int(u.GetInput()), Cached: int(u.GetCached()), Output: int(u.GetOutput()), Reasoning: int(u.GetReasoning()),
+		Estimated: u.GetEstimated(),
 	}
 }
 

@@ -52,7 +52,8 @@ type ServerOptions struct {
 	Drain     time.Duration // how long running completions may go on after the end was asked for, 190 s by default
 	Linger    time.Duration // how long new calls are still taken after leaving the registry, 700 ms by default
 	Handler   Handler
-	Documents func() []Document // for Inspect; may be nil
+	Documents func() []Document           // for Inspect; may be nil
+	Providers func() []chat.ProviderState // for Inspect; may be nil
 	Version   string
 	Telemetry *telemetry.Telemetry // nil: none
 }
@@ -84,6 +85,9 @@ func (o ServerOptions) withDefaults() ServerOptions {
 	}
 	if o.Linger <= 0 {
 		o.Linger = defaultLinger
+	}
+	if o.Providers == nil {
+		o.Providers = func() []chat.ProviderState { return nil }
 	}
 	if o.Documents == nil {
 		o.Documents = func() []Document { return nil }

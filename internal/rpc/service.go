@@ -20,6 +20,7 @@ import (
 type service struct {
 	handler   Handler
 	documents func() []Document
+	providers func() []chat.ProviderState
 	instance  string
 	version   string
 	limit     int
@@ -121,6 +122,12 @@ func (s *service) inspect() *chatv1.InspectResponse {
 	for _, d := range s.documents() {
 		out.Documents = append(out.Documents, &chatv1.Document{
 			Name: d.Name, Revision: d.Revision, SinceUnixMs: d.Since, Refused: d.Refused,
+		})
+	}
+	for _, p := range s.providers() {
+		out.Providers = append(out.Providers, &chatv1.ProviderState{
+			Name: p.Name, Keys: count(p.Keys), Resting: count(p.Resting), Concurrency: count(p.Concurrency), InFlight: count(p.InFlight),
+			NeedsKey: p.NeedsKey, Open: p.Open,
 		})
 	}
 	return out

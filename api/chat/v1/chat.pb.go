@@ -40,6 +40,7 @@ type CompleteRequest struct {
 	MaxOutput     uint32                 `protobuf:"varint,12,opt,name=max_output,json=maxOutput,proto3" json:"max_output,omitempty"`                                               // tokens; 0: the provider's default
 	Deltas        bool                   `protobuf:"varint,13,opt,name=deltas,proto3" json:"deltas,omitempty"`
 	DeltaGapMs    uint32                 `protobuf:"varint,14,opt,name=delta_gap_ms,json=deltaGapMs,proto3" json:"delta_gap_ms,omitempty"` // at most one delta per this time; 0: the server's default
+	MaxPrompt     uint32                 `protobuf:"varint,15,opt,name=max_prompt,json=maxPrompt,proto3" json:"max_prompt,omitempty"`      // tokens of all that is sent to a provider; 0: the model's window
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -168,6 +169,13 @@ func (x *CompleteRequest) GetDeltas() bool {
 func (x *CompleteRequest) GetDeltaGapMs() uint32 {
 	if x != nil {
 		return x.DeltaGapMs
+	}
+	return 0
+}
+
+func (x *CompleteRequest) GetMaxPrompt() uint32 {
+	if x != nil {
+		return x.MaxPrompt
 	}
 	return 0
 }
@@ -335,6 +343,7 @@ type CompleteEvent struct {
 	//	*CompleteEvent_Started
 	//	*CompleteEvent_Delta
 	//	*CompleteEvent_Finished
+	//	*CompleteEvent_Spent
 	Event         isCompleteEvent_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -404,6 +413,15 @@ func (x *CompleteEvent) GetFinished() *Finished {
 	return nil
 }
 
+func (x *CompleteEvent) GetSpent() *Spent {
+	if x != nil {
+		if x, ok := x.Event.(*CompleteEvent_Spent); ok {
+			return x.Spent
+		}
+	}
+	return nil
+}
+
 type isCompleteEvent_Event interface {
 	isCompleteEvent_Event()
 }
@@ -420,11 +438,17 @@ type CompleteEvent_Finished struct {
 	Finished *Finished `protobuf:"bytes,3,opt,name=finished,proto3,oneof"`
 }
 
+type CompleteEvent_Spent struct {
+	Spent *Spent `protobuf:"bytes,4,opt,name=spent,proto3,oneof"`
+}
+
 func (*CompleteEvent_Started) isCompleteEvent_Event() {}
 
 func (*CompleteEvent_Delta) isCompleteEvent_Event() {}
 
 func (*CompleteEvent_Finished) isCompleteEvent_Event() {}
+
+func (*CompleteEvent_Spent) isCompleteEvent_Event() {}
 
 // Started voids all text of earlier deltas.
 type Started struct {
@@ -699,6 +723,75 @@ func (x *Usage) GetEstimated() bool {
 	return false
 }
 
+// Spent tells what one call to a provider cost, whatever became of it. A turn may make several.
+type Spent struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Provider      string                 `protobuf:"bytes,1,opt,name=provider,proto3" json:"provider,omitempty"`
+	Model         string                 `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
+	Usage         *Usage                 `protobuf:"bytes,3,opt,name=usage,proto3" json:"usage,omitempty"`
+	Own           bool                   `protobuf:"varint,4,opt,name=own,proto3" json:"own,omitempty"` // by the tenant's own key
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Spent) Reset() {
+	*x = Spent{}
+	mi := &file_api_chat_v1_chat_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Spent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Spent) ProtoMessage() {}
+
+func (x *Spent) ProtoReflect() protoreflect.Message {
+	mi := &file_api_chat_v1_chat_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Spent.ProtoReflect.Descriptor instead.
+func (*Spent) Descriptor() ([]byte, []int) {
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Spent) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
+func (x *Spent) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *Spent) GetUsage() *Usage {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
+func (x *Spent) GetOwn() bool {
+	if x != nil {
+		return x.Own
+	}
+	return false
+}
+
 type InspectRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -707,7 +800,7 @@ type InspectRequest struct {
 
 func (x *InspectRequest) Reset() {
 	*x = InspectRequest{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[9]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -719,7 +812,7 @@ func (x *InspectRequest) String() string {
 func (*InspectRequest) ProtoMessage() {}
 
 func (x *InspectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[9]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -732,7 +825,7 @@ func (x *InspectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InspectRequest.ProtoReflect.Descriptor instead.
 func (*InspectRequest) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{9}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{10}
 }
 
 type InspectResponse struct {
@@ -743,13 +836,14 @@ type InspectResponse struct {
 	StreamLimit   uint32                 `protobuf:"varint,4,opt,name=stream_limit,json=streamLimit,proto3" json:"stream_limit,omitempty"`
 	Draining      bool                   `protobuf:"varint,5,opt,name=draining,proto3" json:"draining,omitempty"`
 	Documents     []*Document            `protobuf:"bytes,6,rep,name=documents,proto3" json:"documents,omitempty"`
+	Providers     []*ProviderState       `protobuf:"bytes,7,rep,name=providers,proto3" json:"providers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *InspectResponse) Reset() {
 	*x = InspectResponse{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[10]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -761,7 +855,7 @@ func (x *InspectResponse) String() string {
 func (*InspectResponse) ProtoMessage() {}
 
 func (x *InspectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[10]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -774,7 +868,7 @@ func (x *InspectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InspectResponse.ProtoReflect.Descriptor instead.
 func (*InspectResponse) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{10}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *InspectResponse) GetInstance() string {
@@ -819,6 +913,315 @@ func (x *InspectResponse) GetDocuments() []*Document {
 	return nil
 }
 
+func (x *InspectResponse) GetProviders() []*ProviderState {
+	if x != nil {
+		return x.Providers
+	}
+	return nil
+}
+
+// ProviderState is how this instance stands with a provider, by the platform's keys.
+type ProviderState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Keys          uint32                 `protobuf:"varint,2,opt,name=keys,proto3" json:"keys,omitempty"`                         // that could be resolved here
+	Resting       uint32                 `protobuf:"varint,3,opt,name=resting,proto3" json:"resting,omitempty"`                   // of these, not to be used now
+	Concurrency   uint32                 `protobuf:"varint,4,opt,name=concurrency,proto3" json:"concurrency,omitempty"`           // calls at once per key in the whole fleet; 0: no limit
+	InFlight      uint32                 `protobuf:"varint,5,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"` // calls of this instance, tenants' own keys included
+	NeedsKey      bool                   `protobuf:"varint,6,opt,name=needs_key,json=needsKey,proto3" json:"needs_key,omitempty"`
+	Open          bool                   `protobuf:"varint,7,opt,name=open,proto3" json:"open,omitempty"` // the breaker keeps turns away
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProviderState) Reset() {
+	*x = ProviderState{}
+	mi := &file_api_chat_v1_chat_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProviderState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProviderState) ProtoMessage() {}
+
+func (x *ProviderState) ProtoReflect() protoreflect.Message {
+	mi := &file_api_chat_v1_chat_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProviderState.ProtoReflect.Descriptor instead.
+func (*ProviderState) Descriptor() ([]byte, []int) {
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ProviderState) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ProviderState) GetKeys() uint32 {
+	if x != nil {
+		return x.Keys
+	}
+	return 0
+}
+
+func (x *ProviderState) GetResting() uint32 {
+	if x != nil {
+		return x.Resting
+	}
+	return 0
+}
+
+func (x *ProviderState) GetConcurrency() uint32 {
+	if x != nil {
+		return x.Concurrency
+	}
+	return 0
+}
+
+func (x *ProviderState) GetInFlight() uint32 {
+	if x != nil {
+		return x.InFlight
+	}
+	return 0
+}
+
+func (x *ProviderState) GetNeedsKey() bool {
+	if x != nil {
+		return x.NeedsKey
+	}
+	return false
+}
+
+func (x *ProviderState) GetOpen() bool {
+	if x != nil {
+		return x.Open
+	}
+	return false
+}
+
+type HoldRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"` // provider and digest of the key, never the key
+	Concurrency   uint32                 `protobuf:"varint,2,opt,name=concurrency,proto3" json:"concurrency,omitempty"`
+	Running       bool                   `protobuf:"varint,3,opt,name=running,proto3" json:"running,omitempty"` // the call runs already: it is only counted, above the limit too
+	Try           bool                   `protobuf:"varint,4,opt,name=try,proto3" json:"try,omitempty"`         // do not wait: at the limit, answer so at once
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoldRequest) Reset() {
+	*x = HoldRequest{}
+	mi := &file_api_chat_v1_chat_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoldRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoldRequest) ProtoMessage() {}
+
+func (x *HoldRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_chat_v1_chat_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoldRequest.ProtoReflect.Descriptor instead.
+func (*HoldRequest) Descriptor() ([]byte, []int) {
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *HoldRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *HoldRequest) GetConcurrency() uint32 {
+	if x != nil {
+		return x.Concurrency
+	}
+	return 0
+}
+
+func (x *HoldRequest) GetRunning() bool {
+	if x != nil {
+		return x.Running
+	}
+	return false
+}
+
+func (x *HoldRequest) GetTry() bool {
+	if x != nil {
+		return x.Try
+	}
+	return false
+}
+
+// HoldEvent: the call may be made now.
+type HoldEvent struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoldEvent) Reset() {
+	*x = HoldEvent{}
+	mi := &file_api_chat_v1_chat_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoldEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoldEvent) ProtoMessage() {}
+
+func (x *HoldEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_api_chat_v1_chat_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoldEvent.ProtoReflect.Descriptor instead.
+func (*HoldEvent) Descriptor() ([]byte, []int) {
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{14}
+}
+
+type RestRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"` // as in HoldRequest
+	RestMs        uint32                 `protobuf:"varint,2,opt,name=rest_ms,json=restMs,proto3" json:"rest_ms,omitempty"`
+	Kind          string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"` // of the error that sent it to rest
+	Code          string                 `protobuf:"bytes,4,opt,name=code,proto3" json:"code,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestRequest) Reset() {
+	*x = RestRequest{}
+	mi := &file_api_chat_v1_chat_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestRequest) ProtoMessage() {}
+
+func (x *RestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_chat_v1_chat_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestRequest.ProtoReflect.Descriptor instead.
+func (*RestRequest) Descriptor() ([]byte, []int) {
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *RestRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *RestRequest) GetRestMs() uint32 {
+	if x != nil {
+		return x.RestMs
+	}
+	return 0
+}
+
+func (x *RestRequest) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *RestRequest) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+type RestResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestResponse) Reset() {
+	*x = RestResponse{}
+	mi := &file_api_chat_v1_chat_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestResponse) ProtoMessage() {}
+
+func (x *RestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_chat_v1_chat_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestResponse.ProtoReflect.Descriptor instead.
+func (*RestResponse) Descriptor() ([]byte, []int) {
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{16}
+}
+
 // Document is the state of one live document in this instance.
 type Document struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -832,7 +1235,7 @@ type Document struct {
 
 func (x *Document) Reset() {
 	*x = Document{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[11]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -844,7 +1247,7 @@ func (x *Document) String() string {
 func (*Document) ProtoMessage() {}
 
 func (x *Document) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[11]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -857,7 +1260,7 @@ func (x *Document) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Document.ProtoReflect.Descriptor instead.
 func (*Document) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{11}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Document) GetName() string {
@@ -892,7 +1295,7 @@ var File_api_chat_v1_chat_proto protoreflect.FileDescriptor
 
 const file_api_chat_v1_chat_proto_rawDesc = "" +
 	"\n" +
-	"\x16api/chat/v1/chat.proto\x12\x0eparley.chat.v1\"\xa9\x04\n" +
+	"\x16api/chat/v1/chat.proto\x12\x0eparley.chat.v1\"\xc8\x04\n" +
 	"\x0fCompleteRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\"\n" +
 	"\fconversation\x18\x02 \x01(\tR\fconversation\x12\x12\n" +
@@ -910,7 +1313,9 @@ const file_api_chat_v1_chat_proto_rawDesc = "" +
 	"max_output\x18\f \x01(\rR\tmaxOutput\x12\x16\n" +
 	"\x06deltas\x18\r \x01(\bR\x06deltas\x12 \n" +
 	"\fdelta_gap_ms\x18\x0e \x01(\rR\n" +
-	"deltaGapMs\x1aM\n" +
+	"deltaGapMs\x12\x1d\n" +
+	"\n" +
+	"max_prompt\x18\x0f \x01(\rR\tmaxPrompt\x1aM\n" +
 	"\tKeysEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12*\n" +
 	"\x05value\x18\x02 \x01(\v2\x14.parley.chat.v1.KeysR\x05value:\x028\x01\"\x88\x01\n" +
@@ -922,11 +1327,12 @@ const file_api_chat_v1_chat_proto_rawDesc = "" +
 	"\x04Keys\x12\x10\n" +
 	"\x03key\x18\x01 \x03(\tR\x03key\"\x1f\n" +
 	"\tProviders\x12\x12\n" +
-	"\x04name\x18\x01 \x03(\tR\x04name\"\xb4\x01\n" +
+	"\x04name\x18\x01 \x03(\tR\x04name\"\xe3\x01\n" +
 	"\rCompleteEvent\x123\n" +
 	"\astarted\x18\x01 \x01(\v2\x17.parley.chat.v1.StartedH\x00R\astarted\x12-\n" +
 	"\x05delta\x18\x02 \x01(\v2\x15.parley.chat.v1.DeltaH\x00R\x05delta\x126\n" +
-	"\bfinished\x18\x03 \x01(\v2\x18.parley.chat.v1.FinishedH\x00R\bfinishedB\a\n" +
+	"\bfinished\x18\x03 \x01(\v2\x18.parley.chat.v1.FinishedH\x00R\bfinished\x12-\n" +
+	"\x05spent\x18\x04 \x01(\v2\x15.parley.chat.v1.SpentH\x00R\x05spentB\a\n" +
 	"\x05event\"\x8f\x01\n" +
 	"\aStarted\x12\x1a\n" +
 	"\bprovider\x18\x01 \x01(\tR\bprovider\x12\x14\n" +
@@ -947,23 +1353,51 @@ const file_api_chat_v1_chat_proto_rawDesc = "" +
 	"\x06cached\x18\x02 \x01(\rR\x06cached\x12\x16\n" +
 	"\x06output\x18\x03 \x01(\rR\x06output\x12\x1c\n" +
 	"\treasoning\x18\x04 \x01(\rR\treasoning\x12\x1c\n" +
-	"\testimated\x18\x05 \x01(\bR\testimated\"\x10\n" +
-	"\x0eInspectRequest\"\xd8\x01\n" +
+	"\testimated\x18\x05 \x01(\bR\testimated\"x\n" +
+	"\x05Spent\x12\x1a\n" +
+	"\bprovider\x18\x01 \x01(\tR\bprovider\x12\x14\n" +
+	"\x05model\x18\x02 \x01(\tR\x05model\x12+\n" +
+	"\x05usage\x18\x03 \x01(\v2\x15.parley.chat.v1.UsageR\x05usage\x12\x10\n" +
+	"\x03own\x18\x04 \x01(\bR\x03own\"\x10\n" +
+	"\x0eInspectRequest\"\x95\x02\n" +
 	"\x0fInspectResponse\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\tR\binstance\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x18\n" +
 	"\astreams\x18\x03 \x01(\rR\astreams\x12!\n" +
 	"\fstream_limit\x18\x04 \x01(\rR\vstreamLimit\x12\x1a\n" +
 	"\bdraining\x18\x05 \x01(\bR\bdraining\x126\n" +
-	"\tdocuments\x18\x06 \x03(\v2\x18.parley.chat.v1.DocumentR\tdocuments\"x\n" +
+	"\tdocuments\x18\x06 \x03(\v2\x18.parley.chat.v1.DocumentR\tdocuments\x12;\n" +
+	"\tproviders\x18\a \x03(\v2\x1d.parley.chat.v1.ProviderStateR\tproviders\"\xc1\x01\n" +
+	"\rProviderState\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04keys\x18\x02 \x01(\rR\x04keys\x12\x18\n" +
+	"\aresting\x18\x03 \x01(\rR\aresting\x12 \n" +
+	"\vconcurrency\x18\x04 \x01(\rR\vconcurrency\x12\x1b\n" +
+	"\tin_flight\x18\x05 \x01(\rR\binFlight\x12\x1b\n" +
+	"\tneeds_key\x18\x06 \x01(\bR\bneedsKey\x12\x12\n" +
+	"\x04open\x18\a \x01(\bR\x04open\"m\n" +
+	"\vHoldRequest\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12 \n" +
+	"\vconcurrency\x18\x02 \x01(\rR\vconcurrency\x12\x18\n" +
+	"\arunning\x18\x03 \x01(\bR\arunning\x12\x10\n" +
+	"\x03try\x18\x04 \x01(\bR\x03try\"\v\n" +
+	"\tHoldEvent\"`\n" +
+	"\vRestRequest\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x17\n" +
+	"\arest_ms\x18\x02 \x01(\rR\x06restMs\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04code\x18\x04 \x01(\tR\x04code\"\x0e\n" +
+	"\fRestResponse\"x\n" +
 	"\bDocument\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\tR\brevision\x12\"\n" +
 	"\rsince_unix_ms\x18\x03 \x01(\x03R\vsinceUnixMs\x12\x18\n" +
-	"\arefused\x18\x04 \x01(\tR\arefused2\xa7\x01\n" +
+	"\arefused\x18\x04 \x01(\tR\arefused2\xac\x02\n" +
 	"\vChatService\x12L\n" +
 	"\bComplete\x12\x1f.parley.chat.v1.CompleteRequest\x1a\x1d.parley.chat.v1.CompleteEvent0\x01\x12J\n" +
-	"\aInspect\x12\x1e.parley.chat.v1.InspectRequest\x1a\x1f.parley.chat.v1.InspectResponseB\x1bZ\x19parley/api/chat/v1;chatv1b\x06proto3"
+	"\aInspect\x12\x1e.parley.chat.v1.InspectRequest\x1a\x1f.parley.chat.v1.InspectResponse\x12@\n" +
+	"\x04Hold\x12\x1b.parley.chat.v1.HoldRequest\x1a\x19.parley.chat.v1.HoldEvent0\x01\x12A\n" +
+	"\x04Rest\x12\x1b.parley.chat.v1.RestRequest\x1a\x1c.parley.chat.v1.RestResponseB\x1bZ\x19parley/api/chat/v1;chatv1b\x06proto3"
 
 var (
 	file_api_chat_v1_chat_proto_rawDescOnce sync.Once
@@ -977,7 +1411,7 @@ func file_api_chat_v1_chat_proto_rawDescGZIP() []byte {
 	return file_api_chat_v1_chat_proto_rawDescData
 }
 
-var file_api_chat_v1_chat_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_api_chat_v1_chat_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_api_chat_v1_chat_proto_goTypes = []any{
 	(*CompleteRequest)(nil), // 0: parley.chat.v1.CompleteRequest
 	(*Turn)(nil),            // 1: parley.chat.v1.Turn
@@ -988,30 +1422,43 @@ var file_api_chat_v1_chat_proto_goTypes = []any{
 	(*Delta)(nil),           // 6: parley.chat.v1.Delta
 	(*Finished)(nil),        // 7: parley.chat.v1.Finished
 	(*Usage)(nil),           // 8: parley.chat.v1.Usage
-	(*InspectRequest)(nil),  // 9: parley.chat.v1.InspectRequest
-	(*InspectResponse)(nil), // 10: parley.chat.v1.InspectResponse
-	(*Document)(nil),        // 11: parley.chat.v1.Document
-	nil,                     // 12: parley.chat.v1.CompleteRequest.KeysEntry
+	(*Spent)(nil),           // 9: parley.chat.v1.Spent
+	(*InspectRequest)(nil),  // 10: parley.chat.v1.InspectRequest
+	(*InspectResponse)(nil), // 11: parley.chat.v1.InspectResponse
+	(*ProviderState)(nil),   // 12: parley.chat.v1.ProviderState
+	(*HoldRequest)(nil),     // 13: parley.chat.v1.HoldRequest
+	(*HoldEvent)(nil),       // 14: parley.chat.v1.HoldEvent
+	(*RestRequest)(nil),     // 15: parley.chat.v1.RestRequest
+	(*RestResponse)(nil),    // 16: parley.chat.v1.RestResponse
+	(*Document)(nil),        // 17: parley.chat.v1.Document
+	nil,                     // 18: parley.chat.v1.CompleteRequest.KeysEntry
 }
 var file_api_chat_v1_chat_proto_depIdxs = []int32{
 	1,  // 0: parley.chat.v1.CompleteRequest.history:type_name -> parley.chat.v1.Turn
-	12, // 1: parley.chat.v1.CompleteRequest.keys:type_name -> parley.chat.v1.CompleteRequest.KeysEntry
+	18, // 1: parley.chat.v1.CompleteRequest.keys:type_name -> parley.chat.v1.CompleteRequest.KeysEntry
 	3,  // 2: parley.chat.v1.CompleteRequest.providers:type_name -> parley.chat.v1.Providers
 	5,  // 3: parley.chat.v1.CompleteEvent.started:type_name -> parley.chat.v1.Started
 	6,  // 4: parley.chat.v1.CompleteEvent.delta:type_name -> parley.chat.v1.Delta
 	7,  // 5: parley.chat.v1.CompleteEvent.finished:type_name -> parley.chat.v1.Finished
-	8,  // 6: parley.chat.v1.Finished.usage:type_name -> parley.chat.v1.Usage
-	11, // 7: parley.chat.v1.InspectResponse.documents:type_name -> parley.chat.v1.Document
-	2,  // 8: parley.chat.v1.CompleteRequest.KeysEntry.value:type_name -> parley.chat.v1.Keys
-	0,  // 9: parley.chat.v1.ChatService.Complete:input_type -> parley.chat.v1.CompleteRequest
-	9,  // 10: parley.chat.v1.ChatService.Inspect:input_type -> parley.chat.v1.InspectRequest
-	4,  // 11: parley.chat.v1.ChatService.Complete:output_type -> parley.chat.v1.CompleteEvent
-	10, // 12: parley.chat.v1.ChatService.Inspect:output_type -> parley.chat.v1.InspectResponse
-	11, // [11:13] is the sub-list for method output_type
-	9,  // [9:11] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	9,  // 6: parley.chat.v1.CompleteEvent.spent:type_name -> parley.chat.v1.Spent
+	8,  // 7: parley.chat.v1.Finished.usage:type_name -> parley.chat.v1.Usage
+	8,  // 8: parley.chat.v1.Spent.usage:type_name -> parley.chat.v1.Usage
+	17, // 9: parley.chat.v1.InspectResponse.documents:type_name -> parley.chat.v1.Document
+	12, // 10: parley.chat.v1.InspectResponse.providers:type_name -> parley.chat.v1.ProviderState
+	2,  // 11: parley.chat.v1.CompleteRequest.KeysEntry.value:type_name -> parley.chat.v1.Keys
+	0,  // 12: parley.chat.v1.ChatService.Complete:input_type -> parley.chat.v1.CompleteRequest
+	10, // 13: parley.chat.v1.ChatService.Inspect:input_type -> parley.chat.v1.InspectRequest
+	13, // 14: parley.chat.v1.ChatService.Hold:input_type -> parley.chat.v1.HoldRequest
+	15, // 15: parley.chat.v1.ChatService.Rest:input_type -> parley.chat.v1.RestRequest
+	4,  // 16: parley.chat.v1.ChatService.Complete:output_type -> parley.chat.v1.CompleteEvent
+	11, // 17: parley.chat.v1.ChatService.Inspect:output_type -> parley.chat.v1.InspectResponse
+	14, // 18: parley.chat.v1.ChatService.Hold:output_type -> parley.chat.v1.HoldEvent
+	16, // 19: parley.chat.v1.ChatService.Rest:output_type -> parley.chat.v1.RestResponse
+	16, // [16:20] is the sub-list for method output_type
+	12, // [12:16] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_api_chat_v1_chat_proto_init() }
@@ -1023,6 +1470,7 @@ func file_api_chat_v1_chat_proto_init() {
 		(*CompleteEvent_Started)(nil),
 		(*CompleteEvent_Delta)(nil),
 		(*CompleteEvent_Finished)(nil),
+		(*CompleteEvent_Spent)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1030,7 +1478,7 @@ func file_api_chat_v1_chat_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_chat_v1_chat_proto_rawDesc), len(file_api_chat_v1_chat_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
