@@ -12,8 +12,10 @@ type Provider interface {
 	// Complete makes one call and blocks until the answer is complete or failed. emit is called from this goroutine, in order, with each
 	// piece of text; an empty piece is a sign of life (the model thinks). An error of emit ends the call and is returned as it is.
 	//
-	// An answer is returned only if the provider said why it finished, and is never empty. Other errors are *chat.Error; RetryAfter is
-	// set where the provider gave one. Complete has no deadline but ctx's, and makes no second attempt.
+	// Without an error the answer is complete: the provider said why it finished, and the text is not empty. With an error, that of emit
+	// and of ctx included, the Answer holds what came until then: Text, the pieces that emit was given; Usage, if the provider told it;
+	// no FinishReason. It is what the failed call cost, never to be shown as an answer. Errors but emit's are *chat.Error; RetryAfter
+	// is set where the provider gave one. Complete has no deadline but ctx's, and makes no second attempt.
 	Complete(ctx context.Context, c Call, emit func(text string) error) (Answer, error)
 }
 
@@ -29,10 +31,10 @@ type Call struct {
 	Key       chat.Secret
 }
 
-// Answer is a complete answer.
+// Answer is a complete answer, or, beside an error, what came of one.
 type Answer struct {
 	Text         string
-	FinishReason string // stop, length
+	FinishReason string // stop, length; empty beside an error
 	// Usage is what the provider said; the zero value if it said nothing.
 	Usage chat.Usage
 }
