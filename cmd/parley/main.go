@@ -59,7 +59,7 @@ func newRoot(env app.Env) *cobra.Command {
 		},
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(devCmd(env), clientCmd(env), serverCmd(env), degradeCmd(env), restoreCmd(env), statusCmd(env), checkCmd(env), versionCmd(env))
+	root.AddCommand(devCmd(env), clientCmd(env), serverCmd(env), degradeCmd(env), restoreCmd(env), statusCmd(env), checkCmd(env), sealCmd(env), versionCmd(env))
 	for _, c := range append(root.Commands(), root) {
 		c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError{err, c.UsageString()} })
 		if args := c.Args; args != nil {

@@ -74,6 +74,15 @@ func (s Scope) fromAge(sealed string) (chat.Secret, error) {
 	return chat.NewSecret(value), nil
 }
 
+// NewIdentity makes an age identity, which opens what is sealed for its recipient.
+func NewIdentity() (identity chat.Secret, recipient string, err error) {
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		return chat.Secret{}, "", chat.E(chat.Internal, "secret", err)
+	}
+	return chat.NewSecret(id.String()), id.Recipient().String(), nil
+}
+
 // Seal makes an age: reference that only this scope opens, and only with the identity of recipient (age1…).
 func (s Scope) Seal(recipient string, value chat.Secret) (string, error) {
 	to, err := age.ParseX25519Recipient(recipient)
