@@ -17,7 +17,8 @@ type clients struct {
 }
 
 func endpoint(p *route.Provider, t *route.Table) Endpoint {
-	return Endpoint{Name: p.Name, Dialect: p.Dialect, BaseURL: p.BaseURL, PriorKnowledge: p.PriorKnowledge, Connect: t.Deadlines().Connect}
+	return Endpoint{Name: p.Name, Dialect: p.Dialect, BaseURL: p.BaseURL, Auth: p.Auth, AppID: p.AppID,
+		PriorKnowledge: p.PriorKnowledge, Connect: t.Deadlines().Connect}
 }
 
 // use makes t the table in force: clients that it has no more use for are closed. Turns that began under an older table may still get theirs.

@@ -43,7 +43,9 @@ type Answer struct {
 type Endpoint struct {
 	Name           string
 	Dialect        string
-	BaseURL        string
+	BaseURL        string // the address before /chat/completions; may end in a query
+	Auth           string // how the key is shown: one of route's Auth constants; empty: a bearer
+	AppID          string // Qianfan's application; may be empty
 	PriorKnowledge bool
 	Connect        time.Duration // bounds the TCP connection, and again the TLS handshake
 }

@@ -124,11 +124,13 @@ func (p *parser) provider(name string, at, n *yaml.Node) {
 	before, where := len(p.List), join("providers", name)
 	v := &Provider{Name: name}
 	p.named(at, where, providerName)
-	var base, http2 *yaml.Node
+	var base, http2, auth, app *yaml.Node
 	p.fields(n, where, map[string]func(*yaml.Node, string){
 		"dialect":     func(n *yaml.Node, where string) { v.Dialect = p.text(n, where) },
 		"base_url":    func(n *yaml.Node, _ string) { base = n },
 		"http2":       func(n *yaml.Node, _ string) { http2 = n },
+		"auth":        func(n *yaml.Node, _ string) { auth = n },
+		"appid":       func(n *yaml.Node, _ string) { app = n },
 		"concurrency": func(n *yaml.Node, where string) { v.Concurrency = p.number(n, where, 0, 1_000_000) },
 		"key": func(n *yaml.Node, where string) {
 			p.items(n, where, true, func(n *yaml.Node, w string) { p.key(v, n, w) })
@@ -147,6 +149,8 @@ func (p *parser) provider(name string, at, n *yaml.Node) {
 		p.baseURL(v, n, base, where+".base_url")
 	}
 	p.http2(v, http2, where+".http2")
+	p.auth(v, auth, where+".auth")
+	p.appID(v, app, where+".appid")
 	if len(p.List) > before {
 		p.faulty[name] = true
 		return
@@ -174,11 +178,15 @@ func (p *parser) baseURL(v *Provider, parent, n *yaml.Node, where string) {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
 		p.faultf(n, where, "is no address; write it like https://api.openai.com/v1")
 		return
-	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		p.faultf(n, where, "has a user, a query or a fragment; leave them out, the key belongs under `key`")
+	case u.User != nil || u.Fragment != "":
+		p.faultf(n, where, "has a user or a fragment; leave them out, the key belongs under `key`")
 		return
 	}
-	v.BaseURL = strings.TrimRight(u.String(), "/")
+	var ok bool
+	if v.BaseURL, ok = withQuery(u); !ok {
+		p.faultf(n, where, "has a query other than ?api-version=…; leave it out, the key belongs under `key`")
+		return
+	}
 	if p.opt.ReadOnly || p.opt.AnyOrigin {
 		return
 	}

@@ -23,7 +23,9 @@ type Table struct {
 type Provider struct {
 	Name           string
 	Dialect        string
-	BaseURL        string // without a trailing slash; empty for a dialect that calls nobody
+	BaseURL        string // without a trailing slash; may end in ?api-version=…; empty for a dialect that calls nobody
+	Auth           string // how the key is shown: one of the Auth constants
+	AppID          string // Qianfan's application; may be empty
 	PriorKnowledge bool   // speak HTTP/2 to a plain http address from the first byte
 	Concurrency    int    // calls at once per key, in one process; 0: no limit
 	// Keys are the platform's keys that could be resolved. NeedsKey with no key: only tenants with a key of their own can use it.
