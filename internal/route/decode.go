@@ -34,7 +34,7 @@ func (d *decoder) document(data []byte) *yaml.Node {
 	case errors.Is(err, io.EOF):
 		return nil
 	case err != nil:
-		d.syntax(err)
+		d.syntax(err, data)
 		return nil
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
@@ -46,13 +46,34 @@ func (d *decoder) document(data []byte) *yaml.Node {
 
 var yamlLine = regexp.MustCompile(`line (\d+): `)
 
-func (d *decoder) syntax(err error) {
+func (d *decoder) syntax(err error, data []byte) {
 	text, line := strings.TrimPrefix(err.Error(), "yaml: "), 1 // yaml.v3 leaves the first line unsaid
 	if m := yamlLine.FindStringSubmatch(text); m != nil {
 		line, _ = strconv.Atoi(m[1])
 		text = strings.Replace(text, m[0], "", 1)
 	}
-	d.List = append(d.List, Fault{Line: line, What: "not YAML: " + text})
+	d.List = append(d.List, Fault{Line: line, What: "not YAML: " + text + hint(data)})
+}
+
+// Typed with a Chinese keyboard, or indented with a tab: YAML's own words for these help nobody.
+var (
+	wideColon = regexp.MustCompile(`(?m)^[ \t]*(?:- *)?(?:\{ *)?[A-Za-z_]+ *：`)
+	tabFirst  = regexp.MustCompile(`(?m)^ *\t`)
+)
+
+func hint(data []byte) string {
+	for _, h := range []struct {
+		mark *regexp.Regexp
+		text string
+	}{
+		{wideColon, "has a full-width colon (：) after a key; write : and a space"},
+		{tabFirst, "begins with a tab; indent with spaces"},
+	} {
+		if at := h.mark.FindIndex(data); at != nil {
+			return fmt.Sprintf("; line %d %s", 1+bytes.Count(data[:at[0]], []byte("\n")), h.text)
+		}
+	}
+	return ""
 }
 
 func (d *decoder) faultf(n *yaml.Node, where, format string, args ...any) {
@@ -113,7 +134,7 @@ func (d *decoder) items(n *yaml.Node, where string, one bool, f func(value *yaml
 	case one:
 		f(n, where)
 	default:
-		d.faultf(n, where, "is %s; write a list: [a, b]", kindOf(n))
+		d.faultf(n, where, "is %s; write a list: [a, b], or an entry a line, each after a dash", kindOf(n))
 	}
 }
 
@@ -150,7 +171,7 @@ func (d *decoder) boolean(n *yaml.Node, where string) bool {
 	case "", "false", "False", "FALSE":
 		return false
 	}
-	d.faultf(n, where, "must be true or false")
+	d.faultf(n, where, "must be true or false, in these words")
 	return false
 }
 

@@ -27,11 +27,8 @@ type Switch struct {
 	Reason    string    // for operators
 	By        string    // who decided
 	Until     time.Time // zero: until restored
-}
-
-// InForce reports whether the switch is on at a time.
-func (s *Switch) InForce(now time.Time) bool {
-	return s.Active && (s.Until.IsZero() || now.Before(s.Until))
+	// Ramp is how long before Until turns begin to return to their routes, conversation by conversation; 0: all at Until.
+	Ramp time.Duration
 }
 
 // ParseDegradation reads and judges parley-degradation. source and revision as in [Options]; an empty document has no switches. The
@@ -67,6 +64,8 @@ func ParseDegradation(data []byte, source, revision string) (*Degradation, error
 
 func (d *decoder) readSwitch(n *yaml.Node, where string) Switch {
 	var s Switch
+	var to, ramp *yaml.Node
+	endless := true
 	list := func(into *[]string) func(*yaml.Node, string) {
 		return func(n *yaml.Node, where string) {
 			d.items(n, where, false, func(n *yaml.Node, where string) { *into = append(*into, d.named(n, where, providerName)) })
@@ -75,18 +74,22 @@ func (d *decoder) readSwitch(n *yaml.Node, where string) Switch {
 	d.fields(n, where, map[string]func(*yaml.Node, string){
 		"id":        func(n *yaml.Node, where string) { s.ID = d.text(n, where) },
 		"active":    func(n *yaml.Node, where string) { s.Active = d.boolean(n, where) },
-		"to":        func(n *yaml.Node, where string) { s.To = d.to(n, where) },
+		"to":        func(n *yaml.Node, where string) { s.To, to = d.to(n, where), n },
 		"tenants":   list(&s.Tenants),
 		"providers": list(&s.Providers),
 		"reason":    func(n *yaml.Node, where string) { s.Reason = d.text(n, where) },
 		"by":        func(n *yaml.Node, where string) { s.By = d.text(n, where) },
-		"until":     func(n *yaml.Node, where string) { s.Until = d.moment(n, where) },
+		"until":     func(n *yaml.Node, where string) { s.Until, endless = d.moment(n, where), absent(n) || n.Value == "" },
+		"ramp":      func(n *yaml.Node, where string) { s.Ramp, ramp = d.ramp(n, where), n },
 	})
 	if !className.MatchString(s.ID) {
 		d.faultf(n, where+".id", "is missing or no valid name; it must match %s", className)
 	}
-	if s.To == "" && s.Active {
+	if s.Active && (absent(to) || to.Kind == yaml.ScalarNode && to.Value == "") {
 		d.faultf(n, where+".to", "is missing in an active switch; write provider or provider/model, like chatglm/glm-4.6")
+	}
+	if s.Ramp > 0 && endless {
+		d.faultf(ramp, where+".ramp", "needs an until: turns return by share in the last %v before it; write until: too, or leave ramp empty", s.Ramp)
 	}
 	return s
 }
@@ -145,7 +148,7 @@ func (d *Degradation) apply(t *Table, w Want, route []target) ([]target, *Switch
 	}
 	for i := range d.Switches {
 		s := &d.Switches[i]
-		if !s.InForce(w.Now) || len(s.Tenants) > 0 && !contains(s.Tenants, w.Tenant) {
+		if !s.takes(w) || len(s.Tenants) > 0 && !contains(s.Tenants, w.Tenant) {
 			continue
 		}
 		if len(s.Providers) > 0 && !contains(s.Providers, route[0].provider) {

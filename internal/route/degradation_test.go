@@ -61,6 +61,9 @@ func TestDegradationFaults(t *testing.T) {
 		"no id":        {"switches: [{active: false}]\n", []string{"switches[0].id: is missing"}},
 		"twice":        {"switches: [{id: a}, {id: a}]\n", []string{`switches[1].id: "a" stands twice`}},
 		"leads astray": {"switches: [{id: a, active: true}]\n", []string{"switches[0].to: is missing in an active switch"}},
+		"wide colon":   {"switches：[]\nx: 1\n", []string{"line 1 has a full-width colon (：) after a key"}},
+		"no to is one": {"switches: [{id: a, active: true, to: [chatglm]}]\n", []string{"switches[0].to: is a list; write one value"}},
+		"yes":          {"switches: [{id: a, active: yes, to: chatglm}]\n", []string{"active: must be true or false, in these words"}},
 		"everything": {"switches: [{id: a, active: ja, to: 'x y', tenants: acme, providers: [A], until: tomorrow, size: 1}]\n", []string{
 			"active: must be true or false", "to: must be provider or provider/model", "tenants: is a single value; write a list",
 			"providers[0]: is no valid name", "until: must be a time in RFC 3339", "size: is not known"}},
@@ -75,7 +78,7 @@ func TestDegradationFaults(t *testing.T) {
 				t.Errorf("%d faults, want %d:\n%v", len(faults.List), len(test.want), err)
 			}
 			for _, want := range test.want {
-				if !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "parley-degradation:1: ") {
+				if !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "parley-degradation:") {
 					t.Errorf("got %v\nwant %s", err, want)
 				}
 			}

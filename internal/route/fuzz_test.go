@@ -43,7 +43,8 @@ func FuzzParse(f *testing.F) {
 // FuzzDegradation: whatever the switches say, a pick stays within what the tenant allows.
 func FuzzDegradation(f *testing.F) {
 	for _, seed := range []string{"", "switches: [{id: s, active: true, to: chatglm}]", "switches: [{id: s, active: true, to: sim/x, providers: [openai]}]",
-		"switches: [{id: s, active: true, to: ernie, tenants: [acme], until: 2026-01-02T12:00:00Z}]"} {
+		"switches: [{id: s, active: true, to: ernie, tenants: [acme], until: 2026-01-02T12:00:00Z}]",
+		"switches: [{id: s, active: true, to: ernie, until: 2026-01-02T12:00:01Z, ramp: 2s}]"} {
 		f.Add([]byte(seed), "acme", "openai")
 	}
 	table, err := Parse([]byte(example), options())
@@ -56,6 +57,11 @@ func FuzzDegradation(f *testing.F) {
 			return
 		}
 		_ = d.Check(table, time.Now())
+		for i := range d.Switches {
+			if share := d.Switches[i].Share(noon); share < 0 || share > 1 || share > 0 && !d.Switches[i].InForce(noon) {
+				t.Errorf("share %v of %+v", share, d.Switches[i])
+			}
+		}
 		choices, err := table.Pick(Want{Tenant: tenant, Class: "chat", Allowed: []string{allowed}, Now: noon}, d)
 		if (err == nil) != (len(choices) > 0) {
 			t.Fatalf("%v and %v", choices, err)

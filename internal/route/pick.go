@@ -13,6 +13,8 @@ import (
 type Want struct {
 	Tenant string
 	Class  string
+	// Conversation is opaque; while a switch ramps it decides whether the turn has returned. Turns without one return together.
+	Conversation string
 	// Allowed providers may see the tenant's data; nil: every provider that its route names.
 	Allowed []string
 	// Own are the tenant's own keys by provider. An entry, even an empty one, keeps the platform's key of that provider from being used.
