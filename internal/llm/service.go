@@ -71,7 +71,7 @@ func (s *Service) Complete(ctx context.Context, req chat.Request, emit func(chat
 	}
 	s.clients.use(table)
 	choices, err := table.Pick(route.Want{
-		Tenant: req.Tenant, Class: req.Model, Allowed: req.Providers, Own: req.Keys, Now: time.Now(),
+		Tenant: req.Tenant, Class: req.Model, Conversation: req.Conversation, Allowed: req.Providers, Own: req.Keys, Now: time.Now(),
 	}, s.degradation())
 	if err != nil {
 		return err
