@@ -2,8 +2,10 @@ package liveconfig
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics tell for each document whether something is wrong with it. A process makes them once. nil: no metrics.
+// Metrics tell for each document which form is in force, since when, and whether something is wrong with it. A process makes them once.
+// nil: no metrics.
 type Metrics struct {
+	info    *prometheus.GaugeVec
 	refused *prometheus.GaugeVec
 	missing *prometheus.GaugeVec
 	changed *prometheus.GaugeVec
@@ -11,22 +13,30 @@ type Metrics struct {
 
 // NewMetrics registers the metrics of this package; it panics if that was done before, as prometheus does.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
-	gauge := func(name, help string) *prometheus.GaugeVec {
-		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, []string{"document"})
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, append([]string{"document"}, labels...))
 		reg.MustRegister(g)
 		return g
 	}
 	return &Metrics{
+		info: gauge("parley_document_info", "1 for the revision of a live document that is in force; a document has one series at most.",
+			"revision"),
 		refused: gauge("parley_document_refused", "1 while the newest form of a live document is faulty and an older one stays in force."),
 		missing: gauge("parley_document_missing", "1 while a live document that is needed does not exist."),
 		changed: gauge("parley_document_changed_timestamp_seconds", "When the form of a live document that is in force was taken over."),
 	}
 }
 
-// set shows h. A document that may be absent is not missing before it existed.
-func (m *Metrics) set(h Health, optional bool) {
+// set shows h after was. A document that may be absent is not missing before it existed.
+func (m *Metrics) set(was, h Health, optional bool) {
 	if m == nil {
 		return
+	}
+	if was.Revision != h.Revision { // else one series a change would stay for as long as the process runs
+		m.info.DeleteLabelValues(h.Name, was.Revision)
+	}
+	if h.Revision != "" {
+		m.info.WithLabelValues(h.Name, h.Revision).Set(1)
 	}
 	m.refused.WithLabelValues(h.Name).Set(flag(h.Refused != nil))
 	m.missing.WithLabelValues(h.Name).Set(flag(h.Missing && !(optional && h.Revision == "")))
@@ -42,6 +52,7 @@ func (m *Metrics) forget(name string) {
 	for _, g := range []*prometheus.GaugeVec{m.refused, m.missing, m.changed} {
 		g.DeleteLabelValues(name)
 	}
+	m.info.DeletePartialMatch(prometheus.Labels{"document": name})
 }
 
 func flag(b bool) float64 {

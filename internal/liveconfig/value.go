@@ -206,10 +206,11 @@ func (v *Value[T]) swap(t T, revision string) {
 }
 
 func (v *Value[T]) update(change func(*Health)) {
-	h := *v.health.Load()
+	was := *v.health.Load()
+	h := was
 	change(&h)
 	v.health.Store(&h)
-	v.opt.Metrics.set(h, v.opt.Absent != nil)
+	v.opt.Metrics.set(was, h, v.opt.Absent != nil)
 }
 
 // once closes a channel; the caller holds mu.

@@ -151,12 +151,34 @@ func gauges(t *testing.T, reg prometheus.Gatherer, document string) map[string]f
 	all := map[string]float64{}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
-			if m.GetLabel()[0].GetValue() == document {
-				all[f.GetName()] = m.GetGauge().GetValue()
+			if m.GetLabel()[0].GetValue() != document {
+				continue
 			}
+			name := f.GetName()
+			if len(m.GetLabel()) > 1 {
+				name += "@" + m.GetLabel()[1].GetValue()
+			}
+			all[name] = m.GetGauge().GetValue()
 		}
 	}
 	return all
+}
+
+// infos are the series of parley_document_info that there should be: that of the revision in force, and no older one's.
+func infos(b brief) []string {
+	if b.Revision == "" {
+		return nil
+	}
+	return []string{"parley_document_info@" + b.Revision}
+}
+
+func infoOf(gauges map[string]float64) (names []string) {
+	for name, v := range gauges {
+		if strings.HasPrefix(name, "parley_document_info") && v == 1 {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func rev(content string) string { return liveconfig.Revision([]byte(content)) }
@@ -191,6 +213,12 @@ func TestValue(t *testing.T) {
 			got := gauges(t, reg, "doc")
 			if diff := cmp.Diff(step.metrics, fmt.Sprint(got["parley_document_refused"], got["parley_document_missing"])); diff != "" {
 				t.Errorf("%s: metrics (-want +got)\n%s", step.name, diff)
+			}
+			if diff := cmp.Diff(infos(step.want), infoOf(got)); diff != "" {
+				t.Errorf("%s: revisions in the metrics (-want +got)\n%s", step.name, diff)
+			}
+			if since := got["parley_document_changed_timestamp_seconds"]; step.want.Loaded && since != float64(v.Health().Since.UnixMilli())/1000 {
+				t.Errorf("%s: in force since %v by the metrics", step.name, since)
 			}
 		}
 		if diff := cmp.Diff([]string{"one", "two", "two", "two", ""}, *seen); diff != "" {
