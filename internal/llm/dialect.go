@@ -1,6 +1,10 @@
 package llm
 
-import "parley/internal/chat"
+import (
+	"time"
+
+	"parley/internal/chat"
+)
 
 // Dialect is how a vendor departs from OpenAI's chat completions. The zero value is OpenAI itself. It is data: made once, then only
 // read.
@@ -18,6 +22,11 @@ type Dialect struct {
 	// MaxOutput is the most tokens that a model writes, by the longest prefix of its name; asking for more is refused there. A model
 	// that no prefix fits has no known bound.
 	MaxOutput map[string]int
+	// LowerModel: the vendor knows its models by their names in lower case only.
+	LowerModel bool
+	// Token makes the bearer token that stands for a key where the endpoint's auth is jwt; nil: the vendor has none. It is safe for
+	// concurrent use. Its error does not show the key.
+	Token func(key chat.Secret, now time.Time) (string, error)
 	// Extra gives further fields of the request's body; nil: none.
 	Extra func(Call) map[string]any
 }

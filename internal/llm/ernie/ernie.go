@@ -8,10 +8,10 @@ import (
 	"parley/internal/llm"
 )
 
-// Dialect is what Qianfan does differently: error codes that are words of its own, and bounds of an answer by model. Requests are
-// OpenAI's; thinking is off unless asked for.
+// Dialect is what Qianfan does differently: error codes that are words of its own, models by their names in lower case, and bounds of an
+// answer by model. Requests are OpenAI's; thinking is off unless asked for.
 func Dialect() llm.Dialect {
-	return llm.Dialect{Kinds: kinds(), MaxTokens: "max_tokens", MaxOutput: outputs()}
+	return llm.Dialect{Kinds: kinds(), MaxTokens: "max_tokens", MaxOutput: outputs(), LowerModel: true}
 }
 
 // outputs are the longest answers in tokens. Older models write less than is usual elsewhere, so that a wish must be cut.
@@ -24,18 +24,28 @@ func outputs() map[string]int {
 }
 
 func kinds() map[string]chat.Kind {
-	table := map[string]chat.Kind{
-		"malformed_json": chat.Invalid, "invalid_messages": chat.Invalid, "invalid_argument": chat.Invalid, "invalid_plugin_argument": chat.Invalid,
-		"method_not_supported": chat.Invalid,
-		"invalid_model":        chat.NotFound, "model_offline": chat.NotFound, // comes with 400, 401 or 403
-		"characters_too_long": chat.TooLarge, "tokens_too_long": chat.TooLarge,
-		"invalid_appid": chat.Unauthenticated, "invalid_iam_token": chat.Unauthenticated,
-		"no_parameter_permission": chat.Forbidden, "access_denied": chat.Forbidden,
-		"unsafe_request":  chat.Rejected,
-		"account_overdue": chat.Billing,
-		"Internal_error":  chat.Unavailable, "internal_error": chat.Unavailable, "dispatch_internal_error": chat.Unavailable,
-		"cluster_rate_limit_exceeded": chat.Overloaded, "cluster_rpm_rate_limit_exceeded": chat.Overloaded,
-		"cluster_tpm_rate_limit_exceeded": chat.Overloaded, // the platform's own load
+	table := map[string]chat.Kind{}
+	for kind, codes := range map[chat.Kind][]string{
+		chat.Invalid: {"malformed_json", "invalid_messages", "invalid_argument", "invalid_plugin_argument", "invalid_image_url", "method_not_supported",
+			// Spelt so, and otherwise, in different years.
+			"invalid_image_genration_prompt", "invalid_image_generation_prompt",
+			"invalid_image_genration_refer_image", "invalid_image_generation_refer_image"},
+		chat.NotFound:        {"invalid_model", "model_offline"}, // comes with 400, 401 or 403
+		chat.TooLarge:        {"characters_too_long", "tokens_too_long"},
+		chat.Unauthenticated: {"invalid_appid", "invalid_iam_token"},
+		chat.Forbidden:       {"no_parameter_permission", "access_denied"},
+		chat.Rejected:        {"unsafe_request", "image_url_unsafe", "system_unsafe", "user_setting_unsafe", "functions_unsafe"},
+		chat.Billing: {"account_overdue", "coding_plan_hour_quota_exceeded", "coding_plan_week_quota_exceeded", "coding_plan_month_quota_exceeded",
+			"coding_plan_subscription_expired"},
+		chat.RateLimited: {"rpm_rate_limit_exceeded", "tpm_rate_limit_exceeded", "input_tpm_rate_limit_exceeded", "output_tpm_rate_limit_exceeded",
+			"user_rate_limit_exceeded", "coding_plan_rate_limit_exceeded"},
+		chat.Overloaded: {"cluster_rate_limit_exceeded", "cluster_rpm_rate_limit_exceeded", "cluster_tpm_rate_limit_exceeded",
+			"preemptible_rate_limit_exceeded", "Offline_batch_reasoning_refused", "coding_plan_cluster_rate_limited"}, // the platform's own load
+		chat.Unavailable: {"Internal_error", "internal_error", "dispatch_internal_error"},
+	} {
+		for _, code := range codes {
+			table[code] = kind
+		}
 	}
 	for number, kind := range old {
 		table[number] = kind

@@ -118,10 +118,10 @@ func (a *answer) event(ev event) error {
 		}
 		return chat.E(chat.Unavailable, op, errors.New("a piece of the stream is no valid JSON of a completion"))
 	}
+	a.count(c.Usage)
 	if c.failed() || ev.name == "error" {
 		return a.fail(200, c.fault)
 	}
-	a.count(c.Usage)
 	for _, choice := range c.Choices {
 		if choice.Index == 0 {
 			return a.choice(choice)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -13,8 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	goopenai "github.com/sashabaranov/go-openai"
 
 	"parley/internal/chat"
 	"parley/internal/llm"
@@ -39,13 +36,10 @@ func (f fault) present() bool { return set(f.Error) || set(f.ErrorCode) || set(f
 // words are the error's code and type, made safe to log: whatever is no plain word is left out, for a message may quote the question or
 // a part of the key.
 func (f fault) words() (code, typ string) {
-	var e goopenai.APIError
+	// Not go-openai's APIError, which refuses an error without a message.
+	var e struct{ Code, Type json.RawMessage }
 	if set(f.Error) && json.Unmarshal(f.Error, &e) == nil {
-		// go-openai reads null as the number 0.
-		if e.Code != nil && e.Code != 0 {
-			code = word(fmt.Sprint(e.Code))
-		}
-		typ = word(e.Type)
+		code, typ = rawWord(e.Code), rawWord(e.Type)
 	}
 	if code == "" {
 		code = rawWord(f.ErrorCode)
@@ -158,7 +152,11 @@ func newError(d *llm.Dialect, status int, f fault, h http.Header) *chat.Error {
 	if code == "" {
 		code = typ
 	}
-	return &chat.Error{Kind: kindOfFault(d, status, code, typ), Op: op, Code: code, RetryAfter: retryAfter(h, time.Now()), Err: errors.New(text)}
+	wait := retryAfter(h, time.Now())
+	if wait == 0 && status == http.StatusTooManyRequests {
+		wait = resetAfter(h)
+	}
+	return &chat.Error{Kind: kindOfFault(d, status, code, typ), Op: op, Code: code, RetryAfter: wait, Err: errors.New(text)}
 }
 
 // statusError reads the error of a response that is no success.
@@ -184,6 +182,17 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 		return bounded(float64(at.Sub(now)))
 	}
 	return 0
+}
+
+// resetAfter reads when a limit that is used up is full again, from OpenAI's x-ratelimit-reset-*: durations like 6m0s.
+func resetAfter(h http.Header) (wait time.Duration) {
+	for _, what := range []string{"Requests", "Tokens"} {
+		d, err := time.ParseDuration(h.Get("X-Ratelimit-Reset-" + what))
+		if err == nil && h.Get("X-Ratelimit-Remaining-"+what) == "0" {
+			wait = max(wait, d)
+		}
+	}
+	return bounded(float64(wait))
 }
 
 func bounded(d float64) time.Duration { return time.Duration(min(d, float64(24*time.Hour))) }

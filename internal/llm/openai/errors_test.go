@@ -115,6 +115,26 @@ func TestRetryAfter(t *testing.T) {
 			}
 		})
 	}
+	t.Run("reset of what is used up", func(t *testing.T) {
+		h := http.Header{}
+		for k, v := range map[string]string{
+			"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6m0s", "x-ratelimit-remaining-tokens": "7", "x-ratelimit-reset-tokens": "1h",
+		} {
+			h.Set(k, v)
+		}
+		if got := resetAfter(h); got != 6*time.Minute {
+			t.Errorf("got %v", got)
+		}
+		h.Set("x-ratelimit-remaining-tokens", "0")
+		if got := resetAfter(h); got != time.Hour {
+			t.Errorf("got %v", got)
+		}
+		h.Set("x-ratelimit-reset-tokens", "soon")
+		h.Set("x-ratelimit-reset-requests", "-1s")
+		if got := resetAfter(h); got != 0 {
+			t.Errorf("got %v", got)
+		}
+	})
 	t.Run("reaches the caller", func(t *testing.T) {
 		url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "7")

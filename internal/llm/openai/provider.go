@@ -4,13 +4,18 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"parley/internal/chat"
 	"parley/internal/llm"
 )
 
-const op = "openai.complete"
+const (
+	op      = "openai.complete"
+	opNew   = "openai.new"
+	opCheck = "openai.check"
+)
 
 // How long the rest of a finished stream is waited for: the usage, then the end that lets the connection be used again.
 const (
@@ -20,7 +25,10 @@ const (
 
 // Provider is the client of one endpoint. It is safe for concurrent use.
 type Provider struct {
-	url     string
+	url     string // of chat completions
+	models  string // of the list of models
+	show    shower
+	appID   string
 	dialect llm.Dialect
 	http    *http.Client
 }
@@ -32,12 +40,24 @@ func Factory(d llm.Dialect) llm.Factory {
 	return func(e llm.Endpoint) (llm.Provider, error) { return New(e, d) }
 }
 
-// New makes the client of an endpoint, which calls BaseURL + /chat/completions. It opens no connection.
+// New makes the client of an endpoint, which calls BaseURL + /chat/completions; a query of BaseURL stands behind that. It opens no
+// connection.
 func New(e llm.Endpoint, d llm.Dialect) (*Provider, error) {
 	if e.BaseURL == "" {
-		return nil, chat.E(chat.Invalid, "openai.new", errors.New("base_url is missing"))
+		return nil, chat.E(chat.Invalid, opNew, errors.New("base_url is missing"))
 	}
-	return &Provider{url: e.BaseURL + "/chat/completions", dialect: d, http: newClient(e)}, nil
+	show, err := showerOf(e.Auth, &d)
+	if err != nil {
+		return nil, err
+	}
+	base, query, has := strings.Cut(e.BaseURL, "?")
+	if has {
+		query = "?" + query
+	}
+	return &Provider{
+		url: base + "/chat/completions" + query, models: base + "/models" + query,
+		show: show, appID: e.AppID, dialect: d, http: newClient(e),
+	}, nil
 }
 
 // Close gives idle connections back.
@@ -57,7 +77,7 @@ func (p *Provider) Complete(ctx context.Context, c llm.Call, emit func(string) e
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return llm.Answer{}, statusError(&p.dialect, resp)
+		return llm.Answer{}, discreet(statusError(&p.dialect, resp), c.Key)
 	}
 	var rest *time.Timer
 	a := &answer{dialect: &p.dialect, emit: emit, finished: func() { rest = time.AfterFunc(usageWait, cancel) }}
@@ -70,11 +90,34 @@ func (p *Provider) Complete(ctx context.Context, c llm.Call, emit func(string) e
 	if rest != nil {
 		rest.Stop()
 	}
+	got := llm.Answer{Text: a.text.String(), Usage: a.usage}
 	if err != nil {
 		if e, ok := errors.AsType[emitError](err); ok {
-			err = e.error
+			return got, e.error
 		}
-		return llm.Answer{}, err
+		return got, discreet(err, c.Key)
 	}
-	return llm.Answer{Text: a.text.String(), FinishReason: a.finish.Reason, Usage: a.usage}, nil
+	got.FinishReason = a.finish.Reason
+	return got, nil
+}
+
+// Check asks for the list of models, which costs nothing, and gives a [*chat.Error] if the address does not answer or the key is
+// refused. Not every vendor judges keys there, and not every one has such a list: nil does not prove the key.
+func (p *Provider) Check(ctx context.Context, key chat.Secret) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.models, nil)
+	if err != nil {
+		return chat.E(chat.Internal, opCheck, err)
+	}
+	if err := p.sign(req, key); err != nil {
+		return err
+	}
+	resp, err := p.http.Do(req)
+	if err != nil {
+		return transportError(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
+		return discreet(statusError(&p.dialect, resp), key)
+	}
+	return nil
 }

@@ -25,16 +25,15 @@ func (p *Provider) newRequest(ctx context.Context, c llm.Call) (*http.Request, e
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "text/event-stream")
-	req.Header.Set("User-Agent", "parley")
-	if !c.Key.IsZero() {
-		req.Header.Set("Authorization", "Bearer "+c.Key.Reveal())
-	}
-	return req, nil
+	return req, p.sign(req, c.Key)
 }
 
 // body is the request as the dialect wants it. Sampling parameters are left to the provider's defaults.
 func (p *Provider) body(c llm.Call) ([]byte, error) {
 	r := goopenai.ChatCompletionRequest{Model: c.Model, Messages: messages(c), Stream: true}
+	if p.dialect.LowerModel {
+		r.Model = strings.ToLower(c.Model)
+	}
 	if !p.dialect.NoStreamOptions {
 		r.StreamOptions = &goopenai.StreamOptions{IncludeUsage: true}
 	}

@@ -65,6 +65,7 @@ func check(t *testing.T, want outcome, a llm.Answer, text string, err error) {
 		if strings.Contains(got.Says, want.Says) {
 			got.Says = want.Says
 		}
+		want.Answer.Text = want.Text // what came until the failure is what emit was given
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -98,7 +99,7 @@ var streams = map[string]outcome{
 	"truncated-after-role":               {Kind: "unavailable", Says: "the stream ended without an answer"},
 	"empty-body":                         {Kind: "unavailable", Says: "the stream ended without an answer"},
 	"empty-done":                         {Kind: "unavailable", Says: "[DONE] came without a finish_reason"},
-	"empty-answer-stop":                  {Kind: "unavailable", Says: "the model finished without a word"},
+	"empty-answer-stop":                  {Answer: llm.Answer{Usage: usage}, Kind: "unavailable", Says: "the model finished without a word"},
 	"empty-answer-blanks":                {Text: " \n", Kind: "unavailable", Says: "the model finished without a word"},
 	"error-200-code":                     {Kind: "unavailable", Code: "18", Says: "HTTP 200"},
 	"error-200-code-no-newline":          {Kind: "unavailable", Code: "18", Says: "HTTP 200"},
@@ -122,6 +123,11 @@ var streams = map[string]outcome{
 	"error-finish-sensitive":             {Text: "你好", Kind: "rejected", Code: "sensitive", Says: "did not finish"},
 	"error-finish-content-filter":        {Text: "你好", Kind: "rejected", Code: "content_filter", Says: "did not finish"},
 	"error-finish-network":               {Text: "你好", Kind: "unavailable", Code: "network_error", Says: "did not finish"},
+	"error-finish-sensitive-usage":       {Answer: llm.Answer{Usage: chat.Usage{Input: 12, Output: 5}}, Text: "你好", Kind: "rejected", Code: "sensitive", Says: "did not finish"},
+	"error-finish-filter-usage":          {Answer: llm.Answer{Usage: usage}, Text: "你好", Kind: "rejected", Code: "content_filter", Says: "did not finish"},
+	"error-midstream-usage":              {Answer: llm.Answer{Usage: chat.Usage{Input: 12, Output: 3}}, Text: "你好", Kind: "unavailable", Code: "server_error", Says: "type server_error"},
+	"truncated-usage":                    {Answer: llm.Answer{Usage: chat.Usage{Input: 12, Output: 2}}, Text: "你好", Kind: "unavailable", Says: "the answer is cut"},
+	"empty-answer-usage":                 {Answer: llm.Answer{Usage: chat.Usage{Input: 12, Output: 9, Reasoning: 9}}, Kind: "unavailable", Says: "the model finished without a word"},
 	"error-finish-unknown":               {Text: "你好", Kind: "unavailable", Code: "wormhole", Says: "did not finish"},
 }
 
