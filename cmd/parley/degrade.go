@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,13 +15,14 @@ func degradeCmd(env app.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "degrade --config FILE --to PROVIDER[/MODEL]",
 		Short: "Switch turns to another provider on every server, until restored",
-		Args:  cobra.NoArgs,
+		Long: `Switch turns to another provider on every server, until restored.
+
+It first shows what would move and asks every server whether the provider can carry it: keys, breaker, concurrency, what tenants allow.
+Whatever speaks against it is listed with how to mend it, and nothing is changed; --force goes on nevertheless, --drill only shows.`,
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			switch {
-			case o.To == "":
-				return usageError{errors.New("--to PROVIDER[/MODEL] is missing"), c.UsageString()}
-			case o.For < 0:
-				return usageError{errors.New("--for must be a time to come, like 2h"), c.UsageString()}
+			if err := degradeUsage(o); err != nil {
+				return usageError{err, c.UsageString()}
 			}
 			return app.Degrade(c.Context(), env, *path, o)
 		},
@@ -32,20 +34,53 @@ func degradeCmd(env app.Env) *cobra.Command {
 	f.StringArrayVar(&o.Providers, "provider", nil, "only turns that would use this provider (repeatable; default: all)")
 	f.StringVar(&o.Reason, "reason", "", "why, for those who read it later")
 	f.DurationVar(&o.For, "for", 0, "restore by itself after this time, like 2h (default: until restored)")
+	f.DurationVar(&o.Ramp, "ramp", 0, "with --for: turns return by share in the last part of it, like 15m (default: all at the end)")
 	f.BoolVar(&o.Drill, "drill", false, "show what would happen, change nothing")
-	f.BoolVar(&o.Force, "force", false, "also when a tenant in the scope does not allow the provider")
+	f.BoolVar(&o.Force, "force", false, "go on in spite of what speaks against it")
 	path = configFlag(c, "client.yaml or server.yaml")
 	return c
 }
 
+func degradeUsage(o app.DegradeOptions) error {
+	switch {
+	case o.To == "":
+		return errors.New("--to PROVIDER[/MODEL] is missing")
+	case o.For < 0:
+		return errors.New("--for must be a time to come, like 2h")
+	case o.Ramp != 0 && o.For == 0:
+		return errors.New("--ramp needs --for: turns return in the last part of it")
+	case o.Ramp > o.For:
+		return errors.New("--ramp must not be longer than --for")
+	}
+	return rampUsage(o.Ramp)
+}
+
+// rampUsage judges --ramp; 0 is none.
+func rampUsage(ramp time.Duration) error {
+	const most = 24 * time.Hour
+	if ramp != 0 && (ramp < time.Second || ramp > most) {
+		return errors.New("--ramp must be a time from 1s to 24h, like 15m")
+	}
+	return nil
+}
+
 func restoreCmd(env app.Env) *cobra.Command {
 	var path *string
+	var o app.RestoreOptions
 	c := &cobra.Command{
-		Use:   "restore --config FILE [ID]...",
-		Short: "Switch degradation off: the named switches, or all",
+		Use:   "restore --config FILE [--ramp 15m] [ID]...",
+		Short: "Switch degradation off, at once or by share: the named switches, or all",
 		Args:  cobra.ArbitraryArgs,
-		RunE:  func(c *cobra.Command, ids []string) error { return app.Restore(c.Context(), env, *path, ids) },
+		RunE: func(c *cobra.Command, ids []string) error {
+			if err := rampUsage(o.Ramp); err != nil {
+				return usageError{err, c.UsageString()}
+			}
+			o.IDs = ids
+			return app.Restore(c.Context(), env, *path, o)
+		},
 	}
+	c.Flags().DurationVar(&o.Ramp, "ramp", 0, "let turns return by share within this time, like 15m (default: all at once)")
+	c.Flags().StringVar(&o.Reason, "reason", "", "why, for those who read it later")
 	path = configFlag(c, "client.yaml or server.yaml")
 	return c
 }

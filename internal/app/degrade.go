@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/user"
 	"slices"
@@ -16,8 +15,6 @@ import (
 	"parley/internal/config"
 	"parley/internal/liveconfig"
 	"parley/internal/route"
-	"parley/internal/telemetry"
-	"parley/internal/tenant"
 )
 
 // DegradeOptions are the flags of `parley degrade`.
@@ -28,8 +25,9 @@ type DegradeOptions struct {
 	Providers []string
 	Reason    string
 	For       time.Duration // 0: until restored
+	Ramp      time.Duration // with For: how long before the end turns begin to return by share; 0: all at the end
 	Drill     bool          // show, change nothing
-	Force     bool          // also when a tenant in the scope does not allow the target
+	Force     bool          // in spite of objections
 }
 
 func (o DegradeOptions) id() string {
@@ -42,155 +40,189 @@ func (o DegradeOptions) id() string {
 	return "all"
 }
 
-// Degrade is `parley degrade`: it switches turns to another provider on every server, after showing what that changes. It refuses what a
-// tenant in the scope does not allow, and what leads nowhere.
+// RestoreOptions are the flags of `parley restore`.
+type RestoreOptions struct {
+	IDs    []string      // the switches; none: all that are on
+	Ramp   time.Duration // 0: at once; else turns return by share within this time
+	Reason string
+}
+
+// change is one operator's change of parley-degradation while it is made.
+type change struct {
+	env   Env
+	cfg   config.Either
+	board *board
+	fleet *fleet
+	by    string
+}
+
+// Degrade is `parley degrade`: it switches turns to another provider on every server, after showing what that does, and waits until the
+// servers have it. With an objection (see plan) it fails and changes nothing, but for Force. A drill never fails for an objection.
 func Degrade(ctx context.Context, env Env, path string, o DegradeOptions) error {
-	return change(ctx, env, path, o.Drill, func(e *switchEdit, by string) (string, error) {
-		e.degrade(o, by, time.Now())
-		return "degrade", nil
-	}, func(ctx context.Context, b *board) error { return b.allowed(ctx, o) })
-}
-
-// Restore is `parley restore`: it switches the named switches off, or all.
-func Restore(ctx context.Context, env Env, path string, ids []string) error {
-	return change(ctx, env, path, false, func(e *switchEdit, by string) (string, error) {
-		done, err := e.restore(ids, by)
-		if err == nil && len(done) == 0 {
-			err = errNothing
+	return withChange(ctx, env, path, func(ctx context.Context, c *change) error {
+		tenants, err := c.board.tenants(ctx, o.Tenants)
+		if err != nil {
+			return err
 		}
-		return "restore", err
-	}, nil)
+		servers := c.fleet.ask(ctx)
+		return c.try(ctx, func(ctx context.Context, old []byte, was *route.Degradation) (string, error) {
+			return c.degrade(ctx, o, old, was, tenants, servers)
+		})
+	})
 }
 
-var errNothing = errors.New("no switch is active: nothing to restore")
-
-// board is what an operator's command sees of the live documents.
-type board struct {
-	env    Env
-	source liveconfig.Source
-	table  *route.Table
+// Restore is `parley restore`: it switches the named switches off, or all; with a ramp it lets them end by share.
+func Restore(ctx context.Context, env Env, path string, o RestoreOptions) error {
+	return withChange(ctx, env, path, func(ctx context.Context, c *change) error {
+		return c.try(ctx, func(ctx context.Context, old []byte, was *route.Degradation) (string, error) {
+			return c.restore(ctx, o, old, was)
+		})
+	})
 }
 
-// change edits parley-degradation by compare-and-set, shows the difference, records who and when, and waits until the servers have it.
-func change(ctx context.Context, env Env, path string, drill bool, edit func(*switchEdit, string) (string, error), judge func(context.Context, *board) error) error {
+func withChange(ctx context.Context, env Env, path string, f func(context.Context, *change) error) error {
 	cfg, err := config.Load(path, config.Options{Secrets: secretsOf(nil).static})
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	source, closer, err := openSource(cfg.Live(), cfg.Registry(), telemetry.Discard())
-	if err != nil {
+	c := &change{env: env, cfg: cfg, by: operator()}
+	if c.board, err = openBoard(ctx, cfg); err != nil {
 		return err
 	}
-	defer func() { _ = closer.Close() }()
-	b := &board{env: env, source: source}
-	if err := b.load(ctx); err != nil {
+	defer c.board.close()
+	if c.fleet, err = openFleet(ctx, cfg); err != nil {
 		return err
 	}
-	if judge != nil {
-		if err := judge(ctx, b); err != nil {
-			return err
-		}
-	}
+	defer c.fleet.close()
+	return f(ctx, c)
+}
+
+// try reads the document, has it changed by edit, and waits for the revision that edit returns ("": nothing was changed). Whoever was faster
+// wins: then edit gets their form.
+func (c *change) try(ctx context.Context, edit func(context.Context, []byte, *route.Degradation) (string, error)) error {
 	for {
-		revision, err := b.publish(ctx, drill, edit)
+		old, exists, err := c.board.get(ctx, degradationDocument)
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", degradationDocument, err)
+		}
+		if !exists {
+			old = nil
+		}
+		was, err := route.ParseDegradation(old, degradationDocument, "")
+		if err != nil {
+			return fmt.Errorf("what stands there is faulty; mend it by hand first: %w", err)
+		}
+		revision, err := edit(ctx, old, was)
 		switch {
 		case errors.Is(err, liveconfig.ErrConflict):
-			fmt.Fprintln(env.Stderr, "somebody else changed the document meanwhile; trying again on the new form")
-			continue
-		case errors.Is(err, errNothing):
-			fmt.Fprintln(env.Stdout, err)
-			return nil
-		case err != nil || drill:
+			fmt.Fprintln(c.env.Stderr, "somebody else changed the document meanwhile; trying again on the new form")
+		case err != nil || revision == "":
 			return err
-		}
-		return awaitRevision(ctx, env, cfg, revision)
-	}
-}
-
-// get reads a document, waiting a little for a connection that is only being made.
-func (b *board) get(ctx context.Context, name string) ([]byte, bool, error) {
-	for end := time.Now().Add(8 * time.Second); ; {
-		content, exists, err := b.source.Get(ctx, name)
-		if err == nil || time.Now().After(end) {
-			return content, exists, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, false, err
-		case <-time.After(200 * time.Millisecond):
+		default:
+			return c.await(ctx, revision)
 		}
 	}
 }
 
-func (b *board) load(ctx context.Context) error {
-	content, exists, err := b.get(ctx, routesDocument)
-	if err != nil {
-		return fmt.Errorf("reading %s: %w", routesDocument, err)
-	}
-	if !exists {
-		return fmt.Errorf("%s does not exist: nothing can be degraded before it is published", routesDocument)
-	}
-	b.table, err = route.Parse(content, route.Options{Source: routesDocument, ReadOnly: true})
-	return err
-}
-
-func (b *board) publish(ctx context.Context, drill bool, edit func(*switchEdit, string) (string, error)) (revision string, err error) {
-	old, exists, err := b.get(ctx, degradationDocument)
-	if err != nil {
-		return "", fmt.Errorf("reading %s: %w", degradationDocument, err)
-	}
-	if !exists {
-		old = nil
-	}
-	if _, err := route.ParseDegradation(old, degradationDocument, ""); err != nil {
-		return "", fmt.Errorf("what stands there is faulty; mend it by hand first: %w", err)
-	}
+func (c *change) degrade(ctx context.Context, o DegradeOptions, old []byte, was *route.Degradation, tenants []scoped, servers []serverReport) (string, error) {
+	now := time.Now()
 	e, err := editSwitches(old)
 	if err != nil {
 		return "", err
 	}
-	by := operator()
-	action, err := edit(e, by)
+	e.degrade(o, c.by, now)
+	content, is, err := e.result()
 	if err != nil {
 		return "", err
 	}
-	content, err := e.bytes()
-	if err != nil {
+	p := newPlan(o, c.board.table, was, is, tenants, servers, now)
+	p.print(c.env.Stdout)
+	fmt.Fprint(c.env.Stdout, difference(old, content))
+	if err := c.allowed(p); err != nil || o.Drill {
 		return "", err
-	}
-	switches, err := route.ParseDegradation(content, degradationDocument, "")
-	if err != nil {
-		return "", err
-	}
-	if action == "degrade" { // switching off is never refused for another switch's fault
-		if err := switches.Check(b.table, time.Now()); err != nil {
-			return "", err
-		}
-	}
-	fmt.Fprint(b.env.Stdout, difference(old, content))
-	if drill {
-		fmt.Fprintln(b.env.Stdout, "drill: nothing was changed")
-		return "", nil
 	}
 	if bytes.Equal(old, content) {
 		return liveconfig.Revision(content), nil
 	}
-	if err := b.source.Publish(ctx, degradationDocument, content, old); err != nil {
+	if err := c.board.source.Publish(ctx, degradationDocument, content, old); err != nil {
 		return "", err
 	}
-	revision = liveconfig.Revision(content)
-	slog.New(slog.NewJSONHandler(b.env.Stderr, nil)).Info("audit", "action", action, "document", degradationDocument, "by", by,
-		"was", revisionOf(old), "revision", revision)
-	return revision, nil
+	s := find(is, o.id())
+	return c.audit("degrade", old, content, []*route.Switch{s}, o.Reason, p.objections), nil
 }
 
-func revisionOf(content []byte) string {
-	if content == nil {
-		return ""
+// allowed fails if an objection stands in the way, and tells what a drill found or what is forced.
+func (c *change) allowed(p *plan) error {
+	var text strings.Builder
+	fatal := false
+	for _, o := range p.objections {
+		fmt.Fprintf(&text, "\n  %s", o)
+		fatal = fatal || o.fatal
 	}
-	return liveconfig.Revision(content)
+	n := len(p.objections)
+	switch {
+	case p.options.Drill && n == 0:
+		fmt.Fprintln(c.env.Stdout, "\nnothing speaks against it\ndrill: nothing was changed")
+	case p.options.Drill:
+		fmt.Fprintf(c.env.Stdout, "\nit would be refused%s:%s\ndrill: nothing was changed\n", map[bool]string{false: " without --force"}[fatal], text.String())
+	case n > 0 && (fatal || !p.options.Force):
+		how := "mend that, or go on with --force"
+		if fatal {
+			how = "mend that; --force does not help against all of it"
+		}
+		return fmt.Errorf("refused, nothing was changed; %s:%s", how, text.String())
+	case n > 0:
+		fmt.Fprintf(c.env.Stdout, "\nforced in spite of:%s\n", text.String())
+	}
+	return nil
+}
+
+func (c *change) restore(ctx context.Context, o RestoreOptions, old []byte, was *route.Degradation) (string, error) {
+	e, err := editSwitches(old)
+	if err != nil {
+		return "", err
+	}
+	done, err := e.restore(o, was, c.by, time.Now())
+	if err != nil {
+		return "", err
+	}
+	for _, note := range done.notes {
+		fmt.Fprintln(c.env.Stdout, note)
+	}
+	if len(done.ids) == 0 && !c.lost(ctx, old) {
+		fmt.Fprintln(c.env.Stdout, "no switch was changed: there is nothing to restore")
+		return "", nil
+	}
+	content, is, err := e.result()
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprint(c.env.Stdout, difference(old, content))
+	if err := c.board.source.Publish(ctx, degradationDocument, content, old); err != nil {
+		return "", err
+	}
+	var switches []*route.Switch
+	for _, id := range done.ids {
+		switches = append(switches, find(is, id))
+	}
+	return c.audit("restore", old, content, switches, o.Reason, nil), nil
+}
+
+// lost reports whether the document is gone while servers still keep a form of it: then publishing one without switches is what restores.
+func (c *change) lost(ctx context.Context, old []byte) bool {
+	if old != nil {
+		return false
+	}
+	for _, s := range c.fleet.ask(ctx) {
+		if d, ok := s.document(degradationDocument); ok && d.Revision != "" {
+			fmt.Fprintf(c.env.Stdout, "%s does not exist, but %s keeps its last form (%s): publishing one without switches\n",
+				degradationDocument, s.Address, d.Revision)
+			return true
+		}
+	}
+	return false
 }
 
 // operator names who runs the command.
@@ -203,69 +235,26 @@ func operator() string {
 	return cmp.Or(name, "unknown") + "@" + cmp.Or(host, "unknown")
 }
 
-// allowed names the tenants in the scope that do not let their data go to the target.
-func (b *board) allowed(ctx context.Context, o DegradeOptions) error {
-	provider, _, _ := strings.Cut(o.To, "/")
-	names := o.Tenants
-	if len(names) == 0 {
-		listed, err := b.source.List(ctx, tenantPrefix)
-		if err != nil {
-			return fmt.Errorf("listing the tenants: %w", err)
-		}
-		for _, n := range listed {
-			names = append(names, strings.TrimPrefix(n, tenantPrefix))
-		}
-	}
-	var forbid []string
-	for _, name := range names {
-		content, exists, err := b.get(ctx, tenantPrefix+name)
-		if err != nil {
-			return err
-		}
-		if !exists {
-			return fmt.Errorf("there is no tenant %q", name)
-		}
-		t := tenant.Decode(content, tenant.Options{File: tenantPrefix + name, Name: name}).Tenant
-		if t.Providers != nil && !slices.Contains(t.Providers, provider) {
-			forbid = append(forbid, name)
-		}
-	}
-	if len(forbid) == 0 {
-		return nil
-	}
-	text := fmt.Sprintf("these tenants do not let their data go to %s: %s", provider, strings.Join(forbid, ", "))
-	if !o.Force && !o.Drill {
-		return errors.New(text + ". Their turns stay on what is left of their routes, or fail. Name other tenants with --tenant, or go on with --force")
-	}
-	fmt.Fprintln(b.env.Stdout, text)
-	return nil
-}
-
-// awaitRevision says how long the servers took to have the new form in force.
-func awaitRevision(ctx context.Context, env Env, cfg config.Either, revision string) error {
+// await says how long the servers took to have the new form in force.
+func (c *change) await(ctx context.Context, revision string) error {
 	began := time.Now()
-	for end := began.Add(6 * time.Second); ; {
-		servers, err := askServers(ctx, cfg)
-		if err != nil && time.Now().After(end) {
-			return fmt.Errorf("published, but the servers could not be asked: %w", err)
-		}
-		if err == nil && len(servers) == 0 && time.Now().After(end) {
-			return errors.New("published, but no server is registered: nothing answers at all")
-		}
-		have := 0
+	for {
+		servers, have := c.fleet.ask(ctx), 0
 		for _, s := range servers {
-			for _, d := range s.Documents {
-				if d.Name == degradationDocument && d.Revision == revision && d.Refused == "" {
-					have++
-				}
+			if s.has(degradationDocument, revision) {
+				have++
 			}
 		}
-		if have == len(servers) && have > 0 || time.Now().After(end) {
-			fmt.Fprintf(env.Stdout, "revision %s is in force on %d of %d servers\n", revision, have, len(servers))
-			if have < len(servers) {
-				return errors.New("not every server has it: see `parley status`")
-			}
+		if have == len(servers) && have > 0 {
+			fmt.Fprintf(c.env.Stdout, "revision %s is in force on %d of %d servers\n", revision, have, len(servers))
 			return nil
+		}
+		if time.Since(began) > 6*time.Second {
+			if len(servers) == 0 {
+				return errors.New("published, but no server is registered: nothing answers at all")
+			}
+			fmt.Fprintf(c.env.Stdout, "revision %s is in force on %d of %d servers\n", revision, have, len(servers))
+			return errors.New("published, but not every server has it: see `parley status`")
 		}
 		select {
 		case <-ctx.Done():

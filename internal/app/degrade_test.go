@@ -132,11 +132,13 @@ func TestDegradeAndRestore(t *testing.T) {
 	contains(t, out, "OpenAI outage", "in force on 1 of 1 servers", `"msg":"audit"`, `"action":"degrade"`)
 	contains(t, b.read(), "# what an operator wrote", "# every evening", "id: acme", "active: true", "to: chatglm", "tenants: [acme]", "until: ")
 
-	out, err = b.run(func(env app.Env) error { return app.Restore(ctx, env, b.path, []string{"nobody"}) })
+	out, err = b.run(func(env app.Env) error {
+		return app.Restore(ctx, env, b.path, app.RestoreOptions{IDs: []string{"nobody"}})
+	})
 	if err == nil || !strings.Contains(err.Error(), `no switch "nobody"`) {
 		t.Errorf("%v\n%s", err, out)
 	}
-	out, err = b.run(func(env app.Env) error { return app.Restore(ctx, env, b.path, nil) })
+	out, err = b.run(func(env app.Env) error { return app.Restore(ctx, env, b.path, app.RestoreOptions{}) })
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -144,7 +146,7 @@ func TestDegradeAndRestore(t *testing.T) {
 	if strings.Contains(b.read(), "active: true") {
 		t.Errorf("still active:\n%s", b.read())
 	}
-	out, err = b.run(func(env app.Env) error { return app.Restore(ctx, env, b.path, nil) })
+	out, err = b.run(func(env app.Env) error { return app.Restore(ctx, env, b.path, app.RestoreOptions{}) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +160,9 @@ func TestRestoreAlwaysWorks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newSwitchboardWith(t, doc)
-			out, err := b.run(func(env app.Env) error { return app.Restore(t.Context(), env, b.path, []string{"all"}) })
+			out, err := b.run(func(env app.Env) error {
+				return app.Restore(t.Context(), env, b.path, app.RestoreOptions{IDs: []string{"all"}})
+			})
 			if err != nil || !strings.Contains(b.read(), "active: false") {
 				t.Errorf("%v\n%s\n%s", err, out, b.read())
 			}
@@ -167,7 +171,7 @@ func TestRestoreAlwaysWorks(t *testing.T) {
 	}
 	t.Run("says that a faulty document is", func(t *testing.T) {
 		b := newSwitchboardWith(t, "switches: [{id: all, active: yes, to: chatglm}]")
-		_, err := b.run(func(env app.Env) error { return app.Restore(t.Context(), env, b.path, nil) })
+		_, err := b.run(func(env app.Env) error { return app.Restore(t.Context(), env, b.path, app.RestoreOptions{}) })
 		if err == nil || !strings.Contains(err.Error(), "mend it by hand") {
 			t.Errorf("got %v", err)
 		}

@@ -66,11 +66,13 @@ func watchRoutes(src liveconfig.Source, log *slog.Logger, m *liveconfig.Metrics,
 	})
 }
 
-// switches watches parley-degradation; while it does not exist there is no switch. A switch that leads nowhere in the routes in force is
-// refused.
+// switches watches parley-degradation. While it has never existed there is no switch. Removing it restores nothing: the last good form stays
+// in force and raises an alarm, because an emptied or wrong Nacos must not send everybody back to a provider that an operator has left;
+// `parley restore`, active: false, or a document with `switches: []` restores. A server that starts after the removal knows no form and has no
+// switch, so the alarm is to be mended, not waited out. A switch that leads nowhere in the routes in force is refused.
 func switches(src liveconfig.Source, table func() *route.Table, log *slog.Logger, m *liveconfig.Metrics) *liveconfig.Value[*route.Degradation] {
 	none := &route.Degradation{}
-	return liveconfig.New(liveconfig.Options[*route.Degradation]{
+	v := liveconfig.New(liveconfig.Options[*route.Degradation]{
 		Name: degradationDocument, Source: src, Absent: &none, Log: log, Metrics: m,
 		Decode: func(d liveconfig.Document) (*route.Degradation, error) {
 			sw, err := route.ParseDegradation(d.Content, d.Name, d.Revision)
@@ -80,6 +82,8 @@ func switches(src liveconfig.Source, table func() *route.Table, log *slog.Logger
 			return sw, err
 		},
 	})
+	v.Subscribe(newSwitchLog(log).take)
+	return v
 }
 
 // documentStates tells what is in force, for /readyz, Inspect and `parley status`.

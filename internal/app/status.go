@@ -8,34 +8,20 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync"
 	"text/tabwriter"
 	"time"
 
 	"parley/internal/config"
 	"parley/internal/redisstore"
 	"parley/internal/rpc"
-	"parley/internal/telemetry"
 )
 
 // statusReport is `parley status --json`.
 type statusReport struct {
-	Servers []serverReport `json:"servers"`
-	Clients []clientState  `json:"clients,omitempty"`
-	Tenants []tenantReport `json:"tenants,omitempty"`
-}
-
-type serverReport struct {
-	Address     string         `json:"address"`
-	Weight      float64        `json:"weight"`
-	Enabled     bool           `json:"enabled"`
-	Up          bool           `json:"up"`
-	Version     string         `json:"version,omitempty"`
-	Streams     int            `json:"streams"`
-	StreamLimit int            `json:"stream_limit"`
-	Draining    bool           `json:"draining,omitempty"`
-	Documents   []rpc.Document `json:"documents,omitempty"`
-	Error       string         `json:"error,omitempty"`
+	Servers  []serverReport  `json:"servers"`
+	Switches *switchesReport `json:"degradation,omitempty"`
+	Clients  []clientState   `json:"clients,omitempty"`
+	Tenants  []tenantReport  `json:"tenants,omitempty"`
 }
 
 type tenantReport struct {
@@ -47,8 +33,8 @@ type tenantReport struct {
 	Dead    int     `json:"dead_letters"`
 }
 
-// Status is `parley status`: servers from the registry, each asked what it runs; with a client.yaml also the clients that heartbeat in
-// Redis and what waits there. It fails if the registry or Redis cannot be asked.
+// Status is `parley status`: servers from the registry, each asked what it runs; the switches as they are published; with a client.yaml also
+// the clients that heartbeat in Redis and what waits there. What cannot be asked is an error, after all that can be was printed.
 func Status(ctx context.Context, env Env, path string, asJSON bool) error {
 	secrets := secretsOf(nil)
 	cfg, err := config.Load(path, config.Options{Secrets: secrets.static})
@@ -60,6 +46,9 @@ func Status(ctx context.Context, env Env, path string, asJSON bool) error {
 	var report statusReport
 	var errs []error
 	if report.Servers, err = askServers(ctx, cfg); err != nil {
+		errs = append(errs, err)
+	}
+	if report.Switches, err = askSwitches(ctx, cfg); err != nil {
 		errs = append(errs, err)
 	}
 	if cfg.Client != nil {
@@ -75,46 +64,6 @@ func Status(ctx context.Context, env Env, path string, asJSON bool) error {
 		errs = append(errs, report.print(env.Stdout))
 	}
 	return errors.Join(errs...)
-}
-
-func askServers(ctx context.Context, cfg config.Either) ([]serverReport, error) {
-	o := rpc.ClientOptions{Registry: rpcRegistry(cfg.Registry()), Telemetry: telemetry.Discard()}
-	if cfg.Client != nil {
-		o.TLS, o.Insecure = rpcTLS(cfg.Client.RPC.TLS), cfg.Client.RPC.Insecure
-	} else {
-		o.TLS, o.Insecure = rpcTLS(cfg.Server.RPC.TLS), cfg.Server.RPC.Insecure
-	}
-	c, err := rpc.Dial(o)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = c.Close() }()
-	select {
-	case <-c.Ready():
-	case <-time.After(8 * time.Second):
-		return nil, errors.New("the registry did not answer within 8 s: are registry.nacos.addrs right, and is Nacos up?")
-	}
-	instances := c.Servers()
-	reports := make([]serverReport, len(instances))
-	var wg sync.WaitGroup
-	for i, in := range instances {
-		wg.Go(func() { reports[i] = askServer(ctx, c, in) })
-	}
-	wg.Wait()
-	return reports, nil
-}
-
-func askServer(ctx context.Context, c *rpc.Client, in rpc.Instance) serverReport {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
-	r := serverReport{Address: in.Address, Weight: in.Weight, Enabled: in.Enabled}
-	st, err := c.Inspect(ctx, in.Address)
-	if err != nil {
-		r.Error = err.Error()
-		return r
-	}
-	r.Up, r.Version, r.Streams, r.StreamLimit, r.Draining, r.Documents = true, st.Version, st.Streams, st.StreamLimit, st.Draining, st.Documents
-	return r
 }
 
 func askRedis(ctx context.Context, cfg *config.Client) ([]clientState, []tenantReport, error) {
@@ -157,17 +106,20 @@ func askTenants(ctx context.Context, store *redisstore.Store, names []string) ([
 
 func (r statusReport) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
+	now := time.Now()
 	fmt.Fprintf(t, "SERVER\tSTATE\tWEIGHT\tSTREAMS\tVERSION\tDOCUMENTS\n")
 	for _, s := range r.Servers {
-		fmt.Fprintf(t, "%s\t%s\t%g\t%d/%d\t%s\t%s\n", s.Address, s.state(), s.Weight, s.Streams, s.StreamLimit, s.Version, documentsLine(s.Documents))
+		fmt.Fprintf(t, "%s\t%s\t%g\t%d/%d\t%s\t%s\n", s.Address, s.state(), s.Weight, s.Streams, s.StreamLimit, s.Version, documentsLine(s.Documents, now))
 	}
 	if len(r.Servers) == 0 {
 		fmt.Fprintf(t, "(none is registered)\n")
 	}
+	r.printProviders(t)
+	r.printSwitches(t)
 	if r.Tenants != nil || r.Clients != nil {
 		fmt.Fprintf(t, "\nCLIENT\tTURNS\tSERVERS\tTENANTS\tVERSION\tDOCUMENTS\n")
 		for _, c := range r.Clients {
-			fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%s\t%s\n", c.ID, c.Turns, c.Servers, joinSome(c.Tenants), c.Version, documentsLine(c.Documents))
+			fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%s\t%s\n", c.ID, c.Turns, c.Servers, joinSome(c.Tenants), c.Version, documentsLine(c.Documents, now))
 		}
 		if len(r.Clients) == 0 {
 			fmt.Fprintf(t, "(none has a heartbeat)\n")
@@ -177,6 +129,7 @@ func (r statusReport) print(w io.Writer) error {
 			fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%.1fs\t%d\n", s.Tenant, s.Waiting, s.Running, s.Ready, s.Oldest, s.Dead)
 		}
 	}
+	r.printRefused(t)
 	return t.Flush()
 }
 
@@ -193,19 +146,29 @@ func (s serverReport) state() string {
 	}
 }
 
-func documentsLine(docs []rpc.Document) string {
+func documentsLine(docs []rpc.Document, now time.Time) string {
 	line := ""
 	for _, d := range docs {
 		if line != "" {
-			line += " "
+			line += "  "
 		}
-		rev := cmp.Or(d.Revision, "-")
-		line += d.Name + "@" + rev
+		line += d.Name + "@" + cmp.Or(d.Revision, "-")
 		if d.Refused != "" {
 			line += "(newest refused)"
 		}
+		if d.Since > 0 && d.Revision != "" {
+			line += " since " + moment(time.UnixMilli(d.Since), now)
+		}
 	}
 	return line
+}
+
+// moment is a time as short as it is clear: today's without the day.
+func moment(t, now time.Time) string {
+	if t, now = t.Local(), now.Local(); t.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return t.Format(time.TimeOnly)
+	}
+	return t.Local().Format("2006-01-02T15:04")
 }
 
 func joinSome(names []string) string {

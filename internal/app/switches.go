@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"parley/internal/route"
 )
 
 // switchEdit is one operator's change of parley-degradation. It edits the document's own YAML, so that comments and other switches stay.
@@ -83,12 +85,45 @@ func (e *switchEdit) switchOf(id string) *yaml.Node {
 	return s
 }
 
-// degrade switches on.
+// unset empties a key that stands there, and writes none that does not: servers of an older release refuse keys that they do not know.
+func unset(m *yaml.Node, key string) {
+	if field(m, key) != nil {
+		set(m, key, scalar(""))
+	}
+}
+
+// end writes until when a switch is to last and how it ends.
+func end(s *yaml.Node, until time.Time, ramp time.Duration) {
+	if until.IsZero() {
+		set(s, "until", scalar(""))
+	} else {
+		set(s, "until", scalar(until.Truncate(time.Second).Format(time.RFC3339)))
+	}
+	if ramp > 0 {
+		set(s, "ramp", scalar(briefly(ramp)))
+	} else {
+		unset(s, "ramp")
+	}
+}
+
+// briefly writes 15m0s as 15m.
+func briefly(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+// degrade switches on, wholly: a ramp under way ends.
 func (e *switchEdit) degrade(o DegradeOptions, by string, now time.Time) {
 	s := e.switchOf(o.id())
-	until := ""
+	var until time.Time
 	if o.For > 0 {
-		until = now.Add(o.For).Truncate(time.Second).Format(time.RFC3339)
+		until = now.Add(o.For)
 	}
 	set(s, "active", scalar(true))
 	set(s, "to", scalar(o.To))
@@ -96,36 +131,58 @@ func (e *switchEdit) degrade(o DegradeOptions, by string, now time.Time) {
 	set(s, "providers", scalar(append([]string{}, o.Providers...)))
 	set(s, "reason", scalar(o.Reason))
 	set(s, "by", scalar(by))
-	set(s, "until", scalar(until))
+	end(s, until, o.Ramp)
 }
 
-// restore switches off what is active: the named switches, or all. It returns their ids; a name that is no switch is an error.
-func (e *switchEdit) restore(ids []string, by string) (done []string, err error) {
-	known := map[string]bool{}
-	for _, s := range e.list.Content {
-		id, active := "", field(s, "active")
-		if v := field(s, "id"); v != nil {
-			id = v.Value
+// restored is what a restore did.
+type restored struct {
+	ids   []string
+	notes []string // on switches that it left as they are
+}
+
+// restore switches off what is active, or lets it end by a ramp: the named switches, or all. was is the document's meaning. A name that is no
+// switch is an error.
+func (e *switchEdit) restore(o RestoreOptions, was *route.Degradation, by string, now time.Time) (restored, error) {
+	var done restored
+	for _, id := range o.IDs {
+		if find(was, id) == nil {
+			return done, fmt.Errorf("there is no switch %q in %s", id, degradationDocument)
 		}
-		known[id] = true
-		on := false
-		if active != nil {
-			_ = active.Decode(&on) // the document has been parsed: it is a boolean
-		}
-		if !on || len(ids) > 0 && !slices.Contains(ids, id) {
+	}
+	for i, s := range e.list.Content {
+		sw := &was.Switches[i] // both have the document's order
+		if !sw.Active || len(o.IDs) > 0 && !slices.Contains(o.IDs, sw.ID) {
 			continue
 		}
-		set(s, "active", scalar(false))
-		set(s, "by", scalar(by))
-		set(s, "until", scalar(""))
-		done = append(done, id)
-	}
-	for _, id := range ids {
-		if !known[id] {
-			return nil, fmt.Errorf("there is no switch %q in %s", id, degradationDocument)
+		share := sw.Share(now)
+		switch {
+		case o.Ramp > 0 && share > 0 && share < 1:
+			done.notes = append(done.notes, fmt.Sprintf("switch %q is returning already, the last turns on %s; `parley restore %s` ends it at once",
+				sw.ID, sw.Until.Format(time.RFC3339), sw.ID))
+			continue
+		case o.Ramp > 0 && share > 0:
+			end(s, now.Add(o.Ramp), o.Ramp)
+		default:
+			set(s, "active", scalar(false))
+			end(s, time.Time{}, 0)
 		}
+		set(s, "by", scalar(by))
+		if o.Reason != "" {
+			set(s, "reason", scalar(o.Reason))
+		}
+		done.ids = append(done.ids, sw.ID)
 	}
 	return done, nil
+}
+
+// result is the changed document, as text and as servers will read it.
+func (e *switchEdit) result() ([]byte, *route.Degradation, error) {
+	content, err := e.bytes()
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := route.ParseDegradation(content, degradationDocument, "")
+	return content, d, err
 }
 
 func (e *switchEdit) bytes() ([]byte, error) {

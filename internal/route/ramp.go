@@ -3,7 +3,6 @@ package route
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -54,19 +53,8 @@ func (d *decoder) ramp(n *yaml.Node, where string) time.Duration {
 	}
 	v, err := time.ParseDuration(s)
 	if err != nil || v < minRamp || v > maxRamp {
-		d.faultf(n, where, "%s", badRamp)
+		d.faultf(n, where, "must be a time from %v to %.0fh, like 15m, or empty", minRamp, maxRamp.Hours())
 		return 0
 	}
 	return v
-}
-
-// badRamp says what a ramp may be.
-var badRamp = fmt.Sprintf("must be a time from %v to %dh, like 15m, or empty", minRamp, int(maxRamp.Hours()))
-
-// ValidRamp judges a ramp that did not come from a document: an error says what it may be.
-func ValidRamp(d time.Duration) error {
-	if d < minRamp || d > maxRamp {
-		return fmt.Errorf("a ramp %s", badRamp)
-	}
-	return nil
 }

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"maps"
 	"slices"
 	"sort"
 	"time"
@@ -99,3 +100,6 @@ func (t *Table) Window(model string) int {
 	}
 	return knownWindow(model)
 }
+
+// Tenants lists the tenants that have routes of their own, sorted.
+func (t *Table) Tenants() []string { return slices.Sorted(maps.Keys(t.tenants)) }

@@ -1,0 +1,195 @@
+package app
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"parley/internal/chat"
+	"parley/internal/route"
+)
+
+// plan is what a switch would do: which turns go where, how much that is now, and what speaks against it.
+type plan struct {
+	options DegradeOptions
+	target  string // the provider of options.To
+	table   *route.Table
+	was, is *route.Degradation // the switches now and then
+	tenants []scoped           // in the scope; none: there are no tenants yet
+	servers []serverReport
+	now     time.Time
+
+	moves      []move
+	idle       []string // classes of turns that stay where they are
+	notes      []string
+	objections []objection
+}
+
+// move is what happens to one class of turns.
+type move struct {
+	class, from, to string // from and to as provider/model; to is empty if nothing is left
+	tenants         []string
+}
+
+// objection is a reason not to switch, and how to mend it. A fatal one is the servers' own: they would refuse the document.
+type objection struct {
+	what, mend string
+	fatal      bool
+}
+
+func (o objection) String() string { return o.what + "\n    " + o.mend }
+
+func (p *plan) object(mend, format string, args ...any) {
+	p.objections = append(p.objections, objection{what: fmt.Sprintf(format, args...), mend: mend})
+}
+
+func (p *plan) note(format string, args ...any) {
+	p.notes = append(p.notes, fmt.Sprintf(format, args...))
+}
+
+// newPlan compares where turns go with the switches as they are and as they would be, and judges it.
+func newPlan(o DegradeOptions, table *route.Table, was, is *route.Degradation, tenants []scoped, servers []serverReport, now time.Time) *plan {
+	p := &plan{options: o, table: table, was: was, is: is, servers: servers, now: now}
+	p.target, _, _ = strings.Cut(o.To, "/")
+	for _, t := range tenants {
+		if t.missing {
+			p.object("mend the name after --tenant, or publish the document "+tenantPrefix+t.name+" first", "there is no tenant %q", t.name)
+			continue
+		}
+		p.tenants = append(p.tenants, t)
+	}
+	if err := is.Check(table, now); err != nil {
+		p.objections = append(p.objections, objection{what: reason(err), mend: "every server would refuse the document: choose another target", fatal: true})
+	}
+	p.compare()
+	p.judge()
+	return p
+}
+
+// reason is an error's own text without where it happened.
+func reason(err error) string {
+	if e, ok := err.(*chat.Error); ok && e.Err != nil { //nolint:errorlint // only the outermost is stripped
+		return e.Err.Error()
+	}
+	return err.Error()
+}
+
+// compare finds the turns that move, gathered by class, origin and goal.
+func (p *plan) compare() {
+	all := p.tenants
+	if len(all) == 0 && len(p.options.Tenants) == 0 {
+		all = []scoped{{}}
+	}
+	byMove := map[string][]string{}
+	idle := map[string]bool{}
+	for _, t := range all {
+		for _, class := range p.table.Models(t.name) {
+			w := route.Want{Tenant: t.name, Class: class, Allowed: t.providers, Now: p.now}
+			usable := func(provider string) bool { return p.usable(t, provider) }
+			from, then := first(p.table.Preview(w, p.was, usable).After), p.table.Preview(w, p.is, usable)
+			to := first(then.After)
+			if from == to || then.Switch == nil || then.Switch.ID != p.options.id() {
+				idle[class] = true
+				continue
+			}
+			key := class + "\x00" + from + "\x00" + to
+			byMove[key] = append(byMove[key], t.name)
+		}
+	}
+	for key, tenants := range byMove {
+		part := strings.Split(key, "\x00")
+		p.moves = append(p.moves, move{part[0], part[1], part[2], tenants})
+		delete(idle, part[0])
+	}
+	slices.SortFunc(p.moves, func(a, b move) int {
+		return cmp.Or(strings.Compare(a.class, b.class), strings.Compare(a.from, b.from), strings.Compare(a.to, b.to))
+	})
+	p.idle = slices.Sorted(maps.Keys(idle))
+	if len(p.moves) == 0 {
+		p.note("no effect: turns go there anyway, or to where an earlier switch leads, or do not use what --provider names")
+	}
+}
+
+func first(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
+}
+
+func providerOf(target string) string {
+	name, _, _ := strings.Cut(target, "/")
+	return name
+}
+
+// usable reports whether a tenant's turns can be sent to a provider at all: with a key of its own, or with the platform's on any server.
+func (p *plan) usable(t scoped, provider string) bool {
+	told := false
+	for _, s := range p.servers {
+		st, known := s.provider(provider)
+		told = told || known
+		if st != nil && (t.brings(provider) || st.Keys > 0 || !st.NeedsKey) {
+			return true
+		}
+	}
+	return !told
+}
+
+// print shows the plan, its objections apart.
+func (p *plan) print(w io.Writer) {
+	until := "until restored"
+	if s := find(p.is, p.options.id()); s != nil && !s.Until.IsZero() {
+		until = "until " + s.Until.Format(time.RFC3339)
+		if s.Ramp > 0 {
+			until += fmt.Sprintf(", returning by share in the last %v before it", s.Ramp)
+		}
+	}
+	fmt.Fprintf(w, "switch %q: turns of %s go to %s %s\n\n", p.options.id(), p.scope(), p.options.To, until)
+	if len(p.moves) > 0 {
+		t := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
+		fmt.Fprintln(t, "MODEL\tNOW\tTHEN\tTENANTS")
+		for _, m := range p.moves {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", m.class, cmp.Or(m.from, "(nothing)"), cmp.Or(m.to, "(nothing: they fail)"), tenantsLine(m.tenants))
+		}
+		_ = t.Flush()
+	}
+	if len(p.idle) > 0 && len(p.moves) > 0 {
+		fmt.Fprintf(w, "unchanged: %s\n", strings.Join(p.idle, ", "))
+	}
+	for _, n := range p.notes {
+		fmt.Fprintf(w, "%s\n", n)
+	}
+	fmt.Fprintln(w)
+}
+
+func tenantsLine(names []string) string {
+	if len(names) == 1 && names[0] == "" {
+		return "every tenant"
+	}
+	return fmt.Sprintf("%d: %s", len(names), joinSome(names))
+}
+
+func (p *plan) scope() string {
+	s := fmt.Sprintf("every tenant (%d)", len(p.tenants))
+	if len(p.options.Tenants) > 0 {
+		s = fmt.Sprintf("%s (%d of the tenants)", joinSome(p.options.Tenants), len(p.tenants))
+	}
+	if len(p.options.Providers) > 0 {
+		s += " that would use " + strings.Join(p.options.Providers, " or ")
+	}
+	return s
+}
+
+func find(d *route.Degradation, id string) *route.Switch {
+	for i := range d.Switches {
+		if d.Switches[i].ID == id {
+			return &d.Switches[i]
+		}
+	}
+	return nil
+}
