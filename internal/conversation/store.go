@@ -31,8 +31,8 @@ type Store interface {
 	// nobody has reaped is revived.
 	Renew(ctx context.Context, owner string, shards []Shard, lease time.Duration) (Renewed, error)
 
-	// Commit ends the computing of a turn: it writes the outcome to the history and stores the reply's parts with the intent to send
-	// the first. With no parts it also does what Delivered does after the last. ErrFenced: nothing was written, the turn is another's.
+	// Commit ends the computing of a turn: it writes the outcome to the history, counts what was spent, and stores the reply's parts with
+	// the intent to send the first. With no parts it also does what Delivered does after the last. ErrFenced: nothing was written, the turn is another's.
 	// A second commit of one turn changes nothing. Of c it uses Shard, Owner, Handle and Fence only; so does Delivered.
 	Commit(ctx context.Context, c Claim, o Outcome) (Next, error)
 
@@ -58,6 +58,8 @@ type Store interface {
 
 	// Stats sums up one tenant: cheap enough to be called every few seconds.
 	Stats(ctx context.Context, tenant string) (Stats, error)
+
+	Ledger
 }
 
 // Shards is the number of shards of each tenant. It is part of the stored format.
@@ -157,6 +159,8 @@ type Outcome struct {
 	Dead  string // a reason: the message is also kept as a dead letter
 	Keep  Keep
 	Claim ClaimOptions // for the next message, when Parts is empty
+	Spent []chat.Spend // what the turn cost, failed calls included
+	User  string       // whose usage that is; hashed, as in chat.Request.User
 }
 
 // Keep bounds a conversation's history. Each commit applies it and starts the TTL anew.

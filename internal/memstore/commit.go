@@ -26,6 +26,7 @@ func (s *Store) Commit(ctx context.Context, c conversation.Claim, o conversation
 		case cv.reply != nil:
 			return nil
 		}
+		sh.spend(c.Fence, o.User, o.Spent, now)
 		cv.remember(o, now)
 		if o.Dead != "" {
 			sh.bury(cv.mailbox[0], o, now)

@@ -22,6 +22,8 @@ type Store struct {
 	locked int64
 	live   map[chat.ConversationKey]expiring[*chat.Live]
 	feeds  map[chat.ConversationKey]*feed
+
+	budgets map[string]*budget // by tenant
 }
 
 // New makes an empty store. now is its clock, time.Now as a rule; it is called under the store's lock.
@@ -34,6 +36,8 @@ func New(now func() time.Time) *Store {
 		locks:  map[string]expiring[int64]{},
 		live:   map[chat.ConversationKey]expiring[*chat.Live]{},
 		feeds:  map[chat.ConversationKey]*feed{},
+
+		budgets: map[string]*budget{},
 	}
 }
 
@@ -54,7 +58,9 @@ type shard struct {
 	once    map[string]time.Time
 	rate    map[string][]time.Time // admitted messages of the last minute
 	dead    []expiring[conversation.DeadLetter]
-	swept   int // accepts since forgotten things were swept out
+	usage   map[conversation.Day]*usage
+	counted map[int64]time.Time // fences whose spending was counted, and until when that is known
+	swept   int                 // accepts since forgotten things were swept out
 }
 
 type owner struct {
@@ -109,6 +115,7 @@ func (s *Store) with(ctx context.Context, op string, id conversation.Shard, f fu
 		sh = &shard{
 			id: id, convs: map[string]*conv{}, owners: map[string]*owner{},
 			dedupe: map[string]time.Time{}, once: map[string]time.Time{}, rate: map[string][]time.Time{},
+			usage: map[conversation.Day]*usage{}, counted: map[int64]time.Time{},
 		}
 		s.shards[id] = sh
 	}
@@ -125,6 +132,7 @@ func (c *conv) isReady() bool { return c.owner == "" && len(c.mailbox) > 0 }
 // sweep forgets what has run out; the Redis store leaves that to Redis.
 func (sh *shard) sweep(now time.Time) {
 	sh.swept = 0
+	sh.sweepUsage(now)
 	for _, m := range []map[string]time.Time{sh.dedupe, sh.once} {
 		for k, until := range m {
 			if !now.Before(until) {

@@ -42,9 +42,12 @@ func (s *Store) Commit(ctx context.Context, c conversation.Claim, o conversation
 	if o.Dead != "" {
 		dead = strconv.QuoteToASCII(o.Dead) // one line
 	}
-	v, err := s.run(ctx, op, s.scripts.commit, prefix(c.Shard), c.Handle, name(c.Owner), c.Fence, o.Claim.HistoryTurns,
+	args := []any{
+		c.Handle, name(c.Owner), c.Fence, o.Claim.HistoryTurns,
 		turnDoc, size, reset, stateDoc, partsDoc, len(o.Parts), millis(max(o.Keep.TTL, 0)), o.Keep.Turns, o.Keep.Bytes,
-		dead, millis(cmp.Or(max(o.Keep.Dead, 0), deadFor)))
+		dead, millis(cmp.Or(max(o.Keep.Dead, 0), deadFor)),
+	}
+	v, err := s.run(ctx, op, s.scripts.commit, prefix(c.Shard), append(args, spending(o.User, o.Spent)...)...)
 	return next(op, c, v, err)
 }
 

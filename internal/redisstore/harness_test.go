@@ -159,6 +159,7 @@ func (r *realRedis) advance(d time.Duration) {
 	pipe := r.s.rdb.Pipeline()
 	pipe.Set(ctx, clientsPrefix+"offset", r.offset.Milliseconds(), 0)
 	for _, tenant := range storetest.Tenants {
+		pipe.Set(ctx, budgetPrefix(tenant)+"offset", r.offset.Milliseconds(), 0)
 		for _, p := range prefixes(allShards(tenant)) {
 			pipe.Set(ctx, p+"offset", r.offset.Milliseconds(), 0)
 		}

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/redis/go-redis/v9"
@@ -21,6 +22,8 @@ var (
 	clockLua string
 	//go:embed lua/common.lua
 	commonLua string
+	//go:embed lua/budget.lua
+	budgetLua string
 )
 
 // script is one Lua step with the name under which Redis caches it.
@@ -29,16 +32,17 @@ type script struct{ source, sha string }
 type scripts struct {
 	accept, claim, renew, commit, delivered, release, reap, stats script
 	clientsSet, clients, drop, liveRead, feedAppend               script
+	spend, reserve, settle                                        script
 }
 
 // newScripts puts each step behind the clock and the shared functions. Tests bring a clock of their own.
 func newScripts(clock string) scripts {
-	step := func(name string) script {
+	step := func(name string, shared ...string) script {
 		b, err := luaFiles.ReadFile("lua/" + name + ".lua")
 		if err != nil {
 			panic(err) // the file is compiled in
 		}
-		source := clock + commonLua + string(b)
+		source := clock + commonLua + strings.Join(shared, "") + string(b)
 		sum := sha1.Sum([]byte(source)) //nolint:gosec // see above
 		return script{source, hex.EncodeToString(sum[:])}
 	}
@@ -46,6 +50,7 @@ func newScripts(clock string) scripts {
 		accept: step("accept"), claim: step("claim"), renew: step("renew"), commit: step("commit"), delivered: step("delivered"),
 		release: step("release"), reap: step("reap"), stats: step("stats"), clientsSet: step("clients_set"), clients: step("clients"),
 		drop: step("drop"), liveRead: step("live_read"), feedAppend: step("feed_append"),
+		spend: step("spend"), reserve: step("reserve", budgetLua), settle: step("settle", budgetLua),
 	}
 }
 

@@ -21,6 +21,7 @@ type hammer struct {
 
 	mu   sync.Mutex
 	done map[string]map[int64]bool // step of a message -> fences under which it was acknowledged
+	paid map[int64]bool            // fences whose spending was told to the store, in whichever way
 }
 
 const (
@@ -31,7 +32,7 @@ const (
 
 // testHammer checks, under every interleaving that a run meets, that each message is committed once, in its conversation's order.
 func testHammer(e *env) {
-	h := &hammer{env: e, done: map[string]map[int64]bool{}}
+	h := &hammer{env: e, done: map[string]map[int64]bool{}, paid: map[int64]bool{}}
 	h.keys = sameShard(hammerConvs)
 	h.left.Store(hammerConvs * hammerMessages)
 	e.keep = conversation.Keep{Turns: 10 * hammerMessages, TTL: 10000 * time.Hour}
@@ -125,6 +126,12 @@ func (h *hammer) turn(c conversation.Claim, r *rand.Rand) *conversation.Claim {
 	} else {
 		o := h.outcome(c, 2)
 		o.Turn.Answer = fmt.Sprintf("%s by fence %d", c.Message.ID, c.Fence)
+		o.User, o.Spent = c.Key.ID, hammerSpend()
+		h.pays(c)
+		if r.IntN(8) == 0 { // handed over, or thought to be
+			h.tell(c)
+		}
+		defer h.tell(c)
 		if !h.again(c, "commit", r, func() error { _, err := h.s.Commit(h.ctx, c, o); return err }) {
 			return nil
 		}
@@ -143,6 +150,30 @@ func (h *hammer) turn(c conversation.Claim, r *rand.Rand) *conversation.Claim {
 		}
 	}
 	return nil
+}
+
+func hammerSpend() []chat.Spend { return []chat.Spend{spend("openai", "gpt-4o", 3, 2)} }
+
+func (h *hammer) pays(c conversation.Claim) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.paid[c.Fence] = true
+}
+
+// tell counts what a claim spent, whatever became of its commit.
+func (h *hammer) tell(c conversation.Claim) {
+	if err := h.s.Spend(h.ctx, c, c.Key.ID, hammerSpend()); err != nil {
+		h.Errorf("spend: %v", err)
+	}
+}
+
+// spent is what the store has counted, over all the days that the case lasts by the store's clock.
+func (h *hammer) spent(last conversation.Day) (t conversation.Tokens) {
+	for d := last - 30; d <= last+1; d++ {
+		reported, _ := h.usage("acme", d).Total()
+		t = t.Plus(reported)
+	}
+	return t
 }
 
 // again does a step and sometimes repeats it, as if its answer had been lost. It reports whether the conversation is still the owner's.
@@ -184,6 +215,8 @@ func (h *hammer) check() {
 	if len(cs) != len(h.keys) {
 		h.Fatalf("%d conversations at the end, want %d", len(cs), len(h.keys))
 	}
+	n := len(h.paid)
+	h.same("spent", h.spent(h.today(cs[0])), conversation.Tokens{Calls: n, Input: 3 * n, Cached: n, Output: 2 * n})
 	for _, c := range cs {
 		var want []string
 		for i := range hammerMessages {

@@ -131,6 +131,11 @@ func testCanceled(e *env) {
 		"reap":      func() error { _, err := e.s.Reap(ctx, []conversation.Shard{c.Shard}); return err },
 		"owned":     func() error { _, err := e.s.Owned(ctx, c.Shard, "a"); return err },
 		"stats":     func() error { _, err := e.s.Stats(ctx, "acme"); return err },
+		"spend":     func() error { return e.s.Spend(ctx, c, "u", []chat.Spend{spend("p", "m", 1, 1)}) },
+		"usage":     func() error { _, err := e.s.Usage(ctx, "acme", 1); return err },
+		"reserve":   func() error { _, err := e.s.Reserve(ctx, reservation("t", 1)); return err },
+		"settle":    func() error { return e.s.Settle(ctx, reservation("t", 1), 1) },
+		"budget":    func() error { _, err := e.s.Budget(ctx, "acme", "u", 1); return err },
 	} {
 		if err := call(); chat.KindOf(err) != chat.Canceled {
 			e.Errorf("%s: %v, want an error of kind canceled", name, err)
@@ -166,6 +171,7 @@ func testNothingStays(e *env) {
 	for cs := e.claims("b", zhang, 1); ; {
 		o := e.outcome(cs[0], 1)
 		o.Dead, o.State.Model = "attempts", "big"
+		o.User, o.Spent = "u", []chat.Spend{spend("p", "m", 1, 1)}
 		e.commit(cs[0], o)
 		n := e.delivered(cs[0], 0)
 		if n.Claim == nil {
@@ -176,6 +182,9 @@ func testNothingStays(e *env) {
 	e.stop("stop in an idle conversation")
 	e.finish(e.claim("b"))
 	e.die()
+	e.reserve(reservation("t1", 5), conversation.GrantOK)
+	e.reserve(reservation("t2", 5), conversation.GrantOK)
+	e.settle(reservation("t1", 5), 3)
 	forEver := func() (out []string) {
 		for key, ttl := range e.h.Keys() {
 			if ttl < 0 && !strings.HasSuffix(key, ":n") {
@@ -191,9 +200,21 @@ func testNothingStays(e *env) {
 		e.Errorf("only %d keys: the case looks at the wrong place", n)
 	}
 	e.h.Advance(8 * 24 * time.Hour)
+	usage := 0
+	for key := range e.h.Keys() {
+		if strings.Contains(key, ":u:") {
+			usage++
+		} else if !strings.HasSuffix(key, ":n") {
+			e.Errorf("%q is left after 8 days", key)
+		}
+	}
+	if usage == 0 {
+		e.Error("no usage is kept after 8 days")
+	}
+	e.h.Advance(34 * 24 * time.Hour)
 	for key := range e.h.Keys() {
 		if !strings.HasSuffix(key, ":n") {
-			e.Errorf("%q is left after 8 days", key)
+			e.Errorf("%q is left after 42 days", key)
 		}
 	}
 }

@@ -1,11 +1,12 @@
 -- commit: KEYS prefix; ARGV conversation, owner, fence, turns of history to return, turn or '', its bytes, forget the history first
 -- (1/0), state or '', parts or '', their number, ms to keep the history, its most turns, its most bytes (0: no limit), reason of a dead
--- letter or '', ms to keep it -> {code, view of the next message}
+-- letter or '', ms to keep it, what was spent (see spend) -> {code, view of the next message}
 local conv, owner, fence, turns = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local size, ttl, most, bytes = tonumber(ARGV[6]), tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
 if not holds(conv, owner, fence) then return repeated(conv, owner, fence, turns) end
 local c, h, s = B .. 'c:' .. conv, B .. 'h:' .. conv, B .. 's:' .. conv
 if redis.call('HEXISTS', c, 'parts') == 1 then return { GOES_ON } end
+spend(fence, 16)
 
 if ARGV[7] == '1' or ttl <= 0 then redis.call('DEL', h) end
 if ARGV[5] ~= '' and ttl > 0 and most > 0 then

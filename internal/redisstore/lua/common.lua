@@ -12,6 +12,9 @@
 --   c:CONV      hash: v, owner, fence, att (claims of the head that had to compute), last (newest message that is no stop), stop (messages
 --               below it are stopped); of a committed reply: parts, np, next, at; of the last step that ended a message: pf, po (its
 --               fence and owner) and nf (the fence of the claim that it made)
+--   u:DAY       hash: the usage of a day in Beijing, counted from 1970; mOE:PROVIDER/MODEL (O 1: by the tenant's own key, E 1: estimated) or
+--               uE:USER -> "CALLS INPUT CACHED OUTPUT REASONING"
+--   f:N         bits: claims whose spending was counted, 8192 fences each
 local B = KEYS[1]
 
 local function int(x) return string.format('%.0f', x) end
@@ -56,6 +59,39 @@ local function announce(conv)
     local _, at = parse(head)
     redis.call('ZADD', B .. 'ready', int(at), conv)
   end
+end
+
+-- beijing gives the day of a time, and how many ms of it are left.
+local function beijing(t)
+  local since = t + 28800000
+  return int(math.floor(since / 86400000)), 86400000 - since % 86400000
+end
+
+local COUNTS = '^(%d+) (%d+) (%d+) (%d+) (%d+)$'
+
+-- spend counts what a claim spent, once for each fence. ARGV from first on: a field of the day's usage and what to add to it, and so on.
+local function spend(fence, first)
+  if not ARGV[first] then return 0 end
+  local n = tonumber(fence)
+  local marks = B .. 'f:' .. int(math.floor(n / 8192))
+  if redis.call('SETBIT', marks, n % 8192, 1) == 1 then return 0 end
+  if redis.call('PTTL', marks) < 43200000 then redis.call('PEXPIRE', marks, 86400000) end
+  local day, left = beijing(now())
+  local usage, fields, fresh, set = B .. 'u:' .. day, {}, true, {}
+  for i = first, #ARGV, 2 do fields[#fields + 1] = ARGV[i] end
+  for i, old in ipairs(redis.call('HMGET', usage, unpack(fields))) do
+    local sum = ARGV[first + 2 * i - 1]
+    if old then
+      fresh = false
+      local a, b, c, d, e = string.match(old, COUNTS)
+      local v, w, x, y, z = string.match(sum, COUNTS)
+      sum = int(a + v) .. ' ' .. int(b + w) .. ' ' .. int(c + x) .. ' ' .. int(d + y) .. ' ' .. int(e + z)
+    end
+    set[2 * i - 1], set[2 * i] = fields[i], sum
+  end
+  redis.call('HSET', usage, unpack(set))
+  if fresh and redis.call('PTTL', usage) < 0 then redis.call('PEXPIRE', usage, int(left + 3456000000)) end
+  return 1
 end
 
 -- What commit and delivered answer.

@@ -1,0 +1,31 @@
+-- reserve: KEYS prefix; ARGV turn, fence, user, tokens, ms to hold them, the tenant's cap, the person's (0: none)
+-- -> {0 granted, 1 the rest is held by others, 2 the tenant's cap is spent, 3 the person's is; the end of the day}
+local turn, fence, whose, tokens = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local t = now()
+for _, old in ipairs(redis.call('ZRANGEBYSCORE', B .. 'ends', '-inf', int(t))) do free(old) end
+free(turn) -- an earlier try's, or a dead owner's
+
+local day, left = beijing(t)
+local spent, ends = B .. 'd:' .. day, int(t + left)
+local was = redis.call('HMGET', spent, 't', user(whose), 'ct', 'cu')
+if was[3] ~= ARGV[6] or was[4] ~= ARGV[7] then
+  redis.call('HSET', spent, 'ct', ARGV[6], 'cu', ARGV[7])
+  redis.call('PEXPIRE', spent, int(left + 86400000))
+end
+local held = redis.call('HMGET', B .. 'held', 't', user(whose))
+local function full(i, cap) return cap > 0 and tonumber(was[i] or '0') >= cap end
+local function short(i, cap)
+  local others = tonumber(held[i] or '0')
+  return cap > 0 and others > 0 and tonumber(was[i] or '0') + others + tokens > cap
+end
+local cap, own = tonumber(ARGV[6]), tonumber(ARGV[7])
+if full(2, own) then return { 3, ends } end
+if full(1, cap) then return { 2, ends } end
+if short(1, cap) or short(2, own) then return { 1, ends } end
+
+redis.call('HSET', B .. 'turns', turn, fence .. ' ' .. int(tokens) .. ' ' .. whose)
+redis.call('ZADD', B .. 'ends', int(t + tonumber(ARGV[5])), turn)
+redis.call('HINCRBY', B .. 'held', 't', int(tokens))
+redis.call('HINCRBY', B .. 'held', user(whose), int(tokens))
+for _, key in ipairs({ 'turns', 'held', 'ends' }) do redis.call('PEXPIRE', B .. key, HOLD) end
+return { 0, ends }
