@@ -46,6 +46,21 @@ func Strip(answer string) string {
 	return answer
 }
 
+// cut keeps as many tokens as are allowed; over: there were more.
+func cut(list []string, most int) (kept []string, over bool) {
+	for _, piece := range list {
+		r := []rune(piece)
+		if len(r) > most {
+			if most > 0 {
+				kept = append(kept, string(r[:most]))
+			}
+			return kept, true
+		}
+		kept, most = append(kept, piece), most-len(r)
+	}
+	return kept, false
+}
+
 // tokens is the simulator's own measure: a token a character.
 func tokens(texts ...string) int {
 	n := 0

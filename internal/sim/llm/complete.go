@@ -1,73 +1,106 @@
 package llm
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
 )
 
-type request struct {
-	Model         string    `json:"model"`
-	Messages      []Message `json:"messages"`
-	Stream        bool      `json:"stream"`
-	User          string    `json:"user"`
-	StreamOptions struct {
-		IncludeUsage bool `json:"include_usage"`
-	} `json:"stream_options"`
-}
-
-// maxRequest bounds a request's body, in bytes.
-const maxRequest = 16 << 20
-
 func (s *Server) complete(w http.ResponseWriter, r *http.Request, key string) {
-	var req request
-	// Read to the end: only behind the body does net/http notice that the caller went away.
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
-	if err == nil {
-		err = json.Unmarshal(body, &req)
-	}
-	entry := Entry{Key: key, Model: req.Model, User: req.User, Stream: req.Stream, Messages: len(req.Messages)}
-	for _, m := range req.Messages {
-		entry.InputTokens += tokens(m.Content)
-		switch m.Role {
-		case "system":
-			entry.System = m.Content
-		case "user":
-			entry.Earlier++
-			entry.Last = m.Content
-		}
-	}
-	entry.Earlier--
-	e := s.ledger.begin(entry)
-	if err != nil || entry.Earlier < 0 || req.Model == "" {
-		s.ledger.end(e, Refused, "", 0)
-		writeError(w, http.StatusBadRequest, "invalid_request_error", "malformed")
+	req, err := readRequest(w, r)
+	entry := req.entry(key, r.Header.Get("appid"))
+	if err != nil {
+		s.refuse(w, entry, complaint{s.spec.does.malformed, ""})
 		return
 	}
-	c := &completion{w: w, r: r, req: req, pace: *s.pace.Load(), fault: s.rules.strike(req.Model, entry.Last, key),
-		id: fmt.Sprintf("chatcmpl-%d", e.ID), created: e.At.Unix(), input: entry.InputTokens}
-	c.list = pieces(s.answer(req.Messages, entry), c.pace.Chunks)
-	defer func() { s.ledger.end(e, c.outcome, c.fault.Kind, c.sent) }()
+	if c := s.judge(req, entry); c.code != "" {
+		s.refuse(w, entry, c)
+		return
+	}
+	e, met, state := s.ledger.admit(entry, s.limits.Load().of(key))
+	if s.spec.rateHeaders {
+		state.tell(w.Header(), s.spec.retryAfter)
+	}
+	if met != none {
+		d := s.spec.does
+		code := map[limit]string{tooBusy: d.busy, tooManyRequests: d.requests, tooManyTokens: d.tokens}[met]
+		s.ledger.say(e, code)
+		s.writeRefusal(w, s.spec.refusal(complaint{code, ""}), e.ID)
+		return
+	}
+	c := &completion{s: s, w: w, r: r, req: req, entry: e, pace: *s.pace.Load(), fault: s.rules.strike(req.Model, entry.Last, key),
+		id: s.spec.id(e.ID), created: e.At.Unix(), finish: "stop"}
+	c.prepare()
+	defer func() { s.ledger.end(e, c) }()
 	c.outcome = Cancelled
 	c.outcome = c.run()
 }
 
+// judge is all that a vendor finds wrong with a request before it looks at limits.
+func (s *Server) judge(req *request, e Entry) complaint {
+	if c := s.spec.check(req); c.code != "" {
+		return c
+	}
+	if s.models != nil && !s.models[req.Model] {
+		return complaint{s.spec.does.model, req.Model}
+	}
+	if s.window > 0 && e.InputTokens > s.window {
+		return complaint{s.spec.does.large, ""}
+	}
+	if req.RequestID != "" && !s.first(req.RequestID) {
+		return complaint{"1231", req.RequestID}
+	}
+	return complaint{}
+}
+
+// refuse answers a call that never began.
+func (s *Server) refuse(w http.ResponseWriter, e Entry, c complaint) {
+	e.Code = c.code
+	s.writeRefusal(w, s.spec.refusal(c), s.ledger.refuse(e).ID)
+}
+
+func (s *Server) writeRefusal(w http.ResponseWriter, r refusal, n int) {
+	id := s.spec.id(n)
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Request-Id", id)
+	w.WriteHeader(r.status)
+	_, _ = w.Write([]byte(s.spec.body(r, id)))
+}
+
 // completion is one request on its way.
 type completion struct {
-	w       http.ResponseWriter
-	r       *http.Request
-	req     request
-	pace    Pace
-	fault   Fault
-	list    []string
-	id      string
-	created int64
-	input   int
-	sent    int // tokens
-	outcome Outcome
+	s        *Server
+	w        http.ResponseWriter
+	r        *http.Request
+	req      *request
+	entry    *Entry
+	pace     Pace
+	fault    Fault
+	thoughts []string
+	list     []string
+	id       string
+	created  int64
+	finish   string
+	sent     int // tokens of the answer
+	reasoned int // tokens of the thoughts
+	told     *Usage
+	outcome  Outcome
+}
+
+// prepare makes the answer, no longer than asked for.
+func (c *completion) prepare() {
+	text := c.s.vendor.Sign(c.s.answer(c.req.Messages, *c.entry))
+	c.list = pieces(text, c.pace.Chunks)
+	if c.s.spec.thinks(c.req) {
+		c.thoughts = pieces("问题是「"+c.entry.Last+"」。", 0)
+	}
+	if most := c.req.longest(); most > 0 {
+		var over bool
+		if c.list, over = cut(c.list, most); over {
+			c.finish = "length"
+		}
+	}
 }
 
 // run answers and tells how it ended. FaultCut leaves by the panic that net/http understands.
@@ -82,7 +115,7 @@ func (c *completion) run() Outcome {
 	case FaultBody:
 		body := c.fault.Body
 		if body == "" {
-			body = errorBody("server_error", c.fault.Code)
+			body = c.s.spec.body(c.refusal(), c.id)
 		}
 		c.w.Header().Set("Content-Type", "application/json")
 		_, _ = c.w.Write([]byte(body))
@@ -96,20 +129,31 @@ func (c *completion) run() Outcome {
 	return c.stream()
 }
 
+// refusal is the vendor's error of a fault's code, or its own failure.
+func (c *completion) refusal() refusal {
+	code := c.fault.Code
+	if code == "" {
+		code = c.s.spec.does.failure
+	}
+	c.s.ledger.say(c.entry, code)
+	r := c.s.spec.refusal(complaint{code, "request"})
+	if c.fault.Status != 0 {
+		r.status = c.fault.Status
+	}
+	return r
+}
+
 func (c *completion) status() {
 	if c.fault.RetryAfter > 0 {
 		c.w.Header().Set("Retry-After", fmt.Sprint(c.fault.RetryAfter))
 	}
-	status := c.fault.Status
-	if status == 0 {
-		status = http.StatusInternalServerError
-	}
+	r := c.refusal()
 	if c.fault.Body != "" {
-		c.w.WriteHeader(status)
+		c.w.WriteHeader(r.status)
 		_, _ = c.w.Write([]byte(c.fault.Body))
 		return
 	}
-	writeError(c.w, status, "simulated_error", c.fault.Code)
+	c.s.writeRefusal(c.w, r, c.entry.ID)
 }
 
 // wait sleeps; false: the caller went away.
@@ -127,80 +171,14 @@ func (c *completion) wait(d time.Duration) bool {
 	}
 }
 
-func (c *completion) stream() Outcome {
-	c.w.Header().Set("Content-Type", "text/event-stream")
-	flush := http.NewResponseController(c.w).Flush
-	if flush() != nil {
-		return Cancelled
+// usage is what the call has cost so far, and from now on what the caller was told.
+func (c *completion) usage() *Usage {
+	u := &Usage{Input: c.entry.InputTokens, Output: c.sent + c.reasoned, Reasoning: c.reasoned}
+	if c.s.spec.usageAlways {
+		u.Cached = c.req.cached()
 	}
-	pause := c.pace.First
-	for i, piece := range c.list {
-		if c.strikes(i) {
-			return c.strike()
-		}
-		if !c.wait(pause) {
-			return Cancelled
-		}
-		pause = c.pace.Between
-		c.event(`{"index":0,"delta":{"content":`+quote(piece)+`},"finish_reason":null}`, "null")
-		c.sent += tokens(piece)
-		if flush() != nil {
-			return Cancelled
-		}
-	}
-	if c.strikes(len(c.list)) {
-		return c.strike()
-	}
-	return c.end()
-}
-
-// strikes: an After beyond the answer's end strikes at the end.
-func (c *completion) strikes(sent int) bool {
-	switch c.fault.Kind {
-	case FaultCut, FaultTruncate, FaultDone, FaultStall, FaultInline:
-		return sent >= c.fault.After || sent == len(c.list)
-	}
-	return false
-}
-
-func (c *completion) strike() Outcome {
-	switch c.fault.Kind {
-	case FaultCut:
-		c.outcome = Faulted
-		panic(http.ErrAbortHandler)
-	case FaultStall:
-		_ = http.NewResponseController(c.w).Flush()
-		<-c.r.Context().Done()
-	case FaultInline:
-		_, _ = c.w.Write([]byte(": ping\n\ndata: " + errorBody("server_error", c.fault.Code) + "\n\n"))
-	case FaultDone:
-		_, _ = c.w.Write([]byte("data: [DONE]\n\n"))
-	}
-	return Faulted
-}
-
-func (c *completion) end() Outcome {
-	reason, outcome := "stop", Finished
-	if c.fault.Kind == FaultFinish {
-		reason, outcome = c.fault.Code, Faulted
-	}
-	c.event(`{"index":0,"delta":{},"finish_reason":`+quote(reason)+`}`, "null")
-	if c.req.StreamOptions.IncludeUsage && c.fault.Kind != FaultNoUsage {
-		c.event("", c.usage())
-	}
-	if _, err := c.w.Write([]byte("data: [DONE]\n\n")); err != nil || c.r.Context().Err() != nil {
-		return Cancelled
-	}
-	return outcome
-}
-
-func (c *completion) usage() string {
-	return fmt.Sprintf(`{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d}`, c.input, c.sent, c.input+c.sent)
-}
-
-func (c *completion) event(choice, usage string) {
-	_, _ = fmt.Fprintf(c.w, "data: {\"id\":%q,\"object\":\"chat.completion.chunk\",\"created\":%d,\"model\":%s,\"choices\":[%s],\"usage\":%s}\n\n",
-		c.id, c.created, quote(c.req.Model), choice, usage)
+	c.told = u
+	return u
 }
 
 // whole answers a request that wants no stream, after the time that a stream would have taken.
@@ -209,14 +187,8 @@ func (c *completion) whole() Outcome {
 		return Cancelled
 	}
 	text := strings.Join(c.list, "")
-	c.sent = tokens(text)
+	c.sent, c.reasoned = tokens(text), tokens(c.thoughts...)
 	c.w.Header().Set("Content-Type", "application/json")
-	_, _ = fmt.Fprintf(c.w, `{"id":%q,"object":"chat.completion","created":%d,"model":%s,"choices":[{"index":0,"message":{"role":"assistant","content":%s},"finish_reason":"stop"}],"usage":%s}`,
-		c.id, c.created, quote(c.req.Model), quote(text), c.usage())
+	_, _ = c.w.Write([]byte(c.s.spec.whole(c, text, c.finish)))
 	return Finished
-}
-
-func quote(s string) string {
-	b, _ := json.Marshal(s)
-	return string(b)
 }

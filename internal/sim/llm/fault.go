@@ -19,11 +19,12 @@ type Rule struct {
 // Fault is what a rule does.
 type Fault struct {
 	Kind       FaultKind `json:"kind"`
-	Status     int       `json:"status,omitempty"`      // for status
-	Code       string    `json:"code,omitempty"`        // of the error body, for status and body; finish_reason for finish
+	Status     int       `json:"status,omitempty"`      // for status; 0: as the vendor documents it for Code
+	Code       string    `json:"code,omitempty"`        // the vendor's code of an error: for status, body and inline; finish_reason for finish
 	RetryAfter int       `json:"retry_after,omitempty"` // header, in seconds
 	Body       string    `json:"body,omitempty"`        // for body, and in place of status's own
 	After      int       `json:"after,omitempty"`       // chunks before the fault, for the kinds within a stream
+	Usage      bool      `json:"usage,omitempty"`       // every chunk tells the usage so far, as some servers do
 }
 
 // FaultKind names the ways to fail.
@@ -31,17 +32,18 @@ type FaultKind string
 
 // The kinds. Those from cut on happen within a stream.
 const (
-	FaultStatus   FaultKind = "status"   // an HTTP error
-	FaultHang     FaultKind = "hang"     // no header ever
-	FaultBody     FaultKind = "body"     // 200 with a JSON error and no stream
-	FaultCut      FaultKind = "cut"      // the connection breaks
-	FaultTruncate FaultKind = "truncate" // a clean end without finish_reason and [DONE]
-	FaultDone     FaultKind = "done"     // [DONE] without a finish_reason
-	FaultStall    FaultKind = "stall"    // silence after the chunks
-	FaultInline   FaultKind = "inline"   // an error event
-	FaultFinish   FaultKind = "finish"   // another finish_reason: Code
-	FaultNoUsage  FaultKind = "no_usage" // complete, but without usage
-	FaultEmpty    FaultKind = "empty"    // complete, but without text
+	FaultStatus   FaultKind = "status"    // an HTTP error
+	FaultHang     FaultKind = "hang"      // no header ever
+	FaultBody     FaultKind = "body"      // 200 with a JSON error and no stream
+	FaultCut      FaultKind = "cut"       // the connection breaks
+	FaultTruncate FaultKind = "truncate"  // a clean end without finish_reason and [DONE]
+	FaultDone     FaultKind = "done"      // [DONE] without a finish_reason
+	FaultStall    FaultKind = "stall"     // silence after the chunks
+	FaultInline   FaultKind = "inline"    // an error event
+	FaultFinish   FaultKind = "finish"    // another finish_reason: Code
+	FaultNoUsage  FaultKind = "no_usage"  // complete, but without usage
+	FaultCutUsage FaultKind = "cut_usage" // the connection breaks between the finish_reason and the usage
+	FaultEmpty    FaultKind = "empty"     // complete, but without text
 )
 
 // rules is the list in force with the counters of its rules.
@@ -50,6 +52,12 @@ type rules struct {
 	list []Rule
 	seen []int
 	hits []int
+}
+
+func (r *rules) get() []Rule {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.list)
 }
 
 func (r *rules) set(list []Rule) {

@@ -2,12 +2,10 @@ package llm
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
-	"strconv"
-	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,36 +21,51 @@ type Pace struct {
 
 // Options configure a Server.
 type Options struct {
-	Pace  Pace
-	Keys  []string // accepted; none: any, and none at all
-	Rules []Rule
-	// Answer makes the answer to a request's messages, for tests that ask more of it than [Answer] tells; nil: [Answer].
+	Vendor Vendor
+	Pace   Pace
+	Keys   []string // accepted; none: any that the vendor's form allows, and with OpenAI none at all
+	Models []string // known; none: any that the vendor's form allows
+	Window int      // tokens of a request at most; 0: any number
+	Limits LimitTable
+	Rules  []Rule
+	// Answer makes the answer to a request's messages, for tests that ask more of it than [Answer] tells; nil: [Answer]. The vendor signs it.
 	Answer func([]Message) string
 }
 
 // Server is the simulator; it is an http.Handler, safe for concurrent use.
 type Server struct {
 	mux    *http.ServeMux
+	vendor Vendor
+	spec   *spec
 	keys   map[string]bool
+	models map[string]bool
+	window int
 	custom func([]Message) string
 	pace   atomic.Pointer[Pace]
+	limits atomic.Pointer[LimitTable]
 	rules  rules
 	ledger ledger
+
+	mu   sync.Mutex
+	seen map[string]bool // request ids
 }
 
 // New makes a simulator.
 func New(o Options) *Server {
-	s := &Server{mux: http.NewServeMux(), keys: map[string]bool{}, custom: o.Answer}
+	s := &Server{vendor: o.Vendor, spec: o.Vendor.spec(), keys: map[string]bool{}, custom: o.Answer, window: o.Window, seen: map[string]bool{}}
 	for _, k := range o.Keys {
 		s.keys[k] = true
 	}
+	for _, m := range o.Models {
+		if s.models == nil {
+			s.models = map[string]bool{}
+		}
+		s.models[m] = true
+	}
 	s.SetPace(o.Pace)
+	s.SetLimits(o.Limits)
 	s.SetRules(o.Rules)
-	s.mux.HandleFunc("GET /_sim/ledger", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.Ledger()) })
-	s.mux.HandleFunc("DELETE /_sim/ledger", func(http.ResponseWriter, *http.Request) { s.ledger.clear() })
-	s.mux.HandleFunc("GET /_sim/stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.Stats()) })
-	s.mux.HandleFunc("PUT /_sim/rules", put(func(list []Rule) { s.SetRules(list) }))
-	s.mux.HandleFunc("PUT /_sim/pace", put(s.SetPace))
+	s.mux = s.admin()
 	s.mux.HandleFunc("/", s.api)
 	return s
 }
@@ -63,6 +76,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.Serve
 // SetPace changes the pace of later requests.
 func (s *Server) SetPace(p Pace) { s.pace.Store(&p) }
 
+// SetLimits changes the limits for later requests.
+func (s *Server) SetLimits(t LimitTable) { s.limits.Store(&t) }
+
 // SetRules replaces the fault rules and their counters.
 func (s *Server) SetRules(list []Rule) { s.rules.set(list) }
 
@@ -71,6 +87,9 @@ func (s *Server) Ledger() []Entry { return s.ledger.list() }
 
 // Stats sums up the ledger.
 func (s *Server) Stats() Stats { return s.ledger.stats() }
+
+// Keys sums up the calls that were let in by the fingerprints of their keys.
+func (s *Server) Keys() map[string]KeyStats { return s.ledger.byKey() }
 
 // Run serves on an address, HTTP/1.1 and h2c both, until ctx ends; then running requests are cut.
 func (s *Server) Run(ctx context.Context, addr string) error {
@@ -112,53 +131,35 @@ func (s *Server) Start() (url string, stop func(), err error) {
 }
 
 func (s *Server) api(w http.ResponseWriter, r *http.Request) {
-	key, ok := s.authorized(r)
+	key, code := s.spec.key(s.keys, r)
+	if key != "" {
+		key = chat.NewSecret(key).Fingerprint()
+	}
+	path := r.URL.Path
 	switch {
-	case !ok:
-		s.ledger.end(s.ledger.begin(Entry{Key: key}), Refused, "", 0)
-		writeError(w, http.StatusUnauthorized, "invalid_request_error", "invalid_api_key")
-	case r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/chat/completions"):
+	case code != "":
+		s.refuse(w, Entry{Key: key}, complaint{code, ""})
+	case r.Method == http.MethodPost && s.spec.takes(path):
 		s.complete(w, r, key)
-	case r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/models"):
+	case r.Method == http.MethodGet && s.spec.lists(path):
 		writeJSON(w, map[string]any{"object": "list", "data": []map[string]string{{"id": "simulated", "object": "model"}}})
+	case s.spec.takes(path) && s.vendor == ERNIE:
+		s.writeRefusal(w, s.spec.refusal(complaint{code: "method_not_supported"}), 0)
 	default:
-		writeError(w, http.StatusNotFound, "invalid_request_error", "unknown_url")
+		s.writeRefusal(w, s.spec.refusal(complaint{code: s.spec.does.path}), 0)
 	}
 }
 
-// authorized returns the key's fingerprint and whether it may call.
-func (s *Server) authorized(r *http.Request) (string, bool) {
-	key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok || key == "" {
-		return "", len(s.keys) == 0
+// first reports whether an id was never seen before.
+func (s *Server) first(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.seen) >= maxEntries {
+		clear(s.seen)
 	}
-	return chat.NewSecret(key).Fingerprint(), len(s.keys) == 0 || s.keys[key]
-}
-
-func put[T any](set func(T)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		var v T
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&v); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		set(v)
-	}
-}
-
-func writeJSON(w http.ResponseWriter, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v)
-}
-
-func writeError(w http.ResponseWriter, status int, typ, code string) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write([]byte(errorBody(typ, code)))
-}
-
-func errorBody(typ, code string) string {
-	return `{"error":{"message":"simulated","type":` + strconv.Quote(typ) + `,"param":null,"code":` + strconv.Quote(code) + `}}`
+	old := s.seen[id]
+	s.seen[id] = true
+	return !old
 }
 
 func (s *Server) answer(messages []Message, e Entry) string {

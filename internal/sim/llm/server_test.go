@@ -67,7 +67,11 @@ func do(t *testing.T, c *http.Client, method, url, key, body string) (*http.Resp
 
 // question is a request with two earlier turns.
 func question(text string, stream bool) string {
-	return fmt.Sprintf(`{"model":"m","stream":%v,"user":"u","stream_options":{"include_usage":true},"messages":[{"role":"system","content":"sys"},
+	options := ""
+	if stream {
+		options = `"stream_options":{"include_usage":true},`
+	}
+	return fmt.Sprintf(`{"model":"m","stream":%v,"user":"u",`+options+`"messages":[{"role":"system","content":"sys"},
 		{"role":"user","content":"一"},{"role":"assistant","content":"1"},{"role":"user","content":"二"},{"role":"assistant","content":"2"},
 		{"role":"user","content":%q}]}`, stream, text)
 }
@@ -127,7 +131,8 @@ func TestStream(t *testing.T) {
 				t.Errorf("spoke %s", resp.Proto)
 			}
 			entry := Entry{ID: 1, Key: chat.NewSecret("k2").Fingerprint(), Model: "m", User: "u", Stream: true, Messages: 6, Earlier: 2, System: "sys",
-				Last: "三 \"引号\"\n", Outcome: Finished, InputTokens: 14, OutputTokens: usage[1]}
+				Last: "三 \"引号\"\n", Outcome: Finished, InputTokens: 14, OutputTokens: usage[1],
+				Usage: &Usage{Input: 14, Output: usage[1]}}
 			if diff := cmp.Diff([]Entry{entry}, s.Ledger(), cmpopts.IgnoreTypes(time.Time{})); diff != "" {
 				t.Error(diff)
 			}
@@ -232,7 +237,7 @@ func TestFaults(t *testing.T) {
 		{Fault{Kind: FaultTruncate, After: 1}, 200, "第3问", "", "", ""},
 		{Fault{Kind: FaultTruncate, After: 99}, 200, Answer(2, "三"), "", "", ""},
 		{Fault{Kind: FaultDone, After: 2}, 200, "第3问「三」", "", "", "[DONE]"},
-		{Fault{Kind: FaultInline, Code: "boom", After: 1}, 200, "第3问", "", ": ping", errorBody("server_error", "boom")},
+		{Fault{Kind: FaultInline, Code: "boom", After: 1}, 200, "第3问", "", ": ping", `{"error":{"message":"simulated","type":"simulated_error","param":null,"code":"boom"}}`},
 		{Fault{Kind: FaultFinish, Code: "sensitive"}, 200, Answer(2, "三"), "sensitive", "", "[DONE]"},
 		{Fault{Kind: FaultEmpty}, 200, "", "stop", "", "[DONE]"},
 	} {

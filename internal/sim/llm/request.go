@@ -1,0 +1,93 @@
+package llm
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// request is a call's body, as far as any vendor looks at it.
+type request struct {
+	Model               string    `json:"model"`
+	Messages            []Message `json:"messages"`
+	Stream              bool      `json:"stream"`
+	User                string    `json:"user"`
+	UserID              string    `json:"user_id"`
+	RequestID           string    `json:"request_id"`
+	Temperature         *float64  `json:"temperature"`
+	TopP                *float64  `json:"top_p"`
+	MaxTokens           *int      `json:"max_tokens"`
+	MaxCompletionTokens *int      `json:"max_completion_tokens"`
+	Thinking            struct {
+		Type string `json:"type"`
+	} `json:"thinking"`
+	StreamOptions *struct {
+		IncludeUsage bool `json:"include_usage"`
+	} `json:"stream_options"`
+
+	fields map[string]json.RawMessage // all of them, to find those that a vendor does not know
+}
+
+// maxRequest bounds a request's body, in bytes.
+const maxRequest = 16 << 20
+
+// readRequest reads to the end: only behind the body does net/http notice that the caller went away.
+func readRequest(w http.ResponseWriter, r *http.Request) (*request, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	if err != nil {
+		return &request{}, err
+	}
+	q := &request{}
+	if err := errors.Join(json.Unmarshal(body, q), json.Unmarshal(body, &q.fields)); err != nil {
+		return q, err
+	}
+	if q.Model == "" || len(q.Messages) == 0 {
+		return q, errors.New("no model or no messages")
+	}
+	return q, nil
+}
+
+// longest is how many tokens the answer may have; 0: any number.
+func (q *request) longest() int {
+	for _, n := range []*int{q.MaxTokens, q.MaxCompletionTokens} {
+		if n != nil {
+			return *n
+		}
+	}
+	return 0
+}
+
+// entry is what the ledger keeps of a request.
+func (q *request) entry(key, app string) Entry {
+	e := Entry{Key: key, AppID: app, Model: q.Model, User: q.User + q.UserID, Stream: q.Stream, Messages: len(q.Messages)}
+	for _, m := range q.Messages {
+		e.InputTokens += tokens(m.Content)
+		switch m.Role {
+		case "system":
+			e.System = m.Content
+		case "user":
+			e.Earlier++
+			e.Last = m.Content
+		}
+	}
+	e.Earlier = max(0, e.Earlier-1)
+	return e
+}
+
+// cached is how many of a request's tokens the vendor has seen before: in a conversation, all but the last message.
+func (q *request) cached() int {
+	n := 0
+	for _, m := range q.Messages[:len(q.Messages)-1] {
+		if m.Role != "system" || len(q.Messages) > 2 {
+			n += tokens(m.Content)
+		}
+	}
+	return n
+}
+
+func quote(s string) string {
+	b, _ := json.Marshal(strings.ToValidUTF8(s, "\ufffd"))
+	return string(b)
+}
