@@ -18,7 +18,7 @@ type Options struct {
 	Name     string // the name that it must bear, from the document's own name; empty: any
 	Revision string
 	// Resolve gives the secret of a reference in the tenant's scope. An error's text is shown. The zero Secret without an error
-	// stands for a secret that need not be there, because the document is only checked.
+	// stands for a secret that need not be there, because the document is only checked. nil: every reference gives the zero Secret.
 	Resolve func(tenant, ref string) (chat.Secret, error)
 	Kinds   []string // the kinds of channel there are; nil: any
 	Texts   []string // the names of texts that may be overridden; nil: any
@@ -65,6 +65,9 @@ var (
 // Decode reads a tenant document. It always returns a Document; only when channels have been made from their settings and Err returns
 // nil may it be used.
 func Decode(content []byte, opt Options) *Document {
+	if opt.Resolve == nil {
+		opt.Resolve = func(_, _ string) (chat.Secret, error) { return chat.Secret{}, nil }
+	}
 	r := &reader{file: opt.File}
 	doc := &Document{Tenant: &chat.Tenant{Name: opt.Name, Revision: opt.Revision}, reader: r}
 	root := r.parse(content)

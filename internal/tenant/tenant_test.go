@@ -295,3 +295,11 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// An operator's command looks at a document where its secrets are not.
+func TestDecodeWithoutSecrets(t *testing.T) {
+	doc := tenant.Decode([]byte("name: acme\nkeys: {openai: env:ACME_KEY}\nproviders: [openai]\n"), tenant.Options{Name: "acme"})
+	if diff := cmp.Diff([]string{"openai"}, doc.Tenant.Providers); diff != "" {
+		t.Errorf("providers (-want +got):\n%s", diff)
+	}
+}
