@@ -3,17 +3,24 @@ package llm
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"parley/internal/chat"
 	"parley/internal/route"
 )
 
-// clients keeps one client per endpoint over changes of the table, so that a change of a route costs no connection.
+// client is an endpoint's Provider and how it fares.
+type client struct {
+	Provider
+	*health
+}
+
+// clients keeps one client per endpoint over changes of the table, so that a change of a route costs no connection and forgets no breaker.
 type clients struct {
 	dialects map[string]Factory
 	mu       sync.Mutex
 	table    *route.Table
-	open     map[Endpoint]Provider
+	open     map[Endpoint]client
 }
 
 func endpoint(p *route.Provider, t *route.Table) Endpoint {
@@ -32,23 +39,31 @@ func (c *clients) use(t *route.Table) {
 }
 
 // get gives the client of a provider of a table.
-func (c *clients) get(t *route.Table, p *route.Provider) (Provider, error) {
+func (c *clients) get(t *route.Table, p *route.Provider) (client, error) {
 	e := endpoint(p, t)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if v := c.open[e]; v != nil {
+	if v, ok := c.open[e]; ok {
 		return v, nil
 	}
 	dial, ok := c.dialects[e.Dialect]
 	if !ok {
-		return nil, chat.E(chat.Internal, opComplete, fmt.Errorf("provider %s has the dialect %q, which this server does not have", e.Name, e.Dialect))
+		return client{}, chat.E(chat.Internal, opComplete, fmt.Errorf("provider %s has the dialect %q, which this server does not have", e.Name, e.Dialect))
 	}
 	v, err := dial(e)
 	if err != nil {
-		return nil, chat.E(chat.Internal, opComplete, fmt.Errorf("provider %s: %w", e.Name, err))
+		return client{}, chat.E(chat.Internal, opComplete, fmt.Errorf("provider %s: %w", e.Name, err))
 	}
-	c.open[e] = v
-	return v, nil
+	c.open[e] = client{v, newHealth()}
+	return c.open[e], nil
+}
+
+// shut reports whether the breaker of a table's provider keeps turns away.
+func (c *clients) shut(t *route.Table, p *route.Provider, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v, ok := c.open[endpoint(p, t)]
+	return ok && !v.admits(now)
 }
 
 func (c *clients) prune(t *route.Table) {
@@ -63,7 +78,7 @@ func (c *clients) prune(t *route.Table) {
 			continue
 		}
 		delete(c.open, e)
-		if v, ok := v.(interface{ Close() }); ok {
+		if v, ok := v.Provider.(interface{ Close() }); ok {
 			v.Close()
 		}
 	}

@@ -139,6 +139,7 @@ type result struct {
 	Starts []string // provider/model, with marks
 	Deltas string   // since the last start
 	Reply  chat.Reply
+	Spent  []chat.Spend
 	Kind   string // of the error
 	Calls  []string
 }
@@ -161,6 +162,8 @@ func (b *bench) ask(ctx context.Context, req chat.Request) (r result, err error)
 			r.Starts, r.Deltas = append(r.Starts, s), ""
 		case chat.Delta:
 			r.Deltas += e.Text
+		case chat.Spent:
+			r.Spent = append(r.Spent, e.Spend)
 		case chat.Finished:
 			r.Reply = e.Reply
 		}

@@ -2,133 +2,211 @@ package llm
 
 import (
 	"crypto/sha256"
-	"errors"
-	"fmt"
+	"encoding/hex"
+	"strings"
 	"sync"
 	"time"
 
 	"parley/internal/chat"
-	"parley/internal/route"
 )
 
-// How long a key rests after a failure that is the key's own.
+// How long a key rests after a failure that is the key's own. Rests grow with every probe that fails, up to the second figure.
 const (
-	restRate  = time.Second      // a rate limit without Retry-After
-	restFault = 10 * time.Second // refused or out of money: an operator has to act, and it is seen soon that one did
-	restMost  = time.Hour
+	restRate     = time.Second // a rate limit without Retry-After
+	restRateMost = 30 * time.Second
+	// Refused or out of money: an operator has to act, and it is seen within a minute that one did.
+	restRefused     = 20 * time.Second
+	restRefusedMost = time.Minute
+	// A provider's Retry-After and another server's word are believed up to here.
+	restMost = time.Hour
+	// maxForeign bounds the keys that are known by other servers' word.
+	maxForeign = 65_536
 )
 
-// keyring knows which keys are busy and which rest. A provider that needs no key has the zero key.
+// keyring knows which keys are busy and which rest, within this server. A provider that needs no key has the zero key.
 type keyring struct {
 	mu      sync.Mutex
-	next    int // rotates the start of the search
-	state   map[keyID]*keyState
+	next    int // rotates the start of the search, so that equal keys share the calls
+	state   map[string]*keyState
+	running map[string]int // by provider
 	sweepAt int
 }
 
-// keyID knows a key by a digest long enough that two tenants' keys are never one.
-type keyID struct {
-	provider string
-	digest   [sha256.Size]byte
+type keyState struct {
+	breaker breaker
+	running int
+}
+
+func newKeyring() *keyring {
+	return &keyring{state: map[string]*keyState{}, running: map[string]int{}, sweepAt: 1024}
+}
+
+// digestChars of a key's name are 128 bits: enough that two tenants' keys are never one.
+const digestChars = 32
+
+// KeyName names a provider's key among servers: provider + "/" + a digest of the key, in 32 hex digits. It tells nothing of a key that has
+// a key's entropy, and is the same on every server and in every release.
+func KeyName(provider string, key chat.Secret) string {
+	sum := sha256.Sum256([]byte("parley-key\x00" + key.Reveal()))
+	var name [64 + digestChars]byte
+	b := append(name[:0], provider...)
+	b = append(b, '/')
+	b = hex.AppendEncode(b, sum[:digestChars/2])
+	return string(b)
+}
+
+// keyNamed reports whether name has KeyName's form.
+func keyNamed(name string) bool {
+	provider, digest, _ := strings.Cut(name, "/")
+	if provider == "" || len(provider) > 64 || len(digest) != digestChars {
+		return false
+	}
+	for _, c := range []byte(digest) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// candidate is a key of a choice.
+type candidate struct {
+	name    string
+	key     chat.Secret
+	running int
 }
 
 // lease is a key in use.
 type lease struct {
-	id  keyID
-	key chat.Secret
+	candidate
+	provider string
+	pass     pass
+	release  func() // of the fleet's hold; nil: none
 }
 
-type keyState struct {
-	running int
-	until   time.Time // rests until
-	why     chat.Error
+// enter counts a call with a key, unless it rests by now.
+func (r *keyring) enter(provider string, k candidate) (lease, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	r.sweep(now)
+	s := r.state[k.name]
+	if s == nil {
+		s = &keyState{}
+		r.state[k.name] = s
+	}
+	p, ok := s.breaker.enter(now, false)
+	if !ok {
+		return lease{}, false
+	}
+	r.next++
+	s.running++
+	r.running[provider]++
+	return lease{candidate: k, provider: provider, pass: p}, true
 }
 
-func newKeyring() *keyring { return &keyring{state: map[keyID]*keyState{}, sweepAt: 1024} }
+// accepted: the provider took the key, since text came. The key's breaker need not wait for the end of the answer. restored: it had been refused.
+func (r *keyring) accepted(l lease) (restored bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := &r.state[l.name].breaker
+	before := b.why.Kind
+	return b.well(l.pass) && refusedKey(before)
+}
 
-// take finds the key of a choice with the fewest calls among those that neither rest nor are full. Errors: why the key rests
-// that comes back first, or Overloaded.
-func (r *keyring) take(c route.Choice) (lease, error) {
-	keys := c.Keys
-	if len(keys) == 0 {
-		keys = []chat.Secret{{}}
+// give ends a call. If the failure calls for it the key rests from now on: rest is how long, and alarm is set if its provider refuses the key for
+// another reason than before. restored: it takes it again.
+func (r *keyring) give(l lease, failure *chat.Error) (rest time.Duration, alarm, restored bool) {
+	if l.release != nil {
+		l.release()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, now := r.state[l.name], time.Now()
+	s.running--
+	if r.running[l.provider]--; r.running[l.provider] == 0 {
+		delete(r.running, l.provider)
+	}
+	b := &s.breaker
+	switch {
+	case failure != nil && (keyFault(failure.Kind) || failure.RetryAfter > 0):
+		rest, alarm = b.refused(now, l.pass, failure)
+	case answered(failure):
+		before := b.why.Kind
+		restored = b.well(l.pass) && refusedKey(before)
+	}
+	b.leave(l.pass)
+	if s.running == 0 && b.trips == 0 {
+		delete(r.state, l.name)
+	}
+	return rest, alarm, restored
+}
+
+// refused makes a key rest. Retry-After is obeyed to the full; of many calls that are refused together the first begins the rest, and
+// the others can only prolong it by their Retry-After.
+func (b *breaker) refused(now time.Time, p pass, failure *chat.Error) (rest time.Duration, alarm bool) {
+	first, most := restRate, restRateMost
+	refused := refusedKey(failure.Kind)
+	if refused {
+		first, most = restRefused, restRefusedMost
+	}
+	before := *b
+	if b.trips == 0 || p.probe || refused && b.why.Kind != failure.Kind {
+		b.shut(now, first, most, failure)
+	}
+	b.keep(now.Add(min(failure.RetryAfter, restMost)))
+	if b.until.Sub(before.until) < time.Second { // nothing new worth telling
+		return 0, false
+	}
+	return b.until.Sub(now), refused && before.why.Kind != failure.Kind
+}
+
+// keyFault: another key of the same provider may do better.
+func keyFault(k chat.Kind) bool { return refusedKey(k) || k == chat.RateLimited }
+
+// refusedKey: the provider does not take the key until somebody acts.
+func refusedKey(k chat.Kind) bool { return k == chat.Unauthenticated || k == chat.Billing }
+
+// rest is another server's word that a key rests.
+func (r *keyring) rest(name string, d time.Duration, kind chat.Kind, code string) {
+	if d <= 0 || !keyNamed(name) || !keyFault(kind) && !kind.Retryable() {
+		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
 	r.sweep(now)
-	r.next++
-	var best lease
-	var resting *keyState
-	fewest := -1
-	for i := range keys {
-		key := keys[(i+r.next)%len(keys)]
-		id := keyID{c.Provider.Name, sha256.Sum256([]byte(key.Reveal()))}
-		s := r.state[id]
-		if s != nil && now.Before(s.until) {
-			if resting == nil || s.until.Before(resting.until) {
-				resting = s
-			}
-			continue
+	s := r.state[name]
+	if s == nil {
+		if len(r.state) >= maxForeign {
+			return
 		}
-		running := 0
-		if s != nil {
-			running = s.running
-		}
-		if c.Provider.Concurrency > 0 && running >= c.Provider.Concurrency {
-			continue
-		}
-		if fewest < 0 || running < fewest {
-			best, fewest = lease{id, key}, running
-		}
+		s = &keyState{}
+		r.state[name] = s
 	}
-	switch {
-	case fewest >= 0:
-		if r.state[best.id] == nil {
-			r.state[best.id] = &keyState{}
-		}
-		r.state[best.id].running++
-		return best, nil
-	case resting != nil:
-		e := resting.why
-		e.RetryAfter, e.Err = 0, fmt.Errorf("every free key of %s rests after this error", c.Provider.Name)
-		if e.Kind.Retryable() {
-			e.RetryAfter = resting.until.Sub(now)
-		}
-		return lease{}, &e
-	default:
-		return lease{}, &chat.Error{Kind: chat.Overloaded, Op: opComplete, RetryAfter: restRate,
-			Err: fmt.Errorf("every key of %s has %d calls running", c.Provider.Name, c.Provider.Concurrency)}
+	b, until := &s.breaker, now.Add(min(d, restMost))
+	if !until.After(b.until) {
+		return
 	}
+	*b = breaker{trips: max(b.trips, 1), until: until, round: b.round + 1, why: chat.Error{Kind: kind, Op: opComplete, Code: code}}
 }
 
-// give ends a call and lets its key rest if the failure calls for it.
-func (r *keyring) give(l lease, failure error) {
+// resting counts the keys that are not to be used now.
+func (r *keyring) resting(provider string, keys []chat.Secret) (n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := r.state[l.id]
-	s.running--
-	now := time.Now()
-	if e, ok := errors.AsType[*chat.Error](failure); ok {
-		if until := now.Add(restAfter(e)); until.After(s.until) {
-			s.until, s.why = until, chat.Error{Kind: e.Kind, Op: e.Op, Code: e.Code}
+	for _, key := range keys {
+		if s := r.state[KeyName(provider, key)]; s != nil && !s.breaker.admits(time.Now()) {
+			n++
 		}
 	}
-	if s.running == 0 && !now.Before(s.until) {
-		delete(r.state, l.id)
-	}
+	return n
 }
 
-func restAfter(e *chat.Error) time.Duration {
-	switch {
-	case e.Kind == chat.Unauthenticated || e.Kind == chat.Billing:
-		return max(restFault, min(e.RetryAfter, restMost))
-	case e.RetryAfter > 0:
-		return min(e.RetryAfter, restMost)
-	case e.Kind == chat.RateLimited:
-		return restRate
-	}
-	return 0
+func (r *keyring) inFlight(provider string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.running[provider]
 }
 
 // sweep forgets keys that rested and were never asked for again: tenants' keys come and go.
@@ -136,9 +214,9 @@ func (r *keyring) sweep(now time.Time) {
 	if len(r.state) < r.sweepAt {
 		return
 	}
-	for id, s := range r.state {
-		if s.running == 0 && !now.Before(s.until) {
-			delete(r.state, id)
+	for name, s := range r.state {
+		if s.running == 0 && !now.Before(s.breaker.until) {
+			delete(r.state, name)
 		}
 	}
 	r.sweepAt = max(1024, 2*len(r.state))

@@ -2,7 +2,6 @@ package llm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -27,17 +26,22 @@ func choice(concurrency int, keys ...string) route.Choice {
 	return route.Choice{Provider: &route.Provider{Name: "p", Concurrency: concurrency}, Keys: secrets(keys...)}
 }
 
-func mustTake(t *testing.T, r *keyring, c route.Choice) lease {
+// ring is a Service that has keys and nothing else.
+func ring() *Service { return &Service{keys: newKeyring(), fleet: newLocal()} }
+
+func (s *Service) give(l lease, failure *chat.Error) { s.keys.give(l, failure) }
+
+func mustTake(t *testing.T, s *Service, c route.Choice) lease {
 	t.Helper()
-	id, err := r.take(c)
+	l, err := s.take(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return id
+	return l
 }
 
 func TestKeysRotate(t *testing.T) {
-	r, c := newKeyring(), choice(0, "a", "b", "c")
+	r, c := ring(), choice(0, "a", "b", "c")
 	seen := map[string]int{}
 	for range 9 {
 		id := mustTake(t, r, c)
@@ -47,13 +51,13 @@ func TestKeysRotate(t *testing.T) {
 	if diff := cmp.Diff(map[string]int{"a": 3, "b": 3, "c": 3}, seen); diff != "" {
 		t.Error(diff)
 	}
-	if len(r.state) != 0 {
-		t.Errorf("%d idle keys are remembered", len(r.state))
+	if len(r.keys.state) != 0 {
+		t.Errorf("%d idle keys are remembered", len(r.keys.state))
 	}
 }
 
 func TestKeysSpreadByLoad(t *testing.T) {
-	r, c := newKeyring(), choice(0, "a", "b")
+	r, c := ring(), choice(0, "a", "b")
 	busy := []lease{mustTake(t, r, choice(0, "a")), mustTake(t, r, choice(0, "a"))}
 	for range 2 {
 		if id := mustTake(t, r, c); id.key.Reveal() != "b" {
@@ -66,31 +70,30 @@ func TestKeysSpreadByLoad(t *testing.T) {
 }
 
 func TestConcurrency(t *testing.T) {
-	r, c := newKeyring(), choice(2, "a", "b")
+	r, c := ring(), choice(2, "a", "b")
 	var held []lease
 	for range 4 {
 		held = append(held, mustTake(t, r, c))
 	}
-	_, err := r.take(c)
-	if e, ok := errors.AsType[*chat.Error](err); !ok || e.Kind != chat.Overloaded || e.RetryAfter <= 0 {
-		t.Fatalf("a fifth call: %v", err)
+	if _, e := r.take(t.Context(), c); e == nil || e.Kind != chat.Overloaded || e.Code != chat.CodeKeysBusy || e.RetryAfter <= 0 {
+		t.Fatalf("a fifth call: %v", e)
 	}
 	if id := mustTake(t, r, choice(2, "other")); id.key.Reveal() != "other" {
 		t.Error("another tenant's key is full, too")
 	}
 	r.give(held[0], nil)
-	if id := mustTake(t, r, c); id.id != held[0].id {
+	if id := mustTake(t, r, c); id.name != held[0].name {
 		t.Errorf("took %v, want the key that became free", id)
 	}
 }
 
 func TestWithoutKeys(t *testing.T) {
-	r, c := newKeyring(), choice(1)
+	r, c := ring(), choice(1)
 	id := mustTake(t, r, c)
 	if !id.key.IsZero() {
 		t.Error("a key from nowhere")
 	}
-	if _, err := r.take(c); chat.KindOf(err) != chat.Overloaded {
+	if _, err := r.take(t.Context(), c); !isBusy(err) {
 		t.Errorf("the limit does not hold without keys: %v", err)
 	}
 	r.give(id, nil)
@@ -98,38 +101,42 @@ func TestWithoutKeys(t *testing.T) {
 
 func TestKeysRest(t *testing.T) {
 	for _, test := range []struct {
-		failure *chat.Error
-		rest    time.Duration
+		failure     *chat.Error
+		least, most time.Duration
+		waits       bool // the turn waits for it
 	}{
-		{&chat.Error{Kind: chat.RateLimited, RetryAfter: 7 * time.Second}, 7 * time.Second},
-		{&chat.Error{Kind: chat.RateLimited}, time.Second},
-		{&chat.Error{Kind: chat.Overloaded, RetryAfter: 3 * time.Second}, 3 * time.Second},
-		{&chat.Error{Kind: chat.Unavailable, RetryAfter: 10 * time.Hour}, time.Hour},
-		{&chat.Error{Kind: chat.Unavailable}, 0},
-		{&chat.Error{Kind: chat.Timeout}, 0},
-		{&chat.Error{Kind: chat.Unauthenticated, Code: "invalid_api_key"}, 10 * time.Second},
-		{&chat.Error{Kind: chat.Billing}, 10 * time.Second},
-		{&chat.Error{Kind: chat.Billing, RetryAfter: 5 * time.Minute}, 5 * time.Minute},
-		{&chat.Error{Kind: chat.Rejected}, 0},
+		{&chat.Error{Kind: chat.RateLimited, RetryAfter: 7 * time.Second}, 7 * time.Second, 7 * time.Second, true},
+		{&chat.Error{Kind: chat.RateLimited, RetryAfter: 6 * time.Minute}, 6 * time.Minute, 6 * time.Minute, false},
+		{&chat.Error{Kind: chat.RateLimited}, 750 * time.Millisecond, time.Second, true},
+		{&chat.Error{Kind: chat.Overloaded, RetryAfter: 3 * time.Second}, 3 * time.Second, 3 * time.Second, false},
+		{&chat.Error{Kind: chat.Unavailable, RetryAfter: 10 * time.Hour}, time.Hour, time.Hour, false},
+		{&chat.Error{Kind: chat.Unavailable}, 0, 0, false},
+		{&chat.Error{Kind: chat.Timeout}, 0, 0, false},
+		{&chat.Error{Kind: chat.Unauthenticated, Code: "invalid_api_key"}, 15 * time.Second, 20 * time.Second, false},
+		{&chat.Error{Kind: chat.Billing}, 15 * time.Second, 20 * time.Second, false},
+		{&chat.Error{Kind: chat.Billing, RetryAfter: 5 * time.Minute}, 5 * time.Minute, 5 * time.Minute, false},
+		{&chat.Error{Kind: chat.Rejected}, 0, 0, false},
 	} {
 		t.Run(fmt.Sprint(test.failure.Kind, test.failure.RetryAfter), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r, c := newKeyring(), choice(0, "a")
+				r, c := ring(), choice(0, "a")
 				r.give(mustTake(t, r, c), test.failure)
-				if test.rest > 0 {
-					time.Sleep(test.rest - time.Millisecond)
-					_, err := r.take(c)
-					e, ok := errors.AsType[*chat.Error](err)
-					if !ok || e.Kind != test.failure.Kind || e.Code != test.failure.Code {
-						t.Fatalf("just before the end of the rest: %v", err)
+				if test.most > 0 {
+					_, e := r.take(t.Context(), c)
+					if e == nil || isBusy(e) != test.waits || !test.waits && (e.Kind != test.failure.Kind || e.Code != test.failure.Code) {
+						t.Fatalf("at the beginning of the rest: %v", e)
 					}
-					if want := map[bool]time.Duration{true: time.Millisecond}[e.Kind.Retryable()]; e.RetryAfter != want {
-						t.Errorf("retry after %v, want %v", e.RetryAfter, want)
+					if e.Kind.Retryable() != (e.RetryAfter >= test.least && e.RetryAfter > 0) || e.RetryAfter > test.most {
+						t.Errorf("retry after %v", e.RetryAfter)
 					}
-					time.Sleep(time.Millisecond)
+					time.Sleep(test.least - time.Millisecond)
+					if _, e := r.take(t.Context(), c); e == nil {
+						t.Fatal("the rest ended early")
+					}
+					time.Sleep(test.most - test.least + time.Millisecond)
 				}
 				r.give(mustTake(t, r, c), nil)
-				if len(r.state) != 0 {
+				if len(r.keys.state) != 0 {
 					t.Error("a rested key is remembered")
 				}
 			})
@@ -138,7 +145,7 @@ func TestKeysRest(t *testing.T) {
 }
 
 func TestAnotherKeyWhileOneRests(t *testing.T) {
-	r, c := newKeyring(), choice(0, "a", "b")
+	r, c := ring(), choice(0, "a", "b")
 	r.give(mustTake(t, r, choice(0, "a")), kind(chat.Billing))
 	for range 4 {
 		id := mustTake(t, r, c)
@@ -147,42 +154,42 @@ func TestAnotherKeyWhileOneRests(t *testing.T) {
 		}
 		r.give(id, nil)
 	}
-	if _, err := r.take(choice(0, "a")); chat.KindOf(err) != chat.Billing {
+	if _, err := r.take(t.Context(), choice(0, "a")); err == nil || err.Kind != chat.Billing {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestSweep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newKeyring()
+		r := ring()
 		for i := range 1024 {
 			r.give(mustTake(t, r, choice(0, fmt.Sprint(i))), kind(chat.RateLimited))
 		}
-		if len(r.state) != 1024 {
-			t.Fatalf("%d keys rest", len(r.state))
+		if len(r.keys.state) != 1024 {
+			t.Fatalf("%d keys rest", len(r.keys.state))
 		}
 		time.Sleep(2 * time.Second)
 		id := mustTake(t, r, choice(0, "new"))
-		if len(r.state) != 1 {
-			t.Errorf("%d keys are remembered, want the running one", len(r.state))
+		if len(r.keys.state) != 1 {
+			t.Errorf("%d keys are remembered, want the running one", len(r.keys.state))
 		}
 		r.give(id, nil)
 	})
 }
 
 func TestKeysConcurrently(t *testing.T) {
-	r, c := newKeyring(), choice(3, "a", "b", "c")
+	r, c := ring(), choice(3, "a", "b", "c")
 	var wg sync.WaitGroup
 	for i := range 50 {
 		wg.Go(func() {
-			if id, err := r.take(c); err == nil {
-				r.give(id, map[bool]error{true: kind(chat.Unavailable)}[i%2 == 0])
+			if id, err := r.take(t.Context(), c); err == nil {
+				r.give(id, map[bool]*chat.Error{true: kind(chat.Unavailable)}[i%2 == 0])
 			}
 		})
 	}
 	wg.Wait()
-	if len(r.state) != 0 {
-		t.Errorf("%d keys are remembered", len(r.state))
+	if len(r.keys.state) != 0 {
+		t.Errorf("%d keys are remembered", len(r.keys.state))
 	}
 }
 
@@ -217,7 +224,6 @@ func TestKeysInATurn(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			used = nil
 			b := newBench(t, providers("", "a", "b", "c"), map[string][]script{"a": {byKey}, "b": {byKey}, "c": {byKey}})
-			b.keys.next = -1 // the first key first
 			req := request()
 			req.Keys = test.keys
 			if test.alone {

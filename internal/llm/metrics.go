@@ -18,6 +18,10 @@ type metrics struct {
 	duration  *prometheus.HistogramVec
 	inFlight  *prometheus.GaugeVec
 	fallbacks *prometheus.CounterVec
+	turns     *prometheus.CounterVec
+	retries   *prometheus.CounterVec
+	refused   *prometheus.CounterVec
+	rests     *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -27,7 +31,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "parley_llm_requests_total",
 			Help: "Calls to providers by outcome: ok, or the kind of the error."}, append(who, "outcome")),
 		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "parley_llm_tokens_total",
-			Help: "Tokens of complete answers. source: provider, or estimated where it gave none."}, append(who, "direction", "source")),
+			Help: "Tokens of all calls, failed ones included. source: provider, or estimated where it gave none."}, append(who, "direction", "source")),
 		first: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "parley_llm_first_token_seconds",
 			Help: "From the call to the first text.", Buckets: buckets}, who),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "parley_llm_duration_seconds",
@@ -35,9 +39,19 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "parley_llm_in_flight",
 			Help: "Calls running now."}, []string{"provider"}),
 		fallbacks: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "parley_llm_fallbacks_total",
-			Help: "Turns that went on to the next choice after an error of this provider."}, []string{"provider", "reason"}),
+			Help: "Turns that went on to the next choice: after an error of this provider, past its breaker, or past keys at their limit."},
+			[]string{"provider", "reason"}),
+		turns: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "parley_llm_turns_total",
+			Help: "Turns by who was called last and why: route, fallback (an error), degradation (an operator). outcome: ok, keys_busy (it waits), " +
+				"or the kind of the error."}, append(who, "via", "outcome")),
+		retries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "parley_llm_retries_total",
+			Help: "Further calls of a turn at a provider that it had called."}, []string{"provider"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "parley_llm_retries_refused_total",
+			Help: "Retries that were not made, since the provider's retry budget was spent."}, []string{"provider"}),
+		rests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "parley_llm_key_rests_total",
+			Help: "Keys that went to rest after an error of this kind. owner: platform or tenant."}, []string{"provider", "owner", "kind"}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.tokens, m.first, m.duration, m.inFlight, m.fallbacks} {
+	for _, c := range []prometheus.Collector{m.requests, m.tokens, m.first, m.duration, m.inFlight, m.fallbacks, m.turns, m.retries, m.refused, m.rests} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
@@ -61,4 +75,27 @@ func (m *metrics) used(c route.Choice, u chat.Usage) {
 	}
 	m.tokens.WithLabelValues(c.Provider.Name, c.Model, "input", source).Add(float64(u.Input))
 	m.tokens.WithLabelValues(c.Provider.Name, c.Model, "output", source).Add(float64(u.Output))
+}
+
+// turn counts a turn by its end. One that nobody was called for counts for its first choice; one without a choice has neither provider nor model.
+func (m *metrics) turn(t *turn, failure *chat.Error) {
+	provider, model, via, outcome := "none", "none", "route", "ok"
+	if t.last < len(t.tries) {
+		x := &t.tries[t.last]
+		provider, model = x.Provider.Name, x.Model
+		switch {
+		case t.last > 0:
+			via = "fallback"
+		case x.Switch != nil:
+			via = "degradation"
+		}
+	}
+	switch {
+	case failure == nil:
+	case isBusy(failure):
+		outcome = chat.CodeKeysBusy
+	default:
+		outcome = failure.Kind.String()
+	}
+	m.turns.WithLabelValues(provider, model, via, outcome).Inc()
 }

@@ -44,6 +44,8 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	want := []string{
+		"parley_llm_breaker_open{provider=a} 0",
+		"parley_llm_breaker_open{provider=b} 0",
 		"parley_llm_duration_seconds{model=gpt-4o,provider=a} 2",
 		"parley_llm_duration_seconds{model=gpt-4o,provider=b} 1",
 		"parley_llm_fallbacks_total{provider=a,reason=overloaded} 1",
@@ -51,6 +53,8 @@ func TestMetrics(t *testing.T) {
 		"parley_llm_first_token_seconds{model=gpt-4o,provider=b} 1",
 		"parley_llm_in_flight{provider=a} 0",
 		"parley_llm_in_flight{provider=b} 0",
+		"parley_llm_keys_resting{provider=a} 0",
+		"parley_llm_keys_resting{provider=b} 0",
 		"parley_llm_requests_total{model=gpt-4o,outcome=ok,provider=a} 1",
 		"parley_llm_requests_total{model=gpt-4o,outcome=ok,provider=b} 1",
 		"parley_llm_requests_total{model=gpt-4o,outcome=overloaded,provider=a} 1",
@@ -58,6 +62,8 @@ func TestMetrics(t *testing.T) {
 		"parley_llm_tokens_total{direction=input,model=gpt-4o,provider=b,source=provider} 7",
 		"parley_llm_tokens_total{direction=output,model=gpt-4o,provider=a,source=provider} 3",
 		"parley_llm_tokens_total{direction=output,model=gpt-4o,provider=b,source=provider} 3",
+		"parley_llm_turns_total{model=gpt-4o,outcome=ok,provider=a,via=route} 1",
+		"parley_llm_turns_total{model=gpt-4o,outcome=ok,provider=b,via=fallback} 1",
 	}
 	if diff := cmp.Diff(want, scrape(t, b)); diff != "" {
 		t.Error(diff)

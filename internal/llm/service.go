@@ -13,9 +13,6 @@ import (
 
 const opComplete = "llm.complete"
 
-// maxAttempts bounds the calls of one turn to providers, over choices and keys.
-const maxAttempts = 3
-
 // Options is what a Service needs.
 type Options struct {
 	// Table gives the route table in force; nil as long as none was loaded. Degradation gives the operator's switches; it may be nil
@@ -23,7 +20,9 @@ type Options struct {
 	Table       func() *route.Table
 	Degradation func() *route.Degradation
 	// Dialects are the clients that `dialect` in parley-routes may name.
-	Dialects  map[string]Factory
+	Dialects map[string]Factory
+	// Fleet keeps the keys' limits over all servers; nil: this server counts alone.
+	Fleet     Fleet
 	Telemetry *telemetry.Telemetry
 }
 
@@ -33,6 +32,7 @@ type Service struct {
 	degradation func() *route.Degradation
 	clients     *clients
 	keys        *keyring
+	fleet       Fleet
 	tokens      *counter
 	metrics     *metrics
 	log         *slog.Logger
@@ -51,38 +51,56 @@ func New(o Options) (*Service, error) {
 	if o.Degradation == nil {
 		o.Degradation = func() *route.Degradation { return nil }
 	}
-	return &Service{
-		table: o.Table, degradation: o.Degradation, clients: &clients{dialects: o.Dialects, open: map[Endpoint]Provider{}},
-		keys: newKeyring(), tokens: tokens, metrics: m, log: o.Telemetry.Log,
-	}, nil
+	if o.Fleet == nil {
+		o.Fleet = newLocal()
+	}
+	s := &Service{
+		table: o.Table, degradation: o.Degradation, clients: &clients{dialects: o.Dialects, open: map[Endpoint]client{}},
+		keys: newKeyring(), fleet: o.Fleet, tokens: tokens, metrics: m, log: o.Telemetry.Log,
+	}
+	if err := o.Telemetry.Metrics.Register(states{s}); err != nil {
+		return nil, chat.E(chat.Internal, "llm.new", err)
+	}
+	return s, nil
 }
 
 // Close gives idle connections back. Turns that run go on.
 func (s *Service) Close() { s.clients.close() }
 
-// Complete answers one turn: Started (again after each fallback), if wanted a delta for every piece that the provider sends (DeltaGap is for
-// whoever puts them on a wire), Finished. It calls emit from this goroutine, in order, and blocks until the last event or the error; an
-// error of emit ends the turn as Canceled. All errors are *chat.Error; those of
-// retryable kinds may succeed on another try, not before RetryAfter.
+// Complete answers one turn: Started (again after each fallback or retry), if wanted a delta for every piece that the provider sends (DeltaGap
+// is for whoever puts them on a wire), Spent after each call that cost something, Finished. It calls emit from this goroutine, in order, and
+// blocks until the last event or the error; an error of emit ends the turn as Canceled. The turn's deadline begins with its first call; before,
+// it waits no more than ten seconds for a key.
+//
+// All errors are *chat.Error, and of two sorts. With the code [chat.CodeKeysBusy] (kind Overloaded) the turn waits: every key that it may
+// use is at its limit, or rests for minutes at most after a rate limit; nothing failed, and the same request is asked again after RetryAfter.
+// With any other code the turn failed. Nobody should ask at once again, since retries and fallbacks were made here; those of retryable
+// kinds may succeed later, not before RetryAfter.
 func (s *Service) Complete(ctx context.Context, req chat.Request, emit func(chat.Event) error) error {
-	table := s.table()
-	if table == nil {
+	t := &turn{Service: s, table: s.table(), req: req, emit: emit}
+	failure := t.complete(ctx)
+	t.metrics.turn(t, failure)
+	return errorOrNil(failure)
+}
+
+// complete finds the turn's choices and runs it over them.
+func (t *turn) complete(ctx context.Context) *chat.Error {
+	if t.table == nil {
 		return chat.E(chat.Unavailable, opComplete, errors.New("no parley-routes was loaded yet"))
 	}
-	s.clients.use(table)
-	choices, err := table.Pick(route.Want{
-		Tenant: req.Tenant, Class: req.Model, Conversation: req.Conversation, Allowed: req.Providers, Own: req.Keys, Now: time.Now(),
-	}, s.degradation())
+	t.clients.use(t.table)
+	choices, err := t.table.Pick(route.Want{
+		Tenant: t.req.Tenant, Class: t.req.Model, Allowed: t.req.Providers, Own: t.req.Keys, Conversation: t.req.Conversation, Now: time.Now(),
+	}, t.degradation())
 	if err != nil {
-		return err
+		return asError(err)
 	}
-	question, err := s.tokens.countQuestion(req.Question, choices)
-	if err != nil {
-		return err
+	if t.question, err = t.tokens.countQuestion(t.req, choices); err != nil {
+		return asError(err)
 	}
-	limit := table.Deadlines().Turn
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, lateError("the whole turn took more than", limit))
-	defer cancel()
-	t := &turn{Service: s, table: table, req: req, question: question, emit: emit}
-	return t.run(ctx, choices)
+	t.tries = make([]try, len(choices))
+	for i, c := range choices {
+		t.tries[i].Choice = c
+	}
+	return t.run(ctx)
 }

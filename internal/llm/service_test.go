@@ -25,7 +25,7 @@ func TestComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := result{Starts: []string{"a/gpt-4o"}, Deltas: "你好", Calls: []string{"a/gpt-4o"}, Reply: chat.Reply{
+	want := result{Starts: []string{"a/gpt-4o"}, Deltas: "你好", Spent: []chat.Spend{{Provider: "a", Model: "gpt-4o", Usage: chat.Usage{Input: 7, Output: 3}}}, Calls: []string{"a/gpt-4o"}, Reply: chat.Reply{
 		Start: chat.Start{Provider: "a", Model: "gpt-4o", Revision: "r1"}, Text: "你好", FinishReason: "stop",
 		Usage: chat.Usage{Input: 7, Output: 3}, QuestionTokens: 1, AnswerTokens: 1}}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -84,24 +84,26 @@ func TestFallback(t *testing.T) {
 			"b": {fails(kind(chat.Overloaded))}, "c": {fails(kind(chat.Timeout))}, "d": {ok}}, false,
 			result{Starts: []string{"a/gpt-4o", "b/gpt-4o fallback", "c/gpt-4o fallback"}, Calls: []string{"a/gpt-4o", "b/gpt-4o", "c/gpt-4o"}, Kind: "unavailable"}, 0},
 		{"the error that a later try may mend", []string{"a", "b"}, map[string][]script{"a": {fails(kind(chat.Billing))}, "b": {fails(limited)}}, false,
-			result{Starts: []string{"a/gpt-4o", "b/gpt-4o fallback"}, Calls: []string{"a/gpt-4o", "b/gpt-4o"}, Kind: "rate_limited"}, 9 * time.Second},
+			result{Starts: []string{"a/gpt-4o", "b/gpt-4o fallback"}, Calls: []string{"a/gpt-4o", "b/gpt-4o"}, Kind: "overloaded"}, 9 * time.Second},
 		{"one choice", []string{"a"}, map[string][]script{"a": {fails(limited)}}, false,
-			result{Starts: []string{"a/gpt-4o"}, Calls: []string{"a/gpt-4o"}, Kind: "rate_limited"}, 9 * time.Second},
+			result{Starts: []string{"a/gpt-4o"}, Calls: []string{"a/gpt-4o"}, Kind: "overloaded"}, 9 * time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			b := newBench(t, providers("", test.names...), test.scripts)
-			req := request()
-			req.Deltas = !test.quiet
-			got, err := b.ask(t.Context(), req)
-			if diff := cmp.Diff(test.want, got, cmpopts.IgnoreFields(result{}, "Reply")); diff != "" {
-				t.Error(err, diff)
-			}
-			if got.Kind == "" && (got.Reply.Text != "b" || !got.Reply.Fallback || got.Reply.Provider != "b") {
-				t.Errorf("reply %+v", got.Reply)
-			}
-			if e, ok := errors.AsType[*chat.Error](err); ok && e.RetryAfter != test.after {
-				t.Errorf("retry after %v, want %v", e.RetryAfter, test.after)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, providers("", test.names...), test.scripts)
+				req := request()
+				req.Deltas = !test.quiet
+				got, err := b.ask(t.Context(), req)
+				if diff := cmp.Diff(test.want, got, cmpopts.IgnoreFields(result{}, "Reply", "Spent")); diff != "" {
+					t.Error(err, diff)
+				}
+				if got.Kind == "" && (got.Reply.Text != "b" || !got.Reply.Fallback || got.Reply.Provider != "b") {
+					t.Errorf("reply %+v", got.Reply)
+				}
+				if e, ok := errors.AsType[*chat.Error](err); ok && (e.RetryAfter != test.after || isBusy(e) != (test.after > 0)) {
+					t.Errorf("retry after %v, want %v: %v", e.RetryAfter, test.after, err)
+				}
+			})
 		})
 	}
 }

@@ -10,6 +10,13 @@ import (
 	"parley/internal/route"
 )
 
+const (
+	// maxAttempts bounds the calls of one turn to providers, over choices and keys, as the AWS SDKs do.
+	maxAttempts = 3
+	// retryPause is the pause before a turn's first retry at the same provider; it doubles with each.
+	retryPause = 500 * time.Millisecond
+)
+
 // turn is one Complete on its way over choices and keys.
 type turn struct {
 	*Service
@@ -17,37 +24,72 @@ type turn struct {
 	req      chat.Request
 	question int // tokens
 	emit     func(chat.Event) error
+	tries    []try
 	calls    int
-	visible  bool // the person has seen a piece of an answer
-	failures []*chat.Error
+	last     int           // index of the choice that was called last
+	deadline time.Time     // of the whole turn; it starts with the first call, waiting for a key does not count
+	waited   time.Duration // before retries
+	visible  bool          // the person has seen a piece of an answer
 }
 
-// run tries the choices in order. It goes on to another only while the person has seen nothing of an answer.
-func (t *turn) run(ctx context.Context, choices []route.Choice) error {
-	for i, c := range choices {
-		start := chat.Start{Provider: c.Provider.Name, Model: c.Model, Revision: t.table.Revision(),
-			Degraded: c.Switch != nil, Fallback: i > 0}
-		for again := true; again && t.calls < maxAttempts; {
+// try is how far a turn came with one of its choices.
+type try struct {
+	route.Choice
+	client client
+	err    *chat.Error
+	called bool
+	busy   bool // its keys are taken, and come back
+	shut   bool // its provider's breaker kept the turn away
+}
+
+// how a choice is tried.
+type how int
+
+const (
+	ifFree how = iota
+	inLine     // waits for a key at its limit
+	forced     // through a shut breaker
+)
+
+// run tries the choices in order, each without waiting. It goes on to another only while the person has seen nothing of an answer.
+func (t *turn) run(ctx context.Context) *chat.Error {
+	for i := range t.tries {
+		for again := true; again; {
 			before := t.calls
-			failure := t.try(ctx, c, start)
-			if failure == nil {
-				return nil
+			if t.try(ctx, i, ifFree); t.over(ctx, i) {
+				return t.tries[i].err
 			}
-			t.failures = append(t.failures, failure)
-			if ctx.Err() != nil || t.visible || !mayFallBack(failure.Kind) {
-				return failure
-			}
-			// The key that failed rests now, so that the next try takes another; without a call, none was free. The last call is for
-			// the next choice, however many keys this one has.
-			again = keyFault(failure.Kind) && len(c.Keys) > 1 && t.calls > before && (i+1 == len(choices) || t.calls < maxAttempts-1)
+			again = t.calls > before && t.anotherKey(i)
 		}
-		if last := t.failures[len(t.failures)-1]; i+1 < len(choices) && t.calls < maxAttempts {
-			t.metrics.fallbacks.WithLabelValues(c.Provider.Name, last.Kind.String()).Inc()
-			t.log.WarnContext(ctx, "falling back to the next choice", "provider", c.Provider.Name, "model", c.Model, "error", last,
-				"tenant", t.req.Tenant, "conversation", t.req.Conversation, "turn", t.req.Turn)
+		if t.calls >= maxAttempts {
+			break
 		}
+		t.passOn(ctx, i)
 	}
-	return t.verdict()
+	return t.lastResort(ctx)
+}
+
+// over: the turn ends with what became of a try. A retryable failure after visible text is final, too: another model's answer cannot continue it.
+func (t *turn) over(ctx context.Context, i int) bool {
+	e := t.tries[i].err
+	return e == nil || t.visible || ctx.Err() != nil || t.late() || !mayFallBack(e.Kind)
+}
+
+func (t *turn) late() bool { return t.calls > 0 && !time.Now().Before(t.deadline) }
+
+// anotherKey: the key that failed rests now, and another key of the same provider may do better. The last call is for the next choice, however
+// many keys this one has.
+func (t *turn) anotherKey(i int) bool {
+	x := &t.tries[i]
+	more := maxAttempts
+	if i+1 < len(t.tries) {
+		more--
+	}
+	if !keyFault(x.err.Kind) || len(x.Keys) < 2 || t.calls >= more {
+		return false
+	}
+	free, _ := t.keys.look(x.Choice)
+	return len(free) > 0 && t.mayRetry(i)
 }
 
 // mayFallBack: the failure is this choice's own; another choice may do better.
@@ -59,137 +101,141 @@ func mayFallBack(k chat.Kind) bool {
 	return k.Retryable()
 }
 
-// keyFault: another key of the same provider may do better.
-func keyFault(k chat.Kind) bool {
-	return k == chat.Unauthenticated || k == chat.Billing || k == chat.RateLimited
+// lastResort is for a turn that no choice answered at once.
+//
+//   - If keys are at their limit somewhere, it waits there: an answer later is better than none, and nothing failed yet.
+//   - If nobody was called and a breaker kept the turn away from somebody, the first such choice is called all the same: a breaker spares turns
+//     a call that would fail, it must never be what fails them. This holds for a provider that hangs, too. Such a turn lasts until the
+//     first-token deadline, as it would without any breaker, but it is one call and no retry, and the first one that is answered opens the
+//     breaker for all; refusing at once would keep everybody of a lone provider out for half a minute after it is well.
+//   - Else it tries again where that may help.
+func (t *turn) lastResort(ctx context.Context) *chat.Error {
+	for i := range t.tries {
+		if t.tries[i].busy && t.calls < maxAttempts {
+			if t.try(ctx, i, inLine); t.over(ctx, i) {
+				return t.tries[i].err
+			}
+			return t.verdict()
+		}
+	}
+	for i := range t.tries {
+		if t.tries[i].shut && t.calls == 0 {
+			if t.try(ctx, i, forced); t.over(ctx, i) {
+				return t.tries[i].err
+			}
+			return t.verdict()
+		}
+	}
+	for n := 0; t.calls < maxAttempts; n++ {
+		i := t.retry(ctx, n)
+		if i < 0 {
+			break
+		}
+		if t.try(ctx, i, ifFree); t.over(ctx, i) {
+			return t.tries[i].err
+		}
+		if t.tries[i].busy || t.tries[i].shut { // another turn took the place
+			break
+		}
+	}
+	return t.verdict()
 }
 
-// verdict is the error of a turn whose choices all failed: the first one after which a later try makes sense, else the first.
-func (t *turn) verdict() error {
-	if len(t.failures) == 1 {
-		return t.failures[0]
-	}
-	first := t.failures[0]
-	causes := make([]error, len(t.failures))
-	for i, f := range t.failures {
-		causes[i] = f
-		if !first.Kind.Retryable() && f.Kind.Retryable() {
-			first = f
+// retry waits until a choice may be called once more and gives its index; -1: no retry. Not retried here are a timeout, since the person has waited
+// long enough for nothing, and a rate limit: it is waited for by whoever asked, as for any key that is not to be had.
+func (t *turn) retry(ctx context.Context, n int) int {
+	for i := range t.tries {
+		x := &t.tries[i]
+		if !x.called || x.err.Kind != chat.Unavailable && x.err.Kind != chat.Overloaded || !x.client.admits(time.Now()) {
+			continue
 		}
+		pause := max(jitter(retryPause<<n), t.keys.back(x.Choice))
+		if t.waited += pause; t.waited > patience || time.Until(t.deadline) <= pause || !t.mayRetry(i) {
+			t.waited -= pause
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return -1
+		case <-time.After(pause):
+			return i
+		}
+	}
+	return -1
+}
+
+// mayRetry takes one more call at a provider that this turn has called out of its retry budget.
+func (t *turn) mayRetry(i int) bool {
+	x := &t.tries[i]
+	if !x.client.retry(time.Now()) {
+		t.metrics.refused.WithLabelValues(x.Provider.Name).Inc()
+		return false
+	}
+	t.metrics.retries.WithLabelValues(x.Provider.Name).Inc()
+	return true
+}
+
+// passOn records that the turn leaves a choice for the next. Only what failed is worth a line: breakers and busy keys say so once, when they begin.
+func (t *turn) passOn(ctx context.Context, i int) {
+	x := &t.tries[i]
+	if i+1 == len(t.tries) {
+		return
+	}
+	reason := x.err.Kind.String()
+	switch {
+	case x.shut:
+		reason = "breaker"
+	case x.busy:
+		reason = chat.CodeKeysBusy
+	}
+	t.metrics.fallbacks.WithLabelValues(x.Provider.Name, reason).Inc()
+	if x.called {
+		t.log.WarnContext(ctx, "falling back to the next choice", "provider", x.Provider.Name, "model", x.Model, "error", x.err,
+			"tenant", t.req.Tenant, "conversation", t.req.Conversation, "turn", t.req.Turn)
+	}
+}
+
+// verdict is the error of a turn that nobody answered. If one of its choices has keys that come back, it is keysBusy: the turn waits. Else the first
+// error after which a later try makes sense, else the first.
+func (t *turn) verdict() *chat.Error {
+	var first, busy *chat.Error
+	causes := make([]error, 0, len(t.tries))
+	for _, x := range t.tries {
+		if x.err == nil {
+			continue // not reached
+		}
+		causes = append(causes, x.err)
+		if first == nil || !first.Kind.Retryable() && x.err.Kind.Retryable() {
+			first = x.err
+		}
+		if b := t.waits(x); b != nil {
+			busy = sooner(busy, b)
+		}
+	}
+	if busy != nil {
+		return keysBusy(busy.RetryAfter, errors.Join(causes...))
+	}
+	if len(causes) == 1 {
+		return first
 	}
 	return &chat.Error{Kind: first.Kind, Op: opComplete, Code: first.Code, RetryAfter: first.RetryAfter,
 		Err: fmt.Errorf("every choice failed: %w", errors.Join(causes...))}
 }
 
-// try makes one call if a key is free and the question fits.
-func (t *turn) try(ctx context.Context, c route.Choice, start chat.Start) *chat.Error {
-	p, err := t.tokens.fit(t.req, c, t.question)
-	if err != nil {
-		return asError(err)
+// waits is not nil if a choice's keys come back before long: those that it could not have, or the one that the provider limited just now.
+func (t *turn) waits(x try) *chat.Error {
+	if x.busy {
+		return x.err
 	}
-	client, err := t.clients.get(t.table, c.Provider)
-	if err != nil {
-		return asError(err)
-	}
-	key, err := t.keys.take(c)
-	if err != nil {
-		return asError(err)
-	}
-	t.calls++
-	running := t.metrics.inFlight.WithLabelValues(c.Provider.Name)
-	running.Inc()
-	defer running.Dec()
-	began := time.Now()
-	failure := t.call(ctx, client, c, key.key, p, start)
-	t.keys.give(key, errorOrNil(failure))
-	if failure != nil && (failure.Kind == chat.Unauthenticated || failure.Kind == chat.Billing) {
-		t.log.ErrorContext(ctx, "a provider refuses a key; an operator has to act", "provider", c.Provider.Name, "own", c.Own, "tenant", t.req.Tenant,
-			"key", key.key.Fingerprint(), "kind", failure.Kind.String(), "code", failure.Code)
-	}
-	t.metrics.ended(c, began, errorOrNil(failure))
-	return failure
-}
-
-// gone marks an error of emit: nobody listens any more.
-type gone struct{ error }
-
-func (g gone) Unwrap() error { return g.error }
-
-func (t *turn) call(ctx context.Context, client Provider, c route.Choice, key chat.Secret, p prompt, start chat.Start) *chat.Error {
-	if err := t.emit(chat.Event{Kind: chat.Started, Start: start}); err != nil {
-		return chat.E(chat.Canceled, opComplete, err)
-	}
-	d := t.table.Deadlines()
-	callCtx, w := newWatch(ctx, d.FirstToken, d.Idle)
-	defer w.stop()
-	began, first := time.Now(), true
-	answer, err := client.Complete(callCtx, t.newCall(c, key, p), func(text string) error {
-		w.alive()
-		if first && text != "" {
-			first = false
-			t.metrics.first.WithLabelValues(c.Provider.Name, c.Model).Observe(time.Since(began).Seconds())
-		}
-		if text == "" || !t.req.Deltas {
-			return nil
-		}
-		t.visible = true
-		if err := t.emit(chat.Event{Kind: chat.Delta, Text: text}); err != nil {
-			return gone{err}
-		}
+	if x.err.Kind != chat.RateLimited {
 		return nil
-	})
-	if err == nil && answer.Text == "" {
-		err = chat.E(chat.Unavailable, opComplete, errors.New("the provider gave an empty answer"))
 	}
-	if err != nil {
-		return t.explain(callCtx, err)
+	free, refusal := t.keys.look(x.Choice)
+	if len(free) > 0 {
+		return keysBusy(busyPause, x.err)
 	}
-	return t.finish(c, start, p, answer)
-}
-
-func (t *turn) newCall(c route.Choice, key chat.Secret, p prompt) Call {
-	return Call{
-		ID:    fmt.Sprintf("%s.%d.%d", t.req.Turn, t.req.Attempt, t.calls),
-		Model: c.Model, System: t.req.System, History: p.history, Question: t.req.Question,
-		MaxOutput: t.req.MaxOutput, User: t.req.User, Key: key,
-	}
-}
-
-// explain names the true cause: an ended context wins over what the provider's client saw of it.
-func (t *turn) explain(ctx context.Context, err error) *chat.Error {
-	if g, ok := errors.AsType[gone](err); ok {
-		return chat.E(chat.Canceled, opComplete, g.error)
-	}
-	if ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
-	return asError(err)
-}
-
-func (t *turn) finish(c route.Choice, start chat.Start, p prompt, a Answer) *chat.Error {
-	reply := chat.Reply{Start: start, Text: a.Text, FinishReason: a.FinishReason, Usage: a.Usage,
-		QuestionTokens: t.question, AnswerTokens: t.tokens.count(a.Text)}
-	if a.Usage == (chat.Usage{}) {
-		reply.Usage = chat.Usage{Input: p.tokens, Output: familyOf(c.Model).bound(a.Text, reply.AnswerTokens), Estimated: true}
-	}
-	t.metrics.used(c, reply.Usage)
-	if err := t.emit(chat.Event{Kind: chat.Finished, Reply: reply}); err != nil {
-		return chat.E(chat.Canceled, opComplete, err)
+	if isBusy(refusal) {
+		return refusal
 	}
 	return nil
-}
-
-func asError(err error) *chat.Error {
-	if e, ok := errors.AsType[*chat.Error](err); ok {
-		return e
-	}
-	return chat.E(chat.KindOf(err), opComplete, err)
-}
-
-// errorOrNil keeps a nil *chat.Error from becoming a non-nil error.
-func errorOrNil(e *chat.Error) error {
-	if e == nil {
-		return nil
-	}
-	return e
 }

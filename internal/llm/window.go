@@ -11,6 +11,7 @@ import (
 type prompt struct {
 	history []chat.Turn
 	tokens  int // of all that is sent, by Parley's own count
+	output  int // the most that the answer may take; 0: the provider's default
 }
 
 const (
@@ -28,8 +29,9 @@ func reserve(window, wish int) int {
 	return min(defaultAnswer, window/4)
 }
 
-// fit cuts the history to the window: whole turns, the newest kept, without gaps. question is its token count. A question that leaves no room
-// for an answer is TooLarge.
+// fit cuts the history to the window and to the request's own bound: whole turns, the newest kept, without gaps. question is its token count. A
+// question that leaves no room for an answer, or is over the bound by itself, is TooLarge. The answer is bounded by what the request allows
+// and by what the window leaves, since a provider refuses a call that asks for more than both.
 func (c *counter) fit(req chat.Request, ch route.Choice, question int) (prompt, error) {
 	f := familyOf(ch.Model)
 	p := prompt{tokens: f.bound(req.Question, question) + perMessage + perReply}
@@ -37,6 +39,13 @@ func (c *counter) fit(req chat.Request, ch route.Choice, question int) (prompt, 
 		p.tokens += f.bound(req.System, c.system(req.System)) + perMessage
 	}
 	room := ch.Window - reserve(ch.Window, req.MaxOutput)
+	if req.MaxPrompt > 0 && req.MaxPrompt < room {
+		room = req.MaxPrompt
+		if p.tokens > room {
+			return p, chat.E(chat.TooLarge, opComplete, fmt.Errorf("the question has about %d tokens with the system prompt; the tenant's limit is %d",
+				p.tokens, room))
+		}
+	}
 	if p.tokens > room {
 		return p, chat.E(chat.TooLarge, opComplete, fmt.Errorf("the question has about %d tokens with the system prompt; %s takes %d beside its answer",
 			p.tokens, ch.Model, room))
@@ -59,17 +68,23 @@ func (c *counter) fit(req chat.Request, ch route.Choice, question int) (prompt, 
 			p.history = append(p.history, t)
 		}
 	}
+	if req.MaxOutput > 0 {
+		p.output = min(req.MaxOutput, ch.Window-p.tokens)
+	}
 	return p, nil
 }
 
-// countQuestion counts a question unless its size alone forbids every window.
-func (c *counter) countQuestion(text string, choices []route.Choice) (int, error) {
+// countQuestion counts a question unless its size alone forbids every window, or the request's own bound.
+func (c *counter) countQuestion(req chat.Request, choices []route.Choice) (int, error) {
 	widest := 0
 	for _, ch := range choices {
 		widest = max(widest, ch.Window)
 	}
-	if len(text) > widest*maxTokenBytes {
-		return 0, chat.E(chat.TooLarge, opComplete, fmt.Errorf("the question has %d bytes, more than any model of its route takes", len(text)))
+	if req.MaxPrompt > 0 {
+		widest = min(widest, req.MaxPrompt)
 	}
-	return c.count(text), nil
+	if n := len(req.Question); n > widest*maxTokenBytes {
+		return 0, chat.E(chat.TooLarge, opComplete, fmt.Errorf("the question has %d bytes; no more than %d tokens may be sent", n, widest))
+	}
+	return c.count(req.Question), nil
 }

@@ -1,0 +1,213 @@
+package llm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"parley/internal/chat"
+)
+
+// try makes one call to a choice if the question fits, its breaker admits it and a key is to be had, and records what became of it.
+func (t *turn) try(ctx context.Context, i int, h how) {
+	x := &t.tries[i]
+	x.busy, x.shut = false, false
+	p, err := t.tokens.fit(t.req, x.Choice, t.question)
+	if err != nil {
+		x.err = asError(err)
+		return
+	}
+	client, err := t.clients.get(t.table, x.Provider)
+	if err != nil {
+		x.err = asError(err)
+		return
+	}
+	x.client = client
+	if h != forced && !client.admits(time.Now()) {
+		x.keptAway(client.health)
+		return
+	}
+	take := t.take
+	if h == inLine {
+		take = t.await
+	}
+	key, refusal := take(ctx, x.Choice)
+	if refusal != nil {
+		x.err, x.busy = refusal, isBusy(refusal)
+		return
+	}
+	pass, ok := client.enter(time.Now(), h == forced)
+	if !ok { // another turn became the probe
+		t.keys.give(key, chat.E(chat.Canceled, opComplete, nil))
+		x.keptAway(client.health)
+		return
+	}
+	if !x.called {
+		client.turn()
+	}
+	x.called, t.last = true, i
+	t.calls++
+	if t.calls == 1 {
+		t.deadline = time.Now().Add(t.table.Deadlines().Turn)
+	}
+	e := &exchange{turn: t, try: x, key: key, pass: pass, prompt: p, start: t.start(i)}
+	x.err = e.run(ctx)
+}
+
+func (x *try) keptAway(h *health) {
+	x.shut = true
+	x.err = &chat.Error{Kind: chat.Unavailable, Op: opComplete, RetryAfter: max(0, h.rest(time.Now())),
+		Err: fmt.Errorf("%s failed so often that turns go past it for now", x.Provider.Name)}
+}
+
+func (t *turn) start(i int) chat.Start {
+	x := &t.tries[i]
+	return chat.Start{Provider: x.Provider.Name, Model: x.Model, Revision: t.table.Revision(), Degraded: x.Switch != nil, Fallback: i > 0}
+}
+
+// exchange is one call to a provider, with leave of its breaker and with a key.
+type exchange struct {
+	*turn
+	*try
+	key    lease
+	pass   pass
+	prompt prompt
+	start  chat.Start
+	heard  bool // text came
+	left   bool // emit failed: nobody listens any more
+}
+
+// run makes the call, tells what it cost, and then the answer.
+func (c *exchange) run(ctx context.Context) *chat.Error {
+	answer, failure := c.make(ctx)
+	counted := 0
+	if failure == nil || answer.Usage == (chat.Usage{}) {
+		counted = c.tokens.count(answer.Text)
+	}
+	usage := c.cost(answer, counted)
+	if usage != (chat.Usage{}) {
+		c.metrics.used(c.Choice, usage)
+		if err := c.tell(chat.Event{Kind: chat.Spent, Spend: chat.Spend{Provider: c.Provider.Name, Model: c.Model, Own: c.Own, Usage: usage}}); failure == nil {
+			failure = err
+		}
+	}
+	if failure != nil {
+		return failure
+	}
+	return c.tell(chat.Event{Kind: chat.Finished, Reply: chat.Reply{Start: c.start, Text: answer.Text, FinishReason: answer.FinishReason,
+		Usage: usage, QuestionTokens: c.question, AnswerTokens: counted}})
+}
+
+// tell emits an event unless somebody stopped listening before.
+func (c *exchange) tell(e chat.Event) *chat.Error {
+	if c.left {
+		return nil
+	}
+	if err := c.emit(e); err != nil {
+		c.left = true
+		return chat.E(chat.Canceled, opComplete, err)
+	}
+	return nil
+}
+
+// make is the call itself. The breakers hear how it ended, also by a panic: then as a call that says nothing.
+func (c *exchange) make(ctx context.Context) (answer Answer, failure *chat.Error) {
+	running := c.metrics.inFlight.WithLabelValues(c.Provider.Name)
+	running.Inc()
+	began, ended := time.Now(), false
+	defer func() {
+		running.Dec()
+		if !ended {
+			failure = chat.E(chat.Internal, opComplete, errors.New("the call did not return"))
+		}
+		c.metrics.ended(c.Choice, began, errorOrNil(failure))
+		c.settle(ctx, failure)
+	}()
+	if failure = c.tell(chat.Event{Kind: chat.Started, Start: c.start}); failure != nil {
+		ended = true
+		return Answer{}, failure
+	}
+	limit := c.table.Deadlines()
+	turnCtx, cancel := context.WithDeadlineCause(ctx, c.deadline, lateError("the whole turn took more than", limit.Turn))
+	defer cancel()
+	callCtx, w := newWatch(turnCtx, limit.FirstToken, limit.Idle)
+	defer w.stop()
+	answer, err := c.client.Complete(callCtx, c.request(), func(text string) error { return c.piece(w, began, text) })
+	ended = true
+	switch {
+	case err != nil:
+		return answer, c.explain(callCtx, err)
+	case answer.Text == "":
+		return answer, chat.E(chat.Unavailable, opComplete, errors.New("the provider gave an empty answer"))
+	}
+	return answer, nil
+}
+
+func (c *exchange) request() Call {
+	return Call{
+		ID:    fmt.Sprintf("%s.%d.%d", c.req.Turn, c.req.Attempt, c.calls),
+		Model: c.Model, System: c.req.System, History: c.prompt.history, Question: c.req.Question,
+		MaxOutput: c.prompt.output, User: c.req.User, Key: c.key.key,
+	}
+}
+
+// piece passes a piece of the answer on.
+func (c *exchange) piece(w *watch, began time.Time, text string) error {
+	w.alive()
+	if text == "" {
+		return nil
+	}
+	if !c.heard {
+		c.heard = true
+		c.metrics.first.WithLabelValues(c.Provider.Name, c.Model).Observe(time.Since(began).Seconds())
+		c.keyRestored(c.keys.accepted(c.key))
+	}
+	if !c.req.Deltas {
+		return nil
+	}
+	c.visible = true
+	if err := c.tell(chat.Event{Kind: chat.Delta, Text: text}); err != nil {
+		return gone{err}
+	}
+	return nil
+}
+
+// gone marks an error of emit: nobody listens any more.
+type gone struct{ error }
+
+func (g gone) Unwrap() error { return g.error }
+
+// explain names the true cause: an ended context wins over what the provider's client saw of it.
+func (c *exchange) explain(ctx context.Context, err error) *chat.Error {
+	if g, ok := errors.AsType[gone](err); ok {
+		return asError(g.error)
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return asError(err)
+}
+
+// cost is what the provider said that the call took, or, if it said nothing and text came, Parley's own count.
+func (c *exchange) cost(a Answer, counted int) chat.Usage {
+	if a.Usage != (chat.Usage{}) || a.Text == "" {
+		return a.Usage
+	}
+	return chat.Usage{Input: c.prompt.tokens, Output: familyOf(c.Model).bound(a.Text, counted), Estimated: true}
+}
+
+func asError(err error) *chat.Error {
+	if e, ok := errors.AsType[*chat.Error](err); ok {
+		return e
+	}
+	return chat.E(chat.KindOf(err), opComplete, err)
+}
+
+// errorOrNil keeps a nil *chat.Error from becoming a non-nil error.
+func errorOrNil(e *chat.Error) error {
+	if e == nil {
+		return nil
+	}
+	return e
+}

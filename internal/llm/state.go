@@ -1,0 +1,62 @@
+package llm
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"parley/internal/chat"
+)
+
+// Providers tells how this server stands with every provider of the routes in force, by name; nil before any were loaded. Keys and their rests are
+// the platform's; a tenant's own are known only while its turns run. It does not block.
+func (s *Service) Providers() []chat.ProviderState {
+	table, now := s.table(), time.Now()
+	if table == nil {
+		return nil
+	}
+	var list []chat.ProviderState
+	for _, p := range table.Providers() {
+		list = append(list, chat.ProviderState{
+			Name: p.Name, Keys: len(p.Keys), Resting: s.keys.resting(p.Name, p.Keys), Concurrency: p.Concurrency,
+			InFlight: s.keys.inFlight(p.Name), NeedsKey: p.NeedsKey, Open: s.clients.shut(table, p, now),
+		})
+	}
+	return list
+}
+
+// Rest makes a key rest that another server found not to be usable: key is its [KeyName], d at most an hour. After it one call goes through as a
+// probe, as after a rest of this server's own. What is no KeyName, or no reason to rest, is ignored, as are rests beyond what
+// a server remembers. It does not block, and does not tell the fleet.
+func (s *Service) Rest(key string, d time.Duration, kind chat.Kind, code string) {
+	s.keys.rest(key, d, kind, code)
+}
+
+// states gives what Providers knows to whoever scrapes.
+type states struct{ *Service }
+
+func (states) shut() *prometheus.Desc {
+	return prometheus.NewDesc("parley_llm_breaker_open", "1 while the provider's breaker keeps turns away.", []string{"provider"}, nil)
+}
+
+func (states) resting() *prometheus.Desc {
+	return prometheus.NewDesc("parley_llm_keys_resting", "Keys of the platform that are not to be used now.", []string{"provider"}, nil)
+}
+
+// Describe implements [prometheus.Collector].
+func (s states) Describe(ch chan<- *prometheus.Desc) {
+	ch <- s.shut()
+	ch <- s.resting()
+}
+
+// Collect implements [prometheus.Collector].
+func (s states) Collect(ch chan<- prometheus.Metric) {
+	for _, p := range s.Providers() {
+		open := 0.0
+		if p.Open {
+			open = 1
+		}
+		ch <- prometheus.MustNewConstMetric(s.shut(), prometheus.GaugeValue, open, p.Name)
+		ch <- prometheus.MustNewConstMetric(s.resting(), prometheus.GaugeValue, float64(p.Resting), p.Name)
+	}
+}
