@@ -1,5 +1,5 @@
-// Command llmsim is the simulated model of whole-program tests: an OpenAI-compatible API whose answers are made from the question and
-// the whole context (ledger.Answer), so that a ledger can tell a right answer from any other.
+// Command llmsim is the simulated model of whole-program tests: one vendor's API whose answers are made from the question and the whole
+// context (ledger.Answer), so that a ledger can tell a right answer from any other. See internal/sim/llm for its controls.
 package main
 
 import (
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"parley/internal/sim/llm"
@@ -16,11 +17,29 @@ import (
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:0", "address, HTTP/1.1 and h2c")
+	vendor := flag.String("vendor", string(llm.OpenAI), fmt.Sprint("whose API it is: one of ", llm.Vendors()))
+	keys := flag.String("keys", "", "keys accepted, separated by commas; none: any")
+	o := llm.Options{Answer: answer}
+	flag.IntVar(&o.Limits.Default.Concurrency, "concurrency", 0, "calls at once per key; 0: any number")
+	flag.IntVar(&o.Limits.Default.Requests, "requests", 0, "requests a minute per key; 0: any number")
+	flag.IntVar(&o.Limits.Default.Tokens, "tokens", 0, "tokens a minute per key; 0: any number")
+	flag.IntVar(&o.Window, "window", 0, "tokens of a request at most; 0: any number")
 	flag.Parse()
+	var err error
+	if o.Vendor, err = llm.ParseVendor(*vendor); err == nil && flag.NArg() > 0 {
+		err = fmt.Errorf("takes flags only, not %q", flag.Args())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "llmsim:", err)
+		flag.Usage()
+		os.Exit(2)
+	}
+	if *keys != "" {
+		o.Keys = strings.Split(*keys, ",")
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	sim := llm.New(llm.Options{Answer: answer})
-	if err := sim.Run(ctx, *listen); err != nil {
+	if err := llm.New(o).Run(ctx, *listen); err != nil {
 		fmt.Fprintln(os.Stderr, "llmsim:", err)
 		os.Exit(1)
 	}

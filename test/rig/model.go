@@ -2,28 +2,58 @@ package rig
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"parley/internal/sim/llm"
 )
 
-// Model is a simulated OpenAI-compatible API in a process of its own. Its answers are ledger.Answer's.
+// Model is one vendor's simulated API in a process of its own. Its answers are ledger.Answer's, signed by the vendor.
 type Model struct {
 	*Process
-	Origin string // http://host:port; chat completions are below /v1
+	Origin string // http://host:port
+	Vendor llm.Vendor
 }
 
-// StartModel starts the simulator at the given pace and publishes routes that lead to it over h2c.
+// ModelOptions say what a simulated API is to be; see [llm.Options].
+type ModelOptions struct {
+	Name   string // of the process; default llmsim
+	Vendor llm.Vendor
+	Pace   llm.Pace
+	Keys   []string
+	Limits llm.Limits // of every key
+	Window int
+}
+
+// BaseURL is what a provider's base_url must be.
+func (m *Model) BaseURL() string { return m.Origin + m.Vendor.Path() }
+
+// StartModel starts an API of OpenAI's at the given pace and publishes routes that lead to it over h2c.
 func (r *Rig) StartModel(ctx context.Context, pace llm.Pace) (*Model, error) {
+	m, err := r.RunModel(ctx, ModelOptions{Pace: pace})
+	if err != nil {
+		return nil, err
+	}
+	return m, r.Publish(ctx, "parley-routes", fmt.Sprintf(`providers:
+  openai: {dialect: openai, base_url: %s, key: env:OPENAI_API_KEY, http2: prior-knowledge}
+models:
+  chat: [openai/gpt-4o-mini]
+`, m.BaseURL()))
+}
+
+// RunModel starts a simulated API. It publishes nothing.
+func (r *Rig) RunModel(ctx context.Context, o ModelOptions) (*Model, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Origin: "http://" + addr}
-	if m.Process, err = r.spawn("llmsim", nil, r.llmsim, "-listen", addr); err != nil {
+	m := &Model{Origin: "http://" + addr, Vendor: cmp.Or(o.Vendor, llm.OpenAI)}
+	if m.Process, err = r.spawn(cmp.Or(o.Name, "llmsim"), nil, r.llmsim, "-listen", addr, "-vendor", string(m.Vendor),
+		"-keys", strings.Join(o.Keys, ","), "-window", fmt.Sprint(o.Window)); err != nil {
 		return nil, err
 	}
 	ready, cancel := context.WithTimeout(ctx, readyWithin)
@@ -31,23 +61,38 @@ func (r *Rig) StartModel(ctx context.Context, pace llm.Pace) (*Model, error) {
 	if err := m.waitFor(ready, "ready", func(ctx context.Context) error { _, err := m.Stats(ctx); return err }); err != nil {
 		return nil, err
 	}
-	if err := m.SetPace(ctx, pace); err != nil {
+	if err := m.SetLimits(ctx, llm.LimitTable{Default: o.Limits}); err != nil {
 		return nil, err
 	}
-	return m, r.Publish(ctx, "parley-routes", fmt.Sprintf(`providers:
-  openai: {dialect: openai, base_url: %s/v1, key: env:OPENAI_API_KEY, http2: prior-knowledge}
-models:
-  chat: [openai/gpt-4o-mini]
-`, m.Origin))
+	return m, m.SetPace(ctx, o.Pace)
 }
 
 // SetPace changes the pace of later answers.
-func (m *Model) SetPace(ctx context.Context, p llm.Pace) error {
-	body, err := json.Marshal(p)
+func (m *Model) SetPace(ctx context.Context, p llm.Pace) error { return m.set(ctx, "pace", p) }
+
+// SetLimits changes the keys' limits for later calls.
+func (m *Model) SetLimits(ctx context.Context, t llm.LimitTable) error {
+	return m.set(ctx, "limits", t)
+}
+
+// Stats counts the requests so far.
+func (m *Model) Stats(ctx context.Context) (s llm.Stats, err error) {
+	err = m.read(ctx, "stats", &s)
+	return s, err
+}
+
+// Keys sums up the calls of each key, by its fingerprint: how many there ever were at once, above all.
+func (m *Model) Keys(ctx context.Context) (k map[string]llm.KeyStats, err error) {
+	err = m.read(ctx, "keys", &k)
+	return k, err
+}
+
+func (m *Model) set(ctx context.Context, what string, v any) error {
+	body, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, m.Origin+"/_sim/pace", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, m.Origin+"/_sim/"+what, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -58,13 +103,11 @@ func (m *Model) SetPace(ctx context.Context, p llm.Pace) error {
 	return answer.Close()
 }
 
-// Stats counts the requests so far.
-func (m *Model) Stats(ctx context.Context) (llm.Stats, error) {
-	var s llm.Stats
-	body, err := get(ctx, m.Origin+"/_sim/stats")
+func (m *Model) read(ctx context.Context, what string, into any) error {
+	body, err := get(ctx, m.Origin+"/_sim/"+what)
 	if err != nil {
-		return s, err
+		return err
 	}
 	defer body.Close()
-	return s, json.NewDecoder(body).Decode(&s)
+	return json.NewDecoder(body).Decode(into)
 }
