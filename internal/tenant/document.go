@@ -190,12 +190,17 @@ func history(s *section) chat.HistoryLimits {
 }
 
 func limits(s *section) chat.TenantLimits {
-	defer s.unknown("unknown key", "known keys: per_user_per_minute, turns_in_flight, max_wait, max_input")
+	defer s.unknown("unknown key", "known keys: per_user_per_minute, turns_in_flight, max_wait, max_input, max_prompt, max_output, tokens_per_day, "+
+		"user_tokens_per_day")
 	return chat.TenantLimits{
 		UserPerMinute: s.count("per_user_per_minute", defaultRate, 0, million),
 		TurnsInFlight: s.count("turns_in_flight", defaultInFlight, 0, million),
 		MaxWait:       s.duration("max_wait", defaultMaxWait, 0, 24*time.Hour),
 		MaxInput:      s.count("max_input", defaultMaxInput, 0, million),
+		MaxPrompt:     s.count("max_prompt", 0, 0, 100*million),
+		MaxOutput:     s.count("max_output", 0, 0, 100*million),
+		TokensPerDay:  s.count("tokens_per_day", 0, 0, million*million),
+		UserPerDay:    s.count("user_tokens_per_day", 0, 0, million*million),
 	}
 }
 

@@ -152,7 +152,8 @@ system_prompt: |
 providers: &all [openai, chatglm]
 keys: {openai: env:ACME_A, chatglm: [env:ACME_B, env:ACME_A]}
 history: {turns: 0, bytes: 2048, ttl: 24h, group: thread}
-limits: {per_user_per_minute: 0, turns_in_flight: 1_000, max_wait: 0s, max_input: 0}
+limits: {per_user_per_minute: 0, turns_in_flight: 1_000, max_wait: 0s, max_input: 0, max_prompt: 6000, max_output: 800,
+  tokens_per_day: 5_000_000_000, user_tokens_per_day: 50000}
 texts: {busy: later}
 channels:
   - {name: app, kind: wecom, corp_id: 12345, agent_id: 1000002, secret: env:ACME_A, token: env:ACME_A, aes_key: [env:ACME_B, env:ACME_A]}
@@ -164,7 +165,7 @@ channels:
 		Keys: map[string][]chat.Secret{"openai": {chat.NewSecret("value of ACME_A")},
 			"chatglm": {chat.NewSecret("value of ACME_B"), chat.NewSecret("value of ACME_A")}},
 		History: chat.HistoryLimits{Turns: 0, Bytes: 2048, TTL: 24 * time.Hour, Group: "thread"},
-		Limits:  chat.TenantLimits{TurnsInFlight: 1000},
+		Limits:  chat.TenantLimits{TurnsInFlight: 1000, MaxPrompt: 6000, MaxOutput: 800, TokensPerDay: 5_000_000_000, UserPerDay: 50_000},
 		Texts:   map[string]string{"busy": "later"},
 	}
 	if diff := cmp.Diff(want, doc.Tenant, secretsByValue); diff != "" {
@@ -182,7 +183,7 @@ channels:
 		t.Errorf("settings (-want +got)\n%s", diff)
 	}
 	err := doc.Err()
-	if err == nil || !strings.HasPrefix(err.Error(), "tenant.acme:14: channels[0].aes_key: is never right") {
+	if err == nil || !strings.HasPrefix(err.Error(), "tenant.acme:15: channels[0].aes_key: is never right") {
 		t.Errorf("the channel's own fault is lost: %v", err)
 	}
 }
