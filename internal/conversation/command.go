@@ -1,6 +1,7 @@
 package conversation
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,7 +56,7 @@ func parseCommand(text string) command {
 }
 
 // command answers without the model.
-func (s *Service) command(t *chat.Tenant, c Claim, cmd command) result {
+func (s *Service) command(ctx context.Context, t *chat.Tenant, c Claim, cmd command) result {
 	res := result{result: "command", out: Outcome{State: c.State}}
 	switch cmd.name {
 	case commandReset:
@@ -69,13 +70,26 @@ func (s *Service) command(t *chat.Tenant, c Claim, cmd command) result {
 		}
 	case commandStatus:
 		res.text = text(t, "status", "model", model(t, c), "turns", strconv.Itoa(len(c.History)),
-			"max", strconv.Itoa(t.History.Turns), "waiting", strconv.Itoa(c.Waits))
+			"max", strconv.Itoa(t.History.Turns), "waiting", strconv.Itoa(c.Waits)) + s.used(ctx, t, c)
 	case commandModel:
 		res.text = s.chooseModel(t, c, cmd.arg, &res.out.State)
 	default:
 		res.text = text(t, "help")
 	}
 	return res
+}
+
+// used is the line about a person's own tokens today, where they are capped.
+func (s *Service) used(ctx context.Context, t *chat.Tenant, c Claim) string {
+	if t.Limits.UserPerDay <= 0 {
+		return ""
+	}
+	b, err := s.Store.Budget(ctx, t.Name, userID(c), DayOf(c.Now))
+	if err != nil {
+		s.metrics.storeErrors.WithLabelValues("budget").Inc()
+		return ""
+	}
+	return "\n" + text(t, "status_used", "used", strconv.Itoa(b.User), "limit", strconv.Itoa(t.Limits.UserPerDay))
 }
 
 func model(t *chat.Tenant, c Claim) string {

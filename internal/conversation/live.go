@@ -19,6 +19,7 @@ type live struct {
 
 	mu   sync.Mutex
 	buf  strings.Builder
+	note string // shown as long as there is no text
 	wake chan struct{}
 }
 
@@ -45,17 +46,42 @@ func (l *live) event(e chat.Event) {
 	default:
 	}
 	l.mu.Unlock()
-	if changed && l.wake != nil {
-		select {
-		case l.wake <- struct{}{}:
-		default:
-		}
+	if changed {
+		l.changed()
+	}
+}
+
+// notice shows a line of Parley's own until the answer begins. Said again, it reaches those who have begun to read meanwhile.
+func (l *live) notice(line string) {
+	l.mu.Lock()
+	l.note = line
+	l.mu.Unlock()
+	l.changed()
+}
+
+func (l *live) changed() {
+	if l.wake == nil {
+		return
+	}
+	select {
+	case l.wake <- struct{}{}:
+	default:
 	}
 }
 
 func (l *live) text() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// shown is the text, or the notice in its place.
+func (l *live) shown() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.buf.Len() == 0 {
+		return l.note
+	}
 	return l.buf.String()
 }
 
@@ -67,7 +93,7 @@ func (l *live) write() {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		// Without Done, readers on other replicas would go on looking for more text and not for the reply.
-		_, err := l.s.Live.Write(ctx, l.key, chat.Live{Message: l.id, Rev: rev, Text: l.text(), Done: !open})
+		_, err := l.s.Live.Write(ctx, l.key, chat.Live{Message: l.id, Rev: rev, Text: l.shown(), Done: !open})
 		cancel()
 		if err != nil {
 			l.s.metrics.storeErrors.WithLabelValues("live").Inc()

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"parley/internal/chat"
 )
 
 type metrics struct {
@@ -14,7 +16,11 @@ type metrics struct {
 	turns       *prometheus.CounterVec // tenant, result
 	sends       *prometheus.CounterVec // tenant, result
 	sendErrors  *prometheus.CounterVec // tenant, kind, code
-	tokens      *prometheus.CounterVec // tenant, direction
+	tokens      *prometheus.CounterVec // tenant, direction, source
+	caps        *prometheus.CounterVec // tenant, scope
+	places      *prometheus.CounterVec // tenant, reason
+	queued      *prometheus.GaugeVec   // tenant
+	unaccounted *prometheus.CounterVec // tenant
 	storeErrors *prometheus.CounterVec // step
 	steps       *prometheus.HistogramVec
 	inFlight    prometheus.Gauge
@@ -39,11 +45,16 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}
 	m := &metrics{
-		accepted:    counter("parley_messages_accepted_total", "Messages by what became of them: stored, duplicate, ignored, shed_busy, shed_rate, failed.", "tenant", "result"),
-		turns:       counter("parley_turns_total", "Finished turns by outcome: answered, command, or why not.", "tenant", "result"),
-		sends:       counter("parley_parts_total", "Parts of replies by what became of them: sent, ambiguous, undeliverable.", "tenant", "result"),
-		sendErrors:  counter("parley_send_errors_total", "Failed tries to send a part, by kind and the platform's own code.", "tenant", "kind", "code"),
-		tokens:      counter("parley_tokens_total", "Tokens as providers reported them.", "tenant", "direction"),
+		accepted:   counter("parley_messages_accepted_total", "Messages by what became of them: stored, duplicate, ignored, shed_busy, shed_rate, failed.", "tenant", "result"),
+		turns:      counter("parley_turns_total", "Finished turns by outcome: answered, command, or why not.", "tenant", "result"),
+		sends:      counter("parley_parts_total", "Parts of replies by what became of them: sent, ambiguous, undeliverable.", "tenant", "result"),
+		sendErrors: counter("parley_send_errors_total", "Failed tries to send a part, by kind and the platform's own code.", "tenant", "kind", "code"),
+		tokens:     counter("parley_tokens_total", "Tokens by source: provider (as it reported them) or estimate (it did not).", "tenant", "direction", "source"),
+		caps:       counter("parley_caps_reached_total", "Messages answered with a text because the day's tokens are spent, by scope: tenant or user.", "tenant", "scope"),
+		places: counter("parley_place_waits_total",
+			"Pauses of turns that wait, by what for: keys (all at their limit), no_server, full_server, budget (held by turns in flight).", "tenant", "reason"),
+		queued:      gauge("parley_turns_queued", "Turns of this process that wait for a free place."),
+		unaccounted: counter("parley_tokens_unaccounted_total", "Tokens that could not be written to the usage.", "tenant"),
 		storeErrors: counter("parley_store_errors_total", "Steps of the store that failed or timed out.", "step"),
 		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "parley_step_seconds", Help: "Duration of each step of a turn.",
@@ -61,13 +72,25 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	if reg != nil {
 		reg.MustRegister(m.accepted, m.turns, m.sends, m.sendErrors, m.tokens, m.storeErrors, m.steps, m.inFlight, m.reaped, m.lost,
-			m.fenced, m.ambiguous, m.waiting, m.ready, m.oldest, m.dead)
+			m.fenced, m.ambiguous, m.caps, m.places, m.queued, m.unaccounted, m.waiting, m.ready, m.oldest, m.dead)
 	}
 	return m
 }
 
 func (m *metrics) step(name string, began time.Time) {
 	m.steps.WithLabelValues(name).Observe(time.Since(began).Seconds())
+}
+
+// spent counts what calls to providers cost.
+func (m *metrics) spent(tenant string, spent []chat.Spend) {
+	for i, t := range Itemize(spent) {
+		source := "provider"
+		if i.Estimated {
+			source = "estimate"
+		}
+		m.tokens.WithLabelValues(tenant, "input", source).Add(float64(t.Input))
+		m.tokens.WithLabelValues(tenant, "output", source).Add(float64(t.Output))
+	}
 }
 
 // statsLoop keeps the gauges that describe the store, not this process.

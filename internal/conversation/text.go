@@ -31,6 +31,11 @@ var texts = map[string]map[string]string{
 		"rejected":       "抱歉，这个问题的内容无法回答。",
 		"suspended":      "本服务已暂停，请联系管理员。",
 		"degraded":       "（默认模型暂不可用，现由 {model} 为你回答）",
+		"queued":         "现在提问的人较多，正在排队，请稍候……（发送 /stop 可取消）",
+		"waited":         "（刚才提问的人较多，这条消息排队等了约 {seconds} 秒）",
+		"cap_user":       "你今天的用量已达上限（{limit} tokens），{when}（北京时间）恢复，到时请再发一次。",
+		"cap_tenant":     "你所在的组织今天的用量已达上限，{when}（北京时间）恢复，到时请再发一次。",
+		"status_used":    "今日已用：{used} / {limit} tokens",
 	},
 	"en": {
 		"welcome":        "Hello, I am your AI assistant. Just send a message; send /help to see what else I can do.",
@@ -54,6 +59,11 @@ var texts = map[string]map[string]string{
 		"rejected":       "Sorry, this cannot be answered because of its content.",
 		"suspended":      "This service is suspended; please ask your administrator.",
 		"degraded":       "(The usual model is unavailable; {model} answers for now.)",
+		"queued":         "Many people are asking right now; you are in the queue… (Send /stop to give up.)",
+		"waited":         "(Many people were asking; this message waited about {seconds} seconds for its turn.)",
+		"cap_user":       "You have used up today's {limit} tokens. Please send this again after {when} (Beijing time).",
+		"cap_tenant":     "Your organization has used up today's tokens. Please send this again after {when} (Beijing time).",
+		"status_used":    "Used today: {used} of {limit} tokens",
 	},
 }
 

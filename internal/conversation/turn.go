@@ -18,34 +18,47 @@ func (s *Service) work(parent context.Context, r *running, c Claim) {
 		r.fence, r.lose, r.stop = c.Fence, lose, stop
 		s.mu.Unlock()
 		var err error
-		next, err = s.turn(own, compute, c)
+		sum := &tally{user: userID(c)}
+		next, err = s.turn(own, compute, c, sum)
 		stop(nil)
 		lose(nil)
 		switch {
 		case err == nil:
 		case errors.Is(err, ErrFenced), errors.Is(err, errLost):
 			s.metrics.fenced.Inc()
-			return
+			next = nil
 		default:
 			s.release(parent, c)
-			return
+			next = nil
 		}
+		s.account(parent, c, sum)
+	}
+}
+
+// slot waits until few enough others tell the store what they leave behind; false: a shutdown's time is over.
+func (s *Service) slot() (done func(), ok bool) {
+	select {
+	case s.handing <- struct{}{}:
+	case <-s.over:
+		return nil, false
+	}
+	done = func() { <-s.handing }
+	select {
+	case <-s.over:
+		done()
+		return nil, false
+	default:
+		return done, true
 	}
 }
 
 // release gives the conversation back for another replica to go on with.
 func (s *Service) release(ctx context.Context, c Claim) {
-	select {
-	case s.handing <- struct{}{}:
-		defer func() { <-s.handing }()
-	case <-s.over:
+	done, ok := s.slot()
+	if !ok {
 		return
 	}
-	select {
-	case <-s.over:
-		return
-	default:
-	}
+	defer done()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	if err := s.Store.Release(ctx, c); err != nil && !errors.Is(err, ErrFenced) {
@@ -55,7 +68,7 @@ func (s *Service) release(ctx context.Context, c Claim) {
 
 // turn deals with the head message of a claimed conversation: compute and commit unless that was done before, then deliver.
 // compute is own until the person stops the answer.
-func (s *Service) turn(own, compute context.Context, c Claim) (*Claim, error) {
+func (s *Service) turn(own, compute context.Context, c Claim, sum *tally) (*Claim, error) {
 	t, ok := s.Directory.Tenant(c.Key.Tenant)
 	if !ok {
 		return nil, errHandover
@@ -69,7 +82,7 @@ func (s *Service) turn(own, compute context.Context, c Claim) (*Claim, error) {
 	}
 	s.metrics.steps.WithLabelValues("mailbox").Observe(max(0, c.Message.Age(c.Now).Seconds()))
 	began := time.Now()
-	res, err := s.answer(compute, t, outlet, c)
+	res, err := s.answer(compute, t, outlet, c, sum)
 	if err != nil {
 		return nil, err
 	}
@@ -79,16 +92,21 @@ func (s *Service) turn(own, compute context.Context, c Claim) (*Claim, error) {
 		s.Log.Error("making the parts of a reply failed", "tenant", t.Name, "channel", c.Key.Channel, "turn", turnID(c), "err", err)
 		res.out.Dead = "parts"
 	}
+	_ = s.settle(own, sum) // account makes up for it; the reply does not wait longer
 	res.out.Parts, res.out.Keep, res.out.Claim = parts, keep(t), s.claimOptions(t)
+	res.out.User, res.out.Spent = sum.user, sum.spent
 	next, err := s.commit(own, c, res.out)
 	if chat.KindOf(err) == chat.Invalid && err != nil { // it would be refused for ever
 		s.Log.Error("the store refuses a turn's outcome; the message is kept as a dead letter", "tenant", t.Name, "turn", turnID(c), "err", err)
 		parts = nil
-		next, err = s.commit(own, c, Outcome{State: c.State, Dead: "refused", Keep: keep(t), Claim: s.claimOptions(t)})
+		next, err = s.commit(own, c, Outcome{
+			State: c.State, Dead: "refused", Keep: keep(t), Claim: s.claimOptions(t), User: sum.user, Spent: sum.spent,
+		})
 	}
 	if err != nil {
 		return nil, err
 	}
+	sum.counted = true
 	s.metrics.turns.WithLabelValues(t.Name, res.result).Inc()
 	if len(parts) == 0 {
 		return next.Claim, nil

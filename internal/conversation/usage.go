@@ -27,7 +27,9 @@ func DayOf(t time.Time) Day {
 }
 
 // Begins is the day's first moment, in Beijing's zone.
-func (d Day) Begins() time.Time { return time.Unix(int64(d)*day-beijing, 0).In(time.FixedZone("UTC+8", beijing)) }
+func (d Day) Begins() time.Time {
+	return time.Unix(int64(d)*day-beijing, 0).In(time.FixedZone("UTC+8", beijing))
+}
 
 // Ends is the next day's first moment.
 func (d Day) Ends() time.Time { return (d + 1).Begins() }

@@ -168,4 +168,3 @@ func (s *Store) Budget(ctx context.Context, tenant, user string, d conversation.
 	n := func(i int) int { return int(number(v[i])) }
 	return conversation.Budget{Spent: n(0), User: n(1), PerDay: n(2), UserCap: n(3)}, nil
 }
-

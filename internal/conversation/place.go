@@ -1,0 +1,61 @@
+package conversation
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"parley/internal/chat"
+)
+
+const (
+	// maxPause is the longest time between two looks for a free place.
+	maxPause = 4 * time.Second
+	// showAfter is how long somebody waits before a live text says so: a moment's wait is not worth a word.
+	showAfter = time.Second
+	// tellAfter is how long somebody waits before the reply says so, where there is no live text.
+	tellAfter = 30 * time.Second
+)
+
+// noPlace says for what a refused try has to wait, in the metrics' word; empty: for nothing, it failed.
+func noPlace(err error, e *chat.Error) string {
+	switch {
+	case errors.Is(err, errHeld):
+		return "budget"
+	case e == nil:
+		return ""
+	case e.Code == chat.CodeKeysBusy:
+		return "keys"
+	case e.Code == chat.CodeNoInstance:
+		return "no_server"
+	case e.Code == chat.CodeInstance && e.Kind == chat.Overloaded:
+		return "full_server"
+	}
+	return ""
+}
+
+// wait lets a message wait for a free place, until the next try is due; e may say when. The lease is kept meanwhile, and a stop or a
+// shutdown ends it. It fails with errLate when the message has waited as long as it may.
+func (a *asking) wait(ctx context.Context, reason string, since time.Time, e *chat.Error) error {
+	left := time.Until(a.until)
+	if left <= 0 {
+		return errLate
+	}
+	d := growing(a.waits, maxPause)
+	if e != nil && e.RetryAfter > d {
+		d = e.RetryAfter + rand.N(e.RetryAfter/4+1)
+	}
+	d = min(d, left) // and one last try
+	a.waits++
+	if a.waited+time.Since(since)+d >= showAfter {
+		a.live.notice(text(a.t, "queued"))
+	}
+	a.metrics.places.WithLabelValues(a.t.Name, reason).Inc()
+	waiting := a.metrics.queued.WithLabelValues(a.t.Name)
+	waiting.Inc()
+	err := a.Pause(ctx, d)
+	waiting.Dec()
+	a.waited += time.Since(since)
+	return err
+}
