@@ -191,6 +191,9 @@ func (c *change) restore(ctx context.Context, o RestoreOptions, old []byte, was 
 	for _, note := range done.notes {
 		fmt.Fprintln(c.env.Stdout, note)
 	}
+	if o.Ramp > 0 && len(done.ids) > 0 {
+		fmt.Fprintf(c.env.Stdout, "turns return by share within %s: a conversation that has returned stays\n", briefly(o.Ramp))
+	}
 	if len(done.ids) == 0 && !c.lost(ctx, old) {
 		fmt.Fprintln(c.env.Stdout, "no switch was changed: there is nothing to restore")
 		return "", nil

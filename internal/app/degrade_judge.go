@@ -64,7 +64,7 @@ func (p *plan) judgeServers() {
 		about(resting, "its keys were refused or are at their limit: see the servers' log, add a key, or wait", "all keys of %s rest on %s")
 	}
 	if len(old) > 0 {
-		p.note("unknown: %s do not tell how they stand with providers (an older release); keys and capacity there were not checked", strings.Join(old, ", "))
+		p.note("unknown: keys and capacity on %s, of an older release that does not tell", strings.Join(old, ", "))
 	}
 	if len(behind) > 0 {
 		p.note("another form of parley-routes than the published one (%s) is in force on %s: what happens there may differ", p.table.Revision(), strings.Join(behind, ", "))
@@ -88,38 +88,44 @@ func (p *plan) needPlatformKey() []string {
 // judgeTenants names those whose data may not go to the target, those who would be answered by nobody, and those who would begin to spend the
 // platform's money.
 func (p *plan) judgeTenants() {
-	var forbid, spend []string
-	sources := map[string]map[string]bool{} // of each tenant: the providers that its turns leave for the target
+	left := map[string][]string{} // of each tenant: the providers that its turns leave for the target
+	nobody := map[string]bool{}
 	for _, m := range p.moves {
 		for _, t := range m.tenants {
-			if providerOf(m.to) == p.target && providerOf(m.from) != p.target {
-				if sources[t] == nil {
-					sources[t] = map[string]bool{}
-				}
-				sources[t][providerOf(m.from)] = true
-			}
-			if m.to == "" && (t == "" || slices.ContainsFunc(p.tenants, func(s scoped) bool { return s.name == t && s.allows(p.target) })) {
-				p.object("name a model: --to "+p.target+"/MODEL", "turns for %q of %s would be answered by nobody", m.class, tenantsLine([]string{t}))
+			if m.to == "" {
+				nobody[t] = true
+			} else if p.toTarget(m) {
+				left[t] = append(left[t], providerOf(m.from))
 			}
 		}
 	}
+	var forbid, spend []string
 	for _, t := range p.tenants {
 		if !t.allows(p.target) {
 			forbid = append(forbid, t.name)
 		}
-		if !t.brings(p.target) && p.costs() && slices.ContainsFunc(t.own, func(from string) bool { return sources[t.name][from] }) {
+		if !t.brings(p.target) && p.costs() && slices.ContainsFunc(left[t.name], t.brings) {
 			spend = append(spend, t.name)
 		}
 	}
 	if len(forbid) > 0 {
-		p.object("their turns stay on what is left of their routes, or fail: name other tenants with --tenant, or ask them",
+		p.object("their turns stay on what is left of their routes: name other tenants with --tenant, or ask them",
 			"these tenants do not let their data go to %s: %s", p.target, strings.Join(forbid, ", "))
+	}
+	if len(nobody) > 0 {
+		p.object("name other tenants with --tenant; or give their routes another provider that they allow, or a model: --to "+p.target+"/MODEL",
+			"nobody would answer turns of %s: the switch leaves no provider", strings.Join(slices.Sorted(maps.Keys(nobody)), ", "))
 	}
 	if len(spend) > 0 {
 		p.object("give them a key of their own under keys, or name other tenants with --tenant",
 			"these tenants pay for what they use now by keys of their own, but have none for %s and would spend the platform's: %s",
 			p.target, strings.Join(spend, ", "))
 	}
+}
+
+// toTarget reports whether a move brings turns to the target that were elsewhere.
+func (p *plan) toTarget(m move) bool {
+	return m.from != "" && providerOf(m.to) == p.target && providerOf(m.from) != p.target
 }
 
 // costs reports whether calls to the target need a key; if nobody tells, they do.
@@ -170,7 +176,7 @@ func (l *load) add(st chat.ProviderState) {
 func (p *plan) judgeLoad() {
 	from := map[string]bool{}
 	for _, m := range p.moves {
-		if providerOf(m.to) == p.target && providerOf(m.from) != p.target && m.from != "" {
+		if p.toTarget(m) {
 			from[providerOf(m.from)] = true
 		}
 	}
@@ -192,10 +198,11 @@ func (p *plan) judgeLoad() {
 		return
 	}
 	free := max(0, l.keys*l.each-l.inFlight)
-	text := fmt.Sprintf("%s; %s carries %d (%d keys for %d each), of which %d are in flight: room for %d", moving, p.target, l.keys*l.each, l.keys, l.each, l.inFlight, free)
+	text := fmt.Sprintf("%s; %s carries %d (%d keys for %d each), of which %d are in flight: room for %d",
+		moving, p.target, l.keys*l.each, l.keys, l.each, l.inFlight, free)
 	p.note("load: %s", text)
 	if l.moving > free && len(p.needPlatformKey()) > 0 {
-		p.object("add keys or raise concurrency in parley-routes, switch fewer tenants (--tenant), or choose another target; with --force people wait in the mailbox and are told",
+		p.object("add keys or raise concurrency in parley-routes, name fewer tenants with --tenant, or choose another target; forced, people wait and are told",
 			"%s cannot carry the load: %s", p.target, text)
 	}
 }

@@ -65,6 +65,7 @@ func newPlan(o DegradeOptions, table *route.Table, was, is *route.Degradation, t
 	}
 	if err := is.Check(table, now); err != nil {
 		p.objections = append(p.objections, objection{what: reason(err), mend: "every server would refuse the document: choose another target", fatal: true})
+		return p // where turns would go then says nothing
 	}
 	p.compare()
 	p.judge()
@@ -91,9 +92,8 @@ func (p *plan) compare() {
 		for _, class := range p.table.Models(t.name) {
 			w := route.Want{Tenant: t.name, Class: class, Allowed: t.providers, Now: p.now}
 			usable := func(provider string) bool { return p.usable(t, provider) }
-			from, then := first(p.table.Preview(w, p.was, usable).After), p.table.Preview(w, p.is, usable)
-			to := first(then.After)
-			if from == to || then.Switch == nil || then.Switch.ID != p.options.id() {
+			from, to := first(p.table.Preview(w, p.was, usable).After), first(p.table.Preview(w, p.is, usable).After)
+			if from == to {
 				idle[class] = true
 				continue
 			}
@@ -110,7 +110,7 @@ func (p *plan) compare() {
 		return cmp.Or(strings.Compare(a.class, b.class), strings.Compare(a.from, b.from), strings.Compare(a.to, b.to))
 	})
 	p.idle = slices.Sorted(maps.Keys(idle))
-	if len(p.moves) == 0 {
+	if len(p.moves) == 0 && len(all) > 0 {
 		p.note("no effect: turns go there anyway, or to where an earlier switch leads, or do not use what --provider names")
 	}
 }
@@ -146,7 +146,7 @@ func (p *plan) print(w io.Writer) {
 	if s := find(p.is, p.options.id()); s != nil && !s.Until.IsZero() {
 		until = "until " + s.Until.Format(time.RFC3339)
 		if s.Ramp > 0 {
-			until += fmt.Sprintf(", returning by share in the last %v before it", s.Ramp)
+			until += fmt.Sprintf(", returning by share in the last %s before it", briefly(s.Ramp))
 		}
 	}
 	fmt.Fprintf(w, "switch %q: turns of %s go to %s %s\n\n", p.options.id(), p.scope(), p.options.To, until)
@@ -177,7 +177,7 @@ func tenantsLine(names []string) string {
 func (p *plan) scope() string {
 	s := fmt.Sprintf("every tenant (%d)", len(p.tenants))
 	if len(p.options.Tenants) > 0 {
-		s = fmt.Sprintf("%s (%d of the tenants)", joinSome(p.options.Tenants), len(p.tenants))
+		s = joinSome(p.options.Tenants)
 	}
 	if len(p.options.Providers) > 0 {
 		s += " that would use " + strings.Join(p.options.Providers, " or ")

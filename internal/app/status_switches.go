@@ -142,6 +142,8 @@ func (r statusReport) printSwitches(w io.Writer) {
 	case d.Faults != "":
 		fmt.Fprintf(w, "\nparley-degradation@%s is faulty; servers keep the form that they have:\n  %s\n", d.Revision, strings.ReplaceAll(d.Faults, "\n", "\n  "))
 		return
+	case d.Revision == "" && r.keepsSwitches():
+		fmt.Fprintf(w, "\nparley-degradation does not exist any more; servers keep the switches that it had\n")
 	case len(d.Switches) == 0:
 		fmt.Fprintf(w, "\nno switch is in force\n")
 	default:
@@ -167,6 +169,14 @@ func (r statusReport) printSwitches(w io.Writer) {
 	}
 }
 
+// keepsSwitches reports whether a server has a form of parley-degradation in force.
+func (r statusReport) keepsSwitches() bool {
+	return slices.ContainsFunc(r.Servers, func(s serverReport) bool {
+		d, ok := s.document(degradationDocument)
+		return ok && d.Revision != ""
+	})
+}
+
 func (s switchReport) scope() string {
 	text := "every tenant"
 	if len(s.Tenants) > 0 {
@@ -189,7 +199,7 @@ func (s switchReport) end() string {
 	}
 }
 
-// printRefused says of every refused document what is wrong with it, once for all who refuse it alike.
+// printRefused says of every document that is refused or gone what is wrong with it, once for all who say the same.
 func (r statusReport) printRefused(w io.Writer) {
 	who := map[[2]string][]string{}
 	add := func(id string, docs []rpc.Document) {
@@ -207,7 +217,7 @@ func (r statusReport) printRefused(w io.Writer) {
 		add(c.ID, c.Documents)
 	}
 	for _, key := range sortedKeys(who) {
-		fmt.Fprintf(w, "\n%s: the newest form is refused by %s:\n  %s\n", key[0], joinSome(who[key]), strings.ReplaceAll(key[1], "\n", "\n  "))
+		fmt.Fprintf(w, "\n%s: what is published is not in force on %s:\n  %s\n", key[0], joinSome(who[key]), strings.ReplaceAll(key[1], "\n", "\n  "))
 	}
 }
 

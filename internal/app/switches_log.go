@@ -50,8 +50,9 @@ func (l *switchLog) take(d *route.Degradation) {
 		}
 		delete(l.active, s.ID)
 	}
-	for _, s := range l.active { // those that the document does not have any more
-		l.record("off", was, &s)
+	for _, s := range l.active { // the document does not have it any more: nobody says who did that, or why
+		s.By, s.Reason = "", ""
+		l.record("removed", was, &s)
 	}
 	l.active = is
 	l.wait(now)
@@ -62,6 +63,7 @@ func same(a, b route.Switch) bool {
 }
 
 func (l *switchLog) record(state, was string, s *route.Switch) {
+	s.Active = state == "on" || state == "changed"
 	l.log.Info("audit", append([]any{"action", "switch " + state, "id", s.ID, "document", degradationDocument, "was", was, "revision", l.revision},
 		switchAttrs(s)...)...)
 }
