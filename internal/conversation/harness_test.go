@@ -259,6 +259,8 @@ type model struct {
 	calls []chat.Request
 	fail  func(call int) error
 	chunk string // a delta before the delay
+	cost  func(call int) []chat.Spend
+	usage chat.Usage // of each reply
 }
 
 type completer struct {
@@ -272,11 +274,16 @@ func (c completer) Complete(ctx context.Context, req chat.Request, emit func(cha
 	c.k.reach("complete", false)
 	c.mu.Lock()
 	c.calls = append(c.calls, req)
-	n, fail, chunk := len(c.calls), c.fail, c.chunk
+	n, fail, chunk, cost := len(c.calls), c.fail, c.chunk, c.cost
 	c.mu.Unlock()
 	emit(chat.Event{Kind: chat.Started, Start: chat.Start{Provider: "sim", Model: "m"}})
 	if chunk != "" {
 		emit(chat.Event{Kind: chat.Delta, Text: chunk})
+	}
+	if cost != nil {
+		for _, s := range cost(n) {
+			emit(chat.Event{Kind: chat.Spent, Spend: s})
+		}
 	}
 	select {
 	case <-ctx.Done():
@@ -289,7 +296,9 @@ func (c completer) Complete(ctx context.Context, req chat.Request, emit func(cha
 		}
 	}
 	c.k.reach("answered", false)
-	return chat.Reply{Text: fmt.Sprintf("re: %s (%d)", req.Question, len(req.History)), FinishReason: "stop"}, nil
+	return chat.Reply{
+		Start: chat.Start{Provider: "sim", Model: "m"}, Text: fmt.Sprintf("re: %s (%d)", req.Question, len(req.History)), FinishReason: "stop", Usage: c.usage,
+	}, nil
 }
 
 func (m *model) asked() int {
