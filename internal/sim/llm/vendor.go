@@ -2,6 +2,7 @@ package llm
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -130,3 +131,6 @@ func (s *spec) lists(path string) bool {
 	before, ok := strings.CutSuffix(path, "/models")
 	return ok && s.takes(before+"/chat/completions")
 }
+
+// Codes lists the vendor's errors that a [Fault] can name, sorted; with another code it is no documented error.
+func (v Vendor) Codes() []string { return slices.Sorted(maps.Keys(v.spec().refusals)) }
