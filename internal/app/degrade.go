@@ -59,7 +59,16 @@ type change struct {
 // Degrade is `parley degrade`: it switches turns to another provider on every server, after showing what that does, and waits until the
 // servers have it. With an objection (see plan) it fails and changes nothing, but for Force. A drill never fails for an objection.
 func Degrade(ctx context.Context, env Env, path string, o DegradeOptions) error {
-	return withChange(ctx, env, path, func(ctx context.Context, c *change) error {
+	cfg, err := config.Load(path, config.Options{Secrets: secretsOf(nil).static})
+	if err != nil {
+		return err
+	}
+	return degrade(ctx, env, cfg, o)
+}
+
+// degrade is Degrade by a configuration at hand.
+func degrade(ctx context.Context, env Env, cfg config.Either, o DegradeOptions) error {
+	return withChange(ctx, env, cfg, func(ctx context.Context, c *change) error {
 		tenants, err := c.board.tenants(ctx, o.Tenants)
 		if err != nil {
 			return err
@@ -73,20 +82,26 @@ func Degrade(ctx context.Context, env Env, path string, o DegradeOptions) error 
 
 // Restore is `parley restore`: it switches the named switches off, or all; with a ramp it lets them end by share.
 func Restore(ctx context.Context, env Env, path string, o RestoreOptions) error {
-	return withChange(ctx, env, path, func(ctx context.Context, c *change) error {
+	cfg, err := config.Load(path, config.Options{Secrets: secretsOf(nil).static})
+	if err != nil {
+		return err
+	}
+	return restore(ctx, env, cfg, o)
+}
+
+// restore is Restore by a configuration at hand.
+func restore(ctx context.Context, env Env, cfg config.Either, o RestoreOptions) error {
+	return withChange(ctx, env, cfg, func(ctx context.Context, c *change) error {
 		return c.try(ctx, func(ctx context.Context, old []byte, was *route.Degradation) (string, error) {
 			return c.restore(ctx, o, old, was)
 		})
 	})
 }
 
-func withChange(ctx context.Context, env Env, path string, f func(context.Context, *change) error) error {
-	cfg, err := config.Load(path, config.Options{Secrets: secretsOf(nil).static})
-	if err != nil {
-		return err
-	}
+func withChange(ctx context.Context, env Env, cfg config.Either, f func(context.Context, *change) error) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	var err error
 	c := &change{env: env, cfg: cfg, by: operator()}
 	if c.board, err = openBoard(ctx, cfg); err != nil {
 		return err
