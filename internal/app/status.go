@@ -31,6 +31,8 @@ type tenantReport struct {
 	Ready   int     `json:"ready"`
 	Oldest  float64 `json:"oldest_seconds"`
 	Dead    int     `json:"dead_letters"`
+
+	Usage usageReport `json:"usage_today"`
 }
 
 // Status is `parley status`: servers from the registry, each asked what it runs; the switches as they are published; with a client.yaml also
@@ -99,7 +101,11 @@ func askTenants(ctx context.Context, store *redisstore.Store, names []string) ([
 		if err != nil {
 			return out, fmt.Errorf("redis: %w", err)
 		}
-		out = append(out, tenantReport{name, st.Waiting, st.Running, st.Ready, st.Oldest.Seconds(), st.Dead})
+		usage, err := askUsage(ctx, store, name, time.Now())
+		if err != nil {
+			return out, err
+		}
+		out = append(out, tenantReport{name, st.Waiting, st.Running, st.Ready, st.Oldest.Seconds(), st.Dead, usage})
 	}
 	return out, nil
 }
@@ -128,6 +134,7 @@ func (r statusReport) print(w io.Writer) error {
 		for _, s := range r.Tenants {
 			fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%.1fs\t%d\n", s.Tenant, s.Waiting, s.Running, s.Ready, s.Oldest, s.Dead)
 		}
+		printUsage(t, r.Tenants)
 	}
 	r.printRefused(t)
 	return t.Flush()
