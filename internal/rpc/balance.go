@@ -116,7 +116,7 @@ func (m *member) judge(err error) {
 	switch {
 	case ofConnection(err):
 		m.pool.eject(m, err)
-	case chat.KindOf(err) == chat.Overloaded:
+	case chat.KindOf(err) == chat.Overloaded && codeOfError(err) != chat.CodeKeysBusy:
 		m.busy.Store(time.Now().Add(busyFor).UnixNano())
 	}
 }

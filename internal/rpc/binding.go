@@ -14,6 +14,8 @@ const (
 	serviceName    = "parley.chat.v1.ChatService"
 	methodComplete = "Complete"
 	methodInspect  = "Inspect"
+	methodHold     = "Hold"
+	methodRest     = "Rest"
 	fileComplete   = "/" + serviceName + "/" + methodComplete
 )
 
@@ -35,6 +37,22 @@ func binding() *common.ServiceInfo {
 				ReqInitFunc: func() any { return new(chatv1.InspectRequest) },
 				MethodFunc: func(_ context.Context, _ []any, handler any) (any, error) {
 					return handler.(*service).inspect(), nil
+				},
+			},
+			{
+				Name: methodHold, Type: constant.CallServerStream,
+				ReqInitFunc:    func() any { return new(chatv1.HoldRequest) },
+				StreamInitFunc: func(stream any) any { return stream },
+				MethodFunc: func(ctx context.Context, args []any, handler any) (any, error) {
+					return nil, toTriple(handler.(*service).hold(ctx, args[0].(*chatv1.HoldRequest), args[1].(sender)))
+				},
+			},
+			{
+				Name: methodRest, Type: constant.CallUnary,
+				ReqInitFunc: func() any { return new(chatv1.RestRequest) },
+				MethodFunc: func(ctx context.Context, args []any, handler any) (any, error) {
+					out, err := handler.(*service).rest(ctx, args[0].(*chatv1.RestRequest))
+					return out, toTriple(err)
 				},
 			},
 		},

@@ -72,6 +72,7 @@ func Dial(o ClientOptions) (*Client, error) {
 	m := newClientMetrics(o.Telemetry.Metrics)
 	plainOK := o.Insecure || !o.TLS.empty()
 	p := newPool(creds, plainOK, o.Telemetry.Log, m)
+	p.self = o.Self
 	if err := reg.Subscribe(p.GetURL(), p); err != nil {
 		return nil, err
 	}

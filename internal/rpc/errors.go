@@ -151,3 +151,10 @@ func parseDetail(op string, s *status.Status) (*chat.Error, bool) {
 	e.RetryAfter = time.Duration(min(max(retry, 0), maxRetryAfter.Milliseconds())) * time.Millisecond
 	return e, true
 }
+
+func codeOfError(err error) string {
+	if e, ok := errors.AsType[*chat.Error](err); ok {
+		return e.Code
+	}
+	return ""
+}

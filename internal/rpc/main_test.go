@@ -29,7 +29,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	roles := map[string]func(peerOptions) error{"server": runServer, "stock-server": runStockServer, "stock-client": runStockClient}
+	roles := map[string]func(peerOptions) error{"server": runServer, "stock-server": runStockServer, "stock-client": runStockClient, "holder": runHolder, "keeper": runKeeper}
 	otel.SetTextMapPropagator(propagation.TraceContext{}) // as the program does, before any call
 	role, ok := roles[os.Getenv(envRole)]
 	if !ok {
@@ -65,7 +65,11 @@ func (o peerOptions) registry() Registry {
 	return Registry{Mode: ModeNacos, Nacos: Nacos{Addrs: []string{o.Nacos}, Namespace: o.Namespace}}
 }
 
-func runServer(o peerOptions) error {
+func runServer(o peerOptions) error { return runServerWith(o, nil) }
+
+func runKeeper(o peerOptions) error { return runServerWith(o, newDoorman()) }
+
+func runServerWith(o peerOptions, keys KeyHandler) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	go func() { // the parent's end of the pipe closes with the parent, however it dies
@@ -73,7 +77,7 @@ func runServer(o peerOptions) error {
 		os.Exit(3)
 	}()
 	s, err := NewServer(ServerOptions{
-		Listen: o.Listen, Registry: o.registry(), TLS: o.TLS, Streams: o.Streams, Drain: o.Drain, Handler: &script{}, Version: "test",
+		Listen: o.Listen, Registry: o.registry(), TLS: o.TLS, Streams: o.Streams, Drain: o.Drain, Handler: &script{}, Keys: keys, Version: "test",
 		Telemetry: telemetry.New(os.Stderr, true, slog.LevelInfo),
 	})
 	if err != nil {

@@ -54,15 +54,19 @@ type ServerOptions struct {
 	Handler   Handler
 	Documents func() []Document           // for Inspect; may be nil
 	Providers func() []chat.ProviderState // for Inspect; may be nil
+	Keys      KeyHandler                  // nil: other servers are told that there is none
 	Version   string
 	Telemetry *telemetry.Telemetry // nil: none
 }
 
 // ClientOptions configure a [Client].
 type ClientOptions struct {
-	TLS       TLS
-	Insecure  bool // allow plaintext to servers beyond loopback: the requests carry provider keys
-	Registry  Registry
+	TLS      TLS
+	Insecure bool // allow plaintext to servers beyond loopback: the requests carry provider keys
+	Registry Registry
+	// Self is the address of the server that this client belongs to, empty if to none: that one is never called, and the others are watched
+	// closely.
+	Self      string
 	Telemetry *telemetry.Telemetry // nil: none
 }
 

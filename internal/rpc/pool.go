@@ -36,7 +36,8 @@ var (
 type pool struct {
 	url     *common.URL
 	creds   credentials.TransportCredentials
-	plainOK bool // plaintext beyond loopback was chosen explicitly, or there is TLS
+	self    string // the address of the server that the pool belongs to; empty: none
+	plainOK bool   // plaintext beyond loopback was chosen explicitly, or there is TLS
 	log     *slog.Logger
 	metrics *clientMetrics
 
@@ -47,6 +48,8 @@ type pool struct {
 	members map[string]*member
 	refused map[string]bool // addresses that plaintext must not go to; logged once
 	told    bool
+	listed  bool          // self is in the registry, and enabled there
+	changed chan struct{} // closed, and made anew, when the list or a state changes
 	closed  bool
 	probes  sync.WaitGroup
 }
@@ -56,7 +59,7 @@ func newPool(creds credentials.TransportCredentials, plainOK bool, log *slog.Log
 		url: common.NewURLWithOptions(common.WithProtocol("consumer"), common.WithPath(serviceName),
 			common.WithParamsValue(constant.InterfaceKey, serviceName)),
 		creds: creds, plainOK: plainOK, log: log, metrics: m,
-		ready: make(chan struct{}), members: map[string]*member{}, refused: map[string]bool{},
+		ready: make(chan struct{}), members: map[string]*member{}, refused: map[string]bool{}, changed: make(chan struct{}),
 	}
 	p.usable.Store(&[]base.Invoker{})
 	return p
@@ -70,6 +73,7 @@ func (p *pool) NotifyAll(events []*registry.ServiceEvent, done func()) {
 	if p.closed {
 		return
 	}
+	p.listed = false
 	seen := map[string]bool{}
 	for _, e := range events {
 		seen[p.offer(e.Service)] = true
@@ -80,11 +84,11 @@ func (p *pool) NotifyAll(events []*registry.ServiceEvent, done func()) {
 			p.log.Info("a server left the registry or was disabled there", "server", addr, "streams", m.streams.Load())
 		}
 	}
-	p.rebuild()
 	if !p.told {
 		p.told = true
 		close(p.ready)
 	}
+	p.rebuild()
 }
 
 // Notify takes one change; Parley's registries give whole lists only.
@@ -105,6 +109,10 @@ func (p *pool) offer(url *common.URL) string {
 		weight = 1
 	}
 	enabled := url.GetParam(paramEnabled, "true") == "true"
+	if addr == p.self {
+		p.listed = enabled
+		return addr
+	}
 	m := p.members[addr]
 	if m == nil {
 		if m = p.add(addr); m == nil {
@@ -166,6 +174,8 @@ func (p *pool) rebuild() {
 	p.usable.Store(&proved)
 	p.metrics.usable.Set(float64(len(proved)))
 	p.metrics.known.Set(float64(len(p.members)))
+	close(p.changed)
+	p.changed = make(chan struct{})
 }
 
 // drop forgets an instance that left the registry, once nothing runs on it and it does not answer.

@@ -58,7 +58,7 @@ func (m *member) rest(tick <-chan time.Time) bool {
 // due reports whether a probe is worth its cost.
 func (m *member) due(now time.Time) bool {
 	since := func(t int64) time.Duration { return time.Duration(now.UnixNano() - t) }
-	return m.streams.Load() > 0 || m.state.Load() != up || since(m.changed.Load()) < settleFor || since(m.probed.Load()) >= probeIdle
+	return m.pool.self != "" || m.streams.Load() > 0 || m.state.Load() != up || since(m.changed.Load()) < settleFor || since(m.probed.Load()) >= probeIdle
 }
 
 // attend has an instance probed as soon as its connection is lost: a process that died is avoided at once, also by who does not use it.

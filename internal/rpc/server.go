@@ -55,7 +55,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 	}
 	s := &Server{opts: o, registry: reg, log: o.Telemetry.Log, ready: make(chan struct{})}
 	s.service = &service{
-		handler: o.Handler, documents: o.Documents, providers: o.Providers, instance: net.JoinHostPort(host, port), version: o.Version, limit: o.Streams,
+		handler: o.Handler, documents: o.Documents, providers: o.Providers, keys: o.Keys, instance: net.JoinHostPort(host, port), version: o.Version, limit: o.Streams,
 		log: s.log, metrics: newServerMetrics(o.Telemetry.Metrics), idle: make(chan struct{}),
 	}
 	s.transport = &transport{lis: lis, creds: creds, log: s.log, admit: s.service.admit, end: make(chan error, 1)}
@@ -68,7 +68,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 func providerURL(host, port string, t *transport, svc *service) *common.URL {
 	return common.NewURLWithOptions(
 		common.WithProtocol(constant.TriProtocol), common.WithIp(host), common.WithPort(port), common.WithPath(serviceName),
-		common.WithMethods([]string{methodComplete, methodInspect}),
+		common.WithMethods([]string{methodComplete, methodInspect, methodHold, methodRest}),
 		common.WithParamsValue(constant.InterfaceKey, serviceName),
 		common.WithParamsValue(constant.ApplicationKey, "parley"),
 		common.WithParamsValue(constant.SideKey, "provider"),

@@ -21,6 +21,7 @@ type service struct {
 	handler   Handler
 	documents func() []Document
 	providers func() []chat.ProviderState
+	keys      KeyHandler // nil: none
 	instance  string
 	version   string
 	limit     int
