@@ -117,21 +117,45 @@ func providers(extra string, names ...string) string {
 	return doc + "models: {chat: [" + strings.Join(list, ", ") + "]}\n"
 }
 
-func newBench(t *testing.T, doc string, scripts map[string][]script) *bench {
+func newBench(t *testing.T, doc string, scripts map[string][]script, options ...func(*Options)) *bench {
 	t.Helper()
 	b := &bench{tel: telemetry.Discard(), table: parse(t, doc), scripts: scripts}
-	s, err := New(Options{
+	o := Options{
 		Table:       func() *route.Table { return b.table },
 		Degradation: func() *route.Degradation { return b.degradation },
 		Dialects:    map[string]Factory{"openai": func(e Endpoint) (Provider, error) { return fake{b, e.Name}, nil }},
 		Telemetry:   b.tel,
-	})
+	}
+	for _, f := range options {
+		f(&o)
+	}
+	b.tel = o.Telemetry
+	s, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.Service = s
 	t.Cleanup(s.Close)
 	return b
+}
+
+// called counts the calls by provider.
+func (b *bench) called() map[string]int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := map[string]int{}
+	for _, c := range b.calls {
+		name, _, _ := strings.Cut(c.Model, "/")
+		n[name]++
+	}
+	return n
+}
+
+// play replaces a provider's script from now on.
+func (b *bench) play(name string, s ...script) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.scripts[name] = s
 }
 
 // result is what a caller sees of one completion.

@@ -102,6 +102,66 @@ func TestFitNeverOverflows(t *testing.T) {
 	}
 }
 
+func TestMaxPrompt(t *testing.T) {
+	c := testCounter(t)
+	for _, test := range []struct {
+		name     string
+		bound    int
+		question int
+		want     int // turns kept
+		tooLarge bool
+	}{
+		{"none", 0, 10, 3, false},
+		{"wider than the window", 5000, 10, 3, false},
+		{"cuts the history", 516, 10, 2, false},
+		{"whole turns", 515, 10, 1, false},
+		{"nothing but the question", 16, 10, 0, false},
+		{"not even the question", 15, 10, 0, true},
+		{"the window is less", 5000, 895, 0, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			req := chat.Request{Question: "q", History: turns(100, 200, 300), MaxOutput: 100, MaxPrompt: test.bound}
+			p, err := c.fit(req, route.Choice{Model: "gpt-4o", Window: 1000}, test.question)
+			if (chat.KindOf(err) == chat.TooLarge) != test.tooLarge || !test.tooLarge && (err != nil || len(p.history) != test.want) {
+				t.Errorf("%d turns, %v", len(p.history), err)
+			}
+			if err == nil && test.bound > 0 && p.tokens > test.bound {
+				t.Errorf("%d tokens over a bound of %d", p.tokens, test.bound)
+			}
+		})
+	}
+	t.Run("through the service", func(t *testing.T) {
+		b := newBench(t, providers("", "a", "b"), map[string][]script{"a": {says("a")}, "b": {says("b")}})
+		for question, tooLarge := range map[string]bool{"short": false, strings.Repeat("word ", 100): true, strings.Repeat("x", 10_000): true} {
+			req := request()
+			req.Question, req.MaxPrompt = question, 50
+			if _, err := b.ask(t.Context(), req); (chat.KindOf(err) == chat.TooLarge) != tooLarge || !tooLarge && err != nil {
+				t.Errorf("%.10s: %v", question, err)
+			}
+		}
+		if len(b.calls) != 1 {
+			t.Errorf("%d calls", len(b.calls))
+		}
+	})
+}
+
+// What is asked of a provider never exceeds the window together with the prompt, on no choice of the route.
+func TestMaxOutput(t *testing.T) {
+	doc := strings.Replace(providers("", "a", "b"), "b/gpt-4o", "b/small", 1) + "windows: {gpt-4o: 10000, small: 1000}\n"
+	for _, test := range []struct{ wish, a, b int }{{0, 0, 0}, {200, 200, 200}, {4000, 4000, 1000 - 7}, {9900, 10000 - 1006, 1000 - 7}} {
+		b := newBench(t, doc, map[string][]script{"a": {fails(kind(chat.Unavailable))}, "b": {says("b")}})
+		req := request()
+		req.MaxOutput, req.History = test.wish, turns(500, 499)
+		req.Question = "q"
+		if _, err := b.ask(t.Context(), req); err != nil {
+			t.Fatal(err)
+		}
+		if got := [2]int{b.calls[0].MaxOutput, b.calls[1].MaxOutput}; got != [2]int{test.a, test.b} {
+			t.Errorf("a wish of %d becomes %v, want %d and %d", test.wish, got, test.a, test.b)
+		}
+	}
+}
+
 func TestTooLargeGoesToAWiderWindow(t *testing.T) {
 	doc := providers("", "a", "b") + "windows: {gpt-4o: 1000, wide: 100000}\n"
 	doc = strings.Replace(doc, "b/gpt-4o", "b/wide", 1)
