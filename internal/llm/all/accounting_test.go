@@ -60,11 +60,16 @@ func TestAccounting(t *testing.T) {
 				if k := random.IntN(len(rules) + 3); k < len(rules) {
 					q += rules[k].Contains
 				}
+				var history []chat.Turn
+				for n := range random.IntN(4) {
+					history = append(history, chat.Turn{Question: fmt.Sprint("曾问", n), Answer: "曾答"})
+				}
 				wg.Go(func() {
 					slots <- struct{}{}
 					defer func() { <-slots }()
 					var shown strings.Builder
-					a, err := p.Complete(t.Context(), llm.Call{ID: fmt.Sprintf("turn.%d", i), Model: h.model, Question: q, Key: chat.NewSecret(h.key)},
+					a, err := p.Complete(t.Context(), llm.Call{ID: fmt.Sprintf("turn.%d", i), Model: h.model, History: history, Question: q,
+						Key: chat.NewSecret(h.key)},
 						func(s string) error { shown.WriteString(s); return nil })
 					if a.Text != shown.String() || (err == nil) != (a.FinishReason != "") {
 						t.Errorf("%s: %+v, %v, shown %q", q, a, err, shown.String())

@@ -53,6 +53,11 @@ func do(t *testing.T, c *http.Client, method, url, key, body string) (*http.Resp
 	if key != "" {
 		req.Header.Set("Authorization", "Bearer "+key)
 	}
+	return send(t, c, req)
+}
+
+func send(t *testing.T, c *http.Client, req *http.Request) (*http.Response, string) {
+	t.Helper()
 	resp, err := c.Do(req)
 	if err != nil {
 		t.Fatal(err)
