@@ -4,14 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"time"
 
 	"parley/internal/channel"
+	"parley/internal/chat"
 	"parley/internal/config"
 	"parley/internal/liveconfig"
+	"parley/internal/llm"
 	llmall "parley/internal/llm/all"
 	"parley/internal/route"
 	"parley/internal/secret"
@@ -139,25 +139,41 @@ func checkNacos(ctx context.Context, cfg config.Either) error {
 	}
 }
 
-// checkProvider lists the models, which costs nothing: the address answers, and the key is not refused. Not every vendor judges keys there.
+// checkProvider lists the models with each key as a turn would show it, which costs nothing: the address answers, and no key is refused. Not
+// every vendor judges keys there.
 func checkProvider(ctx context.Context, p *route.Provider) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.BaseURL+"/models", nil)
+	ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
+	defer cancel()
+	dial, ok := llmall.Dialects()[p.Dialect]
+	if !ok {
+		return fmt.Errorf("no dialect %s", p.Dialect)
+	}
+	client, err := dial(llm.Endpoint{Name: p.Name, Dialect: p.Dialect, BaseURL: p.BaseURL, Auth: p.Auth, AppID: p.AppID,
+		PriorKnowledge: p.PriorKnowledge, Connect: 5 * time.Second})
 	if err != nil {
 		return err
 	}
-	c := &http.Client{Timeout: 8 * time.Second, CheckRedirect: noRedirect, Transport: &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-	}}
-	if len(p.Keys) > 0 {
-		req.Header.Set("Authorization", "Bearer "+p.Keys[0].Reveal())
+	asks, ok := client.(interface {
+		Check(context.Context, chat.Secret) error
+		Close()
+	})
+	if !ok {
+		return nil
 	}
-	res, err := c.Do(req)
-	if err != nil {
-		return err
+	defer asks.Close()
+	keys := p.Keys
+	if len(keys) == 0 {
+		keys = []chat.Secret{{}}
 	}
-	_ = res.Body.Close()
-	if res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden {
-		return fmt.Errorf("the key is refused (%s)", res.Status)
+	for _, key := range keys {
+		switch err := asks.Check(ctx, key); chat.KindOf(err) {
+		case chat.Unauthenticated, chat.Forbidden, chat.Billing:
+			return fmt.Errorf("the key is refused (%w), fingerprint %s", err, key.Fingerprint())
+		default:
+			if err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
