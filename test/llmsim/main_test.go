@@ -94,7 +94,7 @@ func TestVendors(t *testing.T) {
 			if chat.KindOf(err) != chat.TooLarge {
 				t.Errorf("over the window: %v", err)
 			}
-			resp, err := http.Get(origin + "/_sim/keys") //nolint:noctx // a loopback test
+			resp, err := http.Get(origin + "/_sim/keys")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -124,7 +124,7 @@ func ernieRefusals() map[string]refusal {
 		{429, "rpm_rate_limit_exceeded", limited, "Rate limit reached for RPM"},
 		{429, "tpm_rate_limit_exceeded", limited, "Rate limit reached for TPM"},
 		{429, "user_rate_limit_exceeded", limited, "qps request limit by APP ID reached"},
-		{429, "cluster_rate_limit_exceeded", limited, "request limit by resouce cluster reached"},
+		{429, "cluster_rate_limit_exceeded", limited, "request limit by resource cluster reached"},
 		{500, "internal_error", "Internal_error", "Internal error"},
 		{500, "dispatch_internal_error", "Internal_error", "Internal error"},
 	})

@@ -185,20 +185,20 @@ func TestJWT(t *testing.T) {
 	}
 	good := claims("id", now, now.Add(time.Minute), 1)
 	for name, test := range map[string]struct{ token, code string }{
-		"right":             {token(head, good, "secret"), ""},
-		"the key itself":    {"id.secret", ""},
-		"seconds":           {token(head, claims("id", now, now.Add(time.Minute), 1000), "secret"), "1003"},
-		"over":              {token(head, claims("id", now.Add(-time.Hour), now.Add(-time.Minute), 1), "secret"), "1003"},
-		"from the future":   {token(head, claims("id", now.Add(time.Hour), now.Add(2*time.Hour), 1), "secret"), "1003"},
-		"another's secret":  {token(head, good, "other"), "1004"},
-		"unknown id":        {token(head, claims("nobody", now, now.Add(time.Minute), 1), "secret"), "1004"},
-		"part of an id":     {token(head, claims("i", now, now.Add(time.Minute), 1), "secret"), "1004"},
-		"no sign_type":      {token(`{"alg":"HS256"}`, good, "secret"), "1002"},
-		"alg none":          {token(`{"alg":"none","sign_type":"SIGN"}`, good, "secret"), "1002"},
-		"no JSON":           {token("{", good, "secret"), "1002"},
-		"three words":       {"a.b.c", "1002"},
-		"another key":       {"id.wrong", "1000"},
-		"no key":            {"", "1001"},
+		"right":            {token(head, good, "secret"), ""},
+		"the key itself":   {"id.secret", ""},
+		"seconds":          {token(head, claims("id", now, now.Add(time.Minute), 1000), "secret"), "1003"},
+		"over":             {token(head, claims("id", now.Add(-time.Hour), now.Add(-time.Minute), 1), "secret"), "1003"},
+		"from the future":  {token(head, claims("id", now.Add(time.Hour), now.Add(2*time.Hour), 1), "secret"), "1003"},
+		"another's secret": {token(head, good, "other"), "1004"},
+		"unknown id":       {token(head, claims("nobody", now, now.Add(time.Minute), 1), "secret"), "1004"},
+		"part of an id":    {token(head, claims("i", now, now.Add(time.Minute), 1), "secret"), "1004"},
+		"no sign_type":     {token(`{"alg":"HS256"}`, good, "secret"), "1002"},
+		"alg none":         {token(`{"alg":"none","sign_type":"SIGN"}`, good, "secret"), "1002"},
+		"no JSON":          {token("{", good, "secret"), "1002"},
+		"three words":      {"a.b.c", "1002"},
+		"another key":      {"id.wrong", "1000"},
+		"no key":           {"", "1001"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, url := start(t, Options{Vendor: ChatGLM, Keys: []string{"id.secret", "id2.secret2"}})
