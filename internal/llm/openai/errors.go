@@ -60,8 +60,22 @@ func rawWord(raw json.RawMessage) string {
 	return word(strings.Trim(string(raw), `"`))
 }
 
-// word returns s if it is a code: short, and of plain characters.
+// maxRun is the longest run of letters and digits in a code ("ResponsibleAIPolicyViolation"). Keys have longer ones, and a provider may quote
+// one that this call did not carry.
+const maxRun = 28
+
+// word returns s if it is a code: words, none of them as long as a key.
 func word(s string) string {
+	for _, run := range strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune("_.-", r) }) {
+		if len(run) > maxRun {
+			return ""
+		}
+	}
+	return plain(s)
+}
+
+// plain returns s if it is short and of plain characters.
+func plain(s string) string {
 	if len(s) > 64 {
 		return ""
 	}
@@ -146,7 +160,7 @@ func newError(d *llm.Dialect, status int, f fault, h http.Header) *chat.Error {
 	if status >= 300 && status < 400 {
 		text += ": redirects are not followed; set base_url to the final address"
 	}
-	if id := word(h.Get("X-Request-Id")); id != "" {
+	if id := plain(h.Get("X-Request-Id")); id != "" {
 		text += ", request " + id
 	}
 	if code == "" {

@@ -59,6 +59,7 @@ func TestRefusals(t *testing.T) {
 		{"error as a string", 500, `{"error":"` + canary + `"}`, chat.Unavailable, ""},
 		{"a sentence for a code", 400, apiError("x", "please pay "+canary+" now"), chat.Invalid, "x"},
 		{"an endless code", 400, apiError("x", strings.Repeat("pay", 30)), chat.Invalid, "x"},
+		{"a key for a code", 401, apiError("x", "sk-NN6AV23Y7DU4M2R7BIXUVCFVC7J3P73CBS36KIY5"), chat.Unauthenticated, "x"},
 		{"moved", 301, ``, chat.Unavailable, ""},
 		{"not modified", 304, ``, chat.Unavailable, ""},
 	} {
