@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"parley/internal/config"
+	keyfleet "parley/internal/fleet"
 	"parley/internal/liveconfig"
 	"parley/internal/llm"
 	"parley/internal/llm/all"
@@ -45,6 +46,8 @@ type server struct {
 	degrade *liveconfig.Value[*route.Degradation]
 	llm     *llm.Service
 	rpc     *rpc.Server
+	fleet   *keyfleet.Fleet
+	others  *rpc.Client // to the other servers; nil: there can be none
 	source  func() error
 	loaded  chan struct{}
 }
@@ -64,7 +67,7 @@ func newServer(cfg *config.Server, env Env, tel *telemetry.Telemetry, secrets *s
 	s.llm, err = llm.New(llm.Options{
 		Table:       table,
 		Degradation: func() *route.Degradation { d, _ := s.degrade.Get(); return d },
-		Dialects:    all.Dialects(), Telemetry: tel,
+		Dialects:    all.Dialects(), Fleet: keys{s}, Telemetry: tel,
 	})
 	if err != nil {
 		return nil, errors.Join(err, closer.Close())
@@ -72,8 +75,11 @@ func newServer(cfg *config.Server, env Env, tel *telemetry.Telemetry, secrets *s
 	s.rpc, err = rpc.NewServer(rpc.ServerOptions{
 		Listen: cfg.RPC.Listen, Advertise: cfg.RPC.Advertise, TLS: rpcTLS(cfg.RPC.TLS), Insecure: cfg.RPC.Insecure,
 		Registry: rpcRegistry(cfg.Registry), Streams: cfg.Limits.Streams, Drain: drain, Handler: s.llm, Documents: s.documents,
-		Version: env.Version, Telemetry: tel,
+		Providers: s.llm.Providers, Keys: keyHandler{s}, Version: env.Version, Telemetry: tel,
 	})
+	if err == nil {
+		err = s.joinFleet()
+	}
 	if err != nil {
 		return nil, errors.Join(err, closer.Close())
 	}
@@ -111,6 +117,7 @@ func (s *server) run(ctx context.Context, ops net.Listener) error {
 		}
 	}
 	background(serve(ops))
+	background(s.follow)
 	if s.cfg.HTTP.Debug != "" {
 		l, err := listen(ctx, s.cfg.HTTP.Debug, "http.debug")
 		if err != nil {
@@ -119,7 +126,10 @@ func (s *server) run(ctx context.Context, ops net.Listener) error {
 		background(func(ctx context.Context) { _ = serveHTTP(ctx, l, debugHandler(), time.Second) })
 	}
 	s.tel.Log.Info("server starts", "version", s.env.Version, "rpc", s.rpc.Addr(), "ops", ops.Addr().String())
-	defer context.AfterFunc(ctx, func() { ready.leaving.Store(true) })()
+	defer context.AfterFunc(ctx, func() {
+		ready.leaving.Store(true)
+		s.fleet.Leave()
+	})()
 	err := s.serve(ctx)
 	stop()
 	wg.Wait()
@@ -139,6 +149,9 @@ func (s *server) serve(ctx context.Context) error {
 
 func (s *server) close() error {
 	s.llm.Close()
+	if s.others != nil {
+		_ = s.others.Close()
+	}
 	return s.source()
 }
 

@@ -57,7 +57,7 @@ func (f *Fleet) trust(addr string) {
 // obtainAlone counts a call in this process, against the limit's share of one server.
 func (f *Fleet) obtainAlone(ctx context.Context, h *hold, wait bool) error {
 	f.mu.Lock()
-	share := max(1, h.limit/max(1, len(f.ring.servers)))
+	share := max(1, h.limit/(1+max(f.view.Known, len(f.view.Servers))))
 	s := f.alone.ask(KeyAsk{Key: h.key, Limit: share, Try: !wait})
 	f.mu.Unlock()
 	free := func() {

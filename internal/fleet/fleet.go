@@ -44,6 +44,7 @@ type KeyRest struct {
 type View struct {
 	Settled bool     // false: the first look at the registry and at those in it is not over
 	Servers []string // addresses of the other servers that are registered and up
+	Known   int      // how many other servers are registered, be they up or not
 	Listed  bool     // this server is registered, too
 	Barred  bool     // the others would refuse to talk with this server about keys
 }

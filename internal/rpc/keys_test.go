@@ -262,7 +262,7 @@ func TestPeers(t *testing.T) {
 	addrs := []string{a.Addr(), b.Addr(), down}
 	c := dial(t, ClientOptions{Self: a.Addr(), Registry: Registry{Mode: ModeDirect, Direct: addrs}})
 	eventually(t, "all have been looked at", func() bool { return c.Peers().Settled })
-	if diff := cmp.Diff(Peers{Settled: true, Up: []string{b.Addr()}, Listed: true}, c.Peers()); diff != "" {
+	if diff := cmp.Diff(Peers{Settled: true, Up: []string{b.Addr()}, Known: 2, Listed: true}, c.Peers()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	changed := c.Changed()

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"crypto/x509"
 	"errors"
 	"slices"
 )
@@ -9,6 +10,7 @@ import (
 type Peers struct {
 	Settled bool     // the registry has spoken, and it is known of each server whether it answers
 	Up      []string // the addresses of those that are registered and answer, sorted
+	Known   int      // how many are registered, be they up or not
 	Listed  bool     // ClientOptions.Self is registered
 }
 
@@ -32,12 +34,14 @@ func (c *Client) Barred() error {
 	if err != nil {
 		return err
 	}
-	for _, cert := range cfg.Certificates {
-		if cert.Leaf != nil && namesServer(cert.Leaf) {
-			return nil
-		}
+	leaf := cfg.Certificates[0].Leaf
+	switch {
+	case !namesServer(leaf):
+		return errors.New("rpc.tls.cert does not say that it is a server's: issue it with the URI name (subject alternative name) " + serverURI)
+	case leaf.ExtKeyUsage != nil && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny):
+		return errors.New("rpc.tls.cert is for servers only, and this one calls others: issue it with the extended key usage clientAuth besides serverAuth")
 	}
-	return errors.New("rpc.tls.cert is not a server's for other servers: issue it with the URI name (subject alternative name) " + serverURI)
+	return nil
 }
 
 func (p *pool) peers() Peers {
@@ -45,11 +49,14 @@ func (p *pool) peers() Peers {
 	defer p.mu.Unlock()
 	out := Peers{Settled: p.told, Listed: p.listed}
 	for _, m := range p.members {
-		switch state := m.state.Load(); {
-		case !m.listed.Load():
-		case state == up:
+		if !m.listed.Load() {
+			continue
+		}
+		out.Known++
+		switch m.state.Load() {
+		case up:
 			out.Up = append(out.Up, m.addr)
-		case state == unproved:
+		case unproved:
 			out.Settled = false
 		}
 	}
