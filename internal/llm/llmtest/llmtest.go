@@ -43,20 +43,22 @@ func complete(t *testing.T, p llm.Provider) {
 
 func emitEnds(t *testing.T, p llm.Provider) {
 	stop, n := errors.New("stop"), 0
-	a, err := p.Complete(t.Context(), Call(), func(string) error { n++; return stop })
+	var shown string
+	a, err := p.Complete(t.Context(), Call(), func(s string) error { shown += s; n++; return stop })
 	if err != stop || n != 1 { //nolint:errorlint // the very error is promised
 		t.Errorf("got %v after %d pieces, want %v after 1", err, n, stop)
 	}
-	if a.FinishReason != "" {
-		t.Errorf("an answer that was cut short is complete: %+v", a)
+	if a.FinishReason != "" || a.Text != shown {
+		t.Errorf("an answer that was cut short after %q: %+v", shown, a)
 	}
 }
 
 func canceled(t *testing.T, p llm.Provider) {
 	ctx, cancel := context.WithCancel(t.Context())
-	a, err := p.Complete(ctx, Call(), func(string) error { cancel(); return nil })
-	if _, ok := errors.AsType[*chat.Error](err); !ok || a.FinishReason != "" {
-		t.Errorf("got %+v and %v, want a *chat.Error and no complete answer", a, err)
+	var shown string
+	a, err := p.Complete(ctx, Call(), func(s string) error { shown += s; cancel(); return nil })
+	if _, ok := errors.AsType[*chat.Error](err); !ok || a.FinishReason != "" || a.Text != shown {
+		t.Errorf("got %+v and %v, want a *chat.Error and %q, no complete answer", a, err, shown)
 	}
 }
 

@@ -164,12 +164,13 @@ func (a *answer) count(u *goopenai.Usage) {
 	if u == nil || u.PromptTokens <= 0 && u.CompletionTokens <= 0 {
 		return
 	}
-	a.usage = chat.Usage{Input: u.PromptTokens, Output: u.CompletionTokens}
+	// A gateway's negative figures would take from other turns' sums.
+	a.usage = chat.Usage{Input: max(0, u.PromptTokens), Output: max(0, u.CompletionTokens)}
 	if d := u.PromptTokensDetails; d != nil {
-		a.usage.Cached = d.CachedTokens
+		a.usage.Cached = max(0, d.CachedTokens)
 	}
 	if d := u.CompletionTokensDetails; d != nil {
-		a.usage.Reasoning = d.ReasoningTokens
+		a.usage.Reasoning = max(0, d.ReasoningTokens)
 	}
 }
 

@@ -130,6 +130,8 @@ func FuzzEvents(f *testing.F) {
 
 // FuzzAnswer: whatever arrives, an answer is what was emitted, is not empty, and never comes without a finish_reason.
 func FuzzAnswer(f *testing.F) {
+	f.Add([]byte(`data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":-1,` +
+		`"prompt_tokens_details":{"cached_tokens":-1},"completion_tokens_details":{"reasoning_tokens":-1}}}`))
 	for _, seed := range seeds(f) {
 		f.Add(seed)
 	}
@@ -139,6 +141,9 @@ func FuzzAnswer(f *testing.F) {
 		a := &answer{dialect: &llm.Dialect{}, finished: func() { finishes++ },
 			emit: func(s string) error { emitted.WriteString(s); return nil }}
 		err := a.read(newEvents(bytes.NewReader(body)))
+		if a.text.String() != emitted.String() || a.usage.Input < 0 || a.usage.Output < 0 || a.usage.Cached < 0 || a.usage.Reasoning < 0 {
+			t.Errorf("text %q, emitted %q, usage %+v", a.text.String(), emitted.String(), a.usage)
+		}
 		if err != nil {
 			if _, ok := errors.AsType[*chat.Error](err); !ok {
 				t.Fatalf("%v (%T) is no *chat.Error", err, err)

@@ -31,19 +31,22 @@ type provider struct{ o Options }
 
 const pieceRunes = 3
 
-// Complete implements [llm.Provider]. It fails only if ctx ends. It tells no usage.
+// Complete implements [llm.Provider]. It fails only if ctx ends or emit fails. It tells no usage.
 func (p provider) Complete(ctx context.Context, c llm.Call, emit func(string) error) (llm.Answer, error) {
 	text := Answer(c.History, c.Question)
 	wait := p.o.First
+	var said strings.Builder
 	for rest := []rune(text); len(rest) > 0; wait = p.o.Pace {
 		select {
 		case <-ctx.Done():
-			return llm.Answer{}, chat.E(chat.KindOf(ctx.Err()), "simulated.complete", context.Cause(ctx))
+			return llm.Answer{Text: said.String()}, chat.E(chat.KindOf(ctx.Err()), "simulated.complete", context.Cause(ctx))
 		case <-time.After(wait):
 		}
 		n := min(pieceRunes, len(rest))
-		if err := emit(string(rest[:n])); err != nil {
-			return llm.Answer{}, err
+		piece := string(rest[:n])
+		said.WriteString(piece)
+		if err := emit(piece); err != nil {
+			return llm.Answer{Text: said.String()}, err
 		}
 		rest = rest[n:]
 	}
