@@ -2,14 +2,12 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -34,14 +32,18 @@ const (
 	devAgentID = 1000002
 )
 
-// devSecrets are the embedded tenant's. They open nothing outside this process.
+// devSecrets are the embedded tenant's and the simulated vendors'. They open nothing outside this process.
 var devSecrets = map[string]string{ //nolint:gochecknoglobals // never written
-	"DEMO_WECOM_SECRET": "demo-secret-of-the-simulated-platform",
-	"DEMO_WECOM_TOKEN":  "demotoken",
-	"DEMO_WECOM_AES":    "ZGVtb2RlbW9kZW1vZGVtb2RlbW9kZW1vZGVtb2RlbW8",
+	"DEMO_WECOM_SECRET":    "demo-secret-of-the-simulated-platform",
+	"DEMO_WECOM_TOKEN":     "demotoken",
+	"DEMO_WECOM_AES":       "ZGVtb2RlbW9kZW1vZGVtb2RlbW9kZW1vZGVtb2RlbW8",
+	"DEMO_OPENAI_API_KEY":  "sk-demo-of-the-simulated-openai",
+	"DEMO_ZHIPU_API_KEY":   "demo.of-the-simulated-zhipu",
+	"DEMO_QIANFAN_API_KEY": "bce-v3/ALTAK-demo/of-the-simulated-qianfan",
 }
 
-// RunDev is `parley dev`: Redis, a server, a client service, the simulated WeCom and a page with a chat, all in this process.
+// RunDev is `parley dev`: Redis, a server, a client service, the simulated WeCom and model vendors, and a page with a chat and the operator's
+// switch, all in this process.
 func RunDev(ctx context.Context, env Env, o DevOptions) error {
 	d := &devRun{env: env, opt: o, tel: telemetry.New(env.Stderr, true, slog.LevelWarn)}
 	defer d.cleanup()
@@ -53,17 +55,18 @@ func RunDev(ctx context.Context, env Env, o DevOptions) error {
 
 // devRun is one run of `parley dev`.
 type devRun struct {
-	env    Env
-	opt    DevOptions
-	tel    *telemetry.Telemetry
-	redis  *miniredis.Miniredis
-	dir    string
-	phone  *wecom.Sim
-	pages  *dev.Page
-	page   net.Listener
-	wecom  net.Listener
-	client *client
-	server *server
+	env     Env
+	opt     DevOptions
+	tel     *telemetry.Telemetry
+	redis   *miniredis.Miniredis
+	dir     string
+	phone   *wecom.Sim
+	vendors []*devVendor // none with --config
+	pages   *dev.Page
+	page    net.Listener
+	wecom   net.Listener
+	client  *client
+	server  *server
 }
 
 func (d *devRun) cleanup() {
@@ -75,9 +78,9 @@ func (d *devRun) cleanup() {
 	}
 }
 
-// env looks a variable up; the embedded tenant's secrets are there besides the process's own.
+// lookup looks a variable up; embedded secrets are there besides the process's own, but not beside one's own documents.
 func (d *devRun) lookup(name string) (string, bool) {
-	if v, ok := devSecrets[name]; ok {
+	if v, ok := devSecrets[name]; ok && d.opt.Config == "" {
 		return v, true
 	}
 	return os.LookupEnv(name)
@@ -96,6 +99,11 @@ func (d *devRun) prepare(ctx context.Context) (err error) {
 	if d.dir, err = os.MkdirTemp("", "parley-dev-"); err != nil {
 		return err
 	}
+	if d.opt.Config == "" {
+		if err = d.openVendors(ctx); err != nil {
+			return err
+		}
+	}
 	secrets := secretsOf(d.lookup)
 	clientCfg, err := d.clientConfig(secrets)
 	if err != nil {
@@ -106,9 +114,7 @@ func (d *devRun) prepare(ctx context.Context) (err error) {
 	serverCfg.Registry.Mode = config.ModeDirect
 	serverCfg.Live = clientCfg.Live
 	serverCfg.Secrets = clientCfg.Secrets
-	if base := os.Getenv("OPENAI_BASE_URL"); base != "" {
-		serverCfg.Outbound = append(serverCfg.Outbound, originOf(base))
-	}
+	serverCfg.Outbound = append(serverCfg.Outbound, d.outbound()...)
 	if d.server, err = newServer(serverCfg, d.env, telemetry.New(d.env.Stderr, true, slog.LevelWarn), secrets.at(serverCfg.Secrets.Dir)); err != nil {
 		return err
 	}
@@ -117,7 +123,9 @@ func (d *devRun) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	d.client.embedded = true
-	return nil
+	d.pages = d.newPage()
+	d.client.service.Complete = witness{d.client.service.Complete, d.pages.Answered}
+	return d.connectOperator(clientCfg)
 }
 
 func (d *devRun) clientConfig(secrets *secretStores) (*config.Client, error) {
@@ -141,49 +149,6 @@ func (d *devRun) clientConfig(secrets *secretStores) (*config.Client, error) {
 	return cfg, nil
 }
 
-// writeDocuments writes the embedded tenant's documents: the real ChatGPT API if there is a key for it, else answers without any model.
-func (d *devRun) writeDocuments() error {
-	routes := `providers:
-  simulated: {dialect: simulated}
-models:
-  chat: [simulated/parley]
-`
-	if os.Getenv("OPENAI_API_KEY") != "" {
-		base := os.Getenv("OPENAI_BASE_URL")
-		if base == "" {
-			base = "https://api.openai.com/v1"
-		}
-		routes = fmt.Sprintf(`providers:
-  openai: {dialect: openai, base_url: %q, key: env:OPENAI_API_KEY}
-  simulated: {dialect: simulated}
-models:
-  chat: [%q, simulated/parley]
-`, strings.TrimRight(base, "/"), "openai/"+openAIModel())
-	}
-	if !config.Loopback(d.page.Addr().String()) {
-		return errors.New("--http: parley dev has no login, so it listens on a loopback address only: use 127.0.0.1")
-	}
-	tenant := fmt.Sprintf(`name: %s
-system_prompt: 你是一个乐于助人的助手。
-limits: {per_user_per_minute: 120}
-channels:
-  - {name: web, kind: web, access: open, title: Parley, embed: self}
-  - {name: app, kind: wecom, corp_id: %s, agent_id: %d, secret: env:DEMO_WECOM_SECRET, token: env:DEMO_WECOM_TOKEN, aes_key: env:DEMO_WECOM_AES}
-`, devTenant, devCorpID, devAgentID)
-	for name, content := range map[string]string{routesDocument: routes, tenantPrefix + devTenant: tenant} {
-		if err := os.WriteFile(filepath.Join(d.dir, name+".yaml"), []byte(content), 0o600); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func originOf(base string) string {
-	scheme, rest, _ := strings.Cut(base, "://")
-	host, _, _ := strings.Cut(rest, "/")
-	return scheme + "://" + host
-}
-
 // run serves until ctx ends.
 func (d *devRun) run(ctx context.Context) error {
 	if err := d.connectPhone(); err != nil {
@@ -201,7 +166,7 @@ func (d *devRun) run(ctx context.Context) error {
 	}
 	d.client.handler = d.handler(d.client.front)
 	var wg sync.WaitGroup
-	errs := make(chan error, 3)
+	errs := make(chan error, 3+len(d.vendors))
 	part := func(f func() error) {
 		wg.Go(func() {
 			if err := f(); err != nil {
@@ -216,6 +181,11 @@ func (d *devRun) run(ctx context.Context) error {
 	defer stop()
 	wg.Go(func() { d.clock(base) })
 	part(func() error { return serveHTTP(base, d.wecom, d.phone.Handler(), time.Second) })
+	for _, v := range d.vendors {
+		if v.sim != nil {
+			part(func() error { return v.sim.Serve(base, v.at) })
+		}
+	}
 	part(func() error { return d.server.run(base, serverOps) })
 	part(func() error { defer stop(); return d.client.run(ctx, d.page, clientOps) })
 	if d.ready(ctx) {
@@ -259,11 +229,14 @@ func (d *devRun) clock(ctx context.Context) {
 	}
 }
 
-// connectPhone makes the page and the simulated platform behind its phone.
-func (d *devRun) connectPhone() error {
-	d.pages = dev.New(dev.Options{
-		ChatURL: "/chat/" + devTenant + "/web", Model: d.model(), Simulated: os.Getenv("OPENAI_API_KEY") == "",
+func (d *devRun) newPage() *dev.Page {
+	return dev.New(dev.Options{
+		ChatURL: "/chat/" + devTenant + "/web", Model: d.model(), Simulated: d.opt.Config == "" && os.Getenv("OPENAI_API_KEY") == "",
 	})
+}
+
+// connectPhone makes the simulated platform behind the page's phone.
+func (d *devRun) connectPhone() error {
 	ref := wecom.Ref{CorpID: devCorpID, AgentID: devAgentID}
 	d.phone = wecom.New(wecom.Options{OnShown: d.pages.ShownByWeCom})
 	d.pages.Connect(dev.WeComPhone(d.phone, ref))
@@ -286,33 +259,23 @@ func (d *devRun) model() string {
 	switch {
 	case d.opt.Config != "":
 		return "the live documents of " + d.opt.Config
-	case os.Getenv("OPENAI_API_KEY") != "":
-		return openAIModel()
+	case d.vendors[0].sim == nil:
+		return d.vendors[0].model
 	default:
 		return "simulated"
 	}
 }
 
-func openAIModel() string {
-	if m := os.Getenv("OPENAI_MODEL"); m != "" {
-		return m
-	}
-	return "gpt-4o-mini"
-}
-
 func (d *devRun) announce(clientOps, serverOps net.Listener) {
-	model := d.model()
-	if model == "simulated" {
-		model = "simulated: answers without a model (set OPENAI_API_KEY for real ones)"
-	}
 	fmt.Fprintf(d.env.Stdout, `Parley is running. Chat here:
 
     http://%s/
 
-  model     %s
+  models    %s
   metrics   http://%s/metrics (client)  http://%s/metrics (server)
   memory    embedded Redis: conversations end with this process
+  switch    in the page, or: parley degrade --config %s --to PROVIDER
   stop      Ctrl-C
 
-`, d.page.Addr(), model, clientOps.Addr(), serverOps.Addr())
+`, d.page.Addr(), d.models(), clientOps.Addr(), serverOps.Addr(), d.commandConfig())
 }

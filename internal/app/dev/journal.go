@@ -24,6 +24,7 @@ type entry struct {
 	Status int     `json:"status,omitempty"` // posted; 0: no answer
 	Tries  int     `json:"tries,omitempty"`  // posted
 	Error  string  `json:"error,omitempty"`  // posted
+	By     *By     `json:"by,omitempty"`     // shown: whose answer it is, if that is known
 }
 
 // journalMax bounds what is kept for pages that come later.

@@ -1,6 +1,6 @@
-// Package dev is the page of `parley dev`: the web chat beside a phone of WeCom, and beside both the way that each message took. What
-// the phone sends is sealed by the simulated platform and posted to the client's own callback address; what it shows came back
-// through the platform's message/send. Nothing here knows Parley from inside.
+// Package dev is the page of `parley dev`: the web chat beside a phone of WeCom, beside both the way that each message took, and above them
+// the operator's switch. What the phone sends is sealed by the simulated platform and posted to the client's own callback address; what it shows
+// came back through the platform's message/send. Nothing here knows Parley from inside.
 package dev
 
 import (
@@ -38,16 +38,18 @@ type Options struct {
 
 // Page serves the dev page at /, and what it needs below /dev/. Safe for concurrent use. It answers only to names of this machine.
 type Page struct {
-	opt   Options
-	mux   *http.ServeMux
-	log   *journal
-	phone Phone
-	says  chan struct{} // bounds deliveries at once
-	done  chan struct{}
-	once  sync.Once
+	opt      Options
+	mux      *http.ServeMux
+	log      *journal
+	answers  answers
+	phone    Phone
+	operator Operator
+	says     chan struct{} // bounds deliveries at once
+	done     chan struct{}
+	once     sync.Once
 }
 
-// New makes the page without a phone; see [Page.Connect].
+// New makes the page without a phone and a switch; see [Page.Connect] and [Page.Operate].
 func New(o Options) *Page {
 	if len(o.Members) == 0 {
 		o.Members = []Member{{"zhangsan", "张三"}, {"lisi", "李四"}}
@@ -56,6 +58,10 @@ func New(o Options) *Page {
 	p.mux.HandleFunc("GET /{$}", p.serveIndex)
 	p.mux.HandleFunc("POST /dev/wecom/messages", p.serveSay)
 	p.mux.HandleFunc("GET /dev/wecom/events", p.serveEvents)
+	p.mux.HandleFunc("GET /dev/operator", p.serveStanding)
+	p.mux.HandleFunc("POST /dev/operator/degrade", p.serveDegrade)
+	p.mux.HandleFunc("POST /dev/operator/restore", p.serveRestore)
+	p.mux.HandleFunc("POST /dev/operator/break", p.serveBreak)
 	if assets, err := fs.Sub(files, "assets"); err == nil { // the folder is compiled in
 		p.mux.Handle("GET /dev/assets/", http.StripPrefix("/dev/assets/", http.FileServerFS(assets)))
 	}

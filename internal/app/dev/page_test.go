@@ -67,7 +67,7 @@ func TestIndex(t *testing.T) {
 }
 
 func TestAssetsLoadNothingFromElsewhere(t *testing.T) {
-	for _, name := range []string{"main.js", "words.js", "style.css", "index.html"} {
+	for _, name := range []string{"main.js", "make.js", "switch.js", "words.js", "style.css", "index.html"} {
 		body, err := files.ReadFile("assets/" + name)
 		if err != nil {
 			t.Fatal(err)

@@ -37,7 +37,7 @@ func (p *Page) Connect(phone Phone) { p.phone = phone }
 
 // Shown tells the page that the platform showed a message to a person. It does not block.
 func (p *Page) Shown(user, text string) {
-	p.log.add(entry{Kind: "shown", User: user, At: time.Now(), Text: text})
+	p.log.add(entry{Kind: "shown", User: user, At: time.Now(), Text: text, By: p.answers.of(text)})
 }
 
 // serveSay takes {"user": …, "text": …} and answers once the platform is done with it; the steps come as events.

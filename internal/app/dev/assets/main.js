@@ -1,22 +1,13 @@
 // The phone and the way of its messages. What happened comes as events: said, posted, shown; everything is drawn from them.
 
+import { $, by, clock, duration, make } from "./make.js";
+import { drawSwitch, startSwitch } from "./switch.js";
 import { english, onLanguage, useLanguage, word } from "./words.js";
 
-const $ = (id) => document.getElementById(id);
 const members = [...document.querySelectorAll("[data-member]")];
 const names = new Map(members.map((b) => [b.dataset.member, b.dataset.name]));
 const entries = new Map(); // by id, in order
 let holder = members[0].dataset.member;
-
-function make(name, className, ...content) {
-  const el = document.createElement(name);
-  if (className) el.className = className;
-  el.append(...content);
-  return el;
-}
-
-const duration = (ms) => (ms < 10 ? `${ms.toFixed(1)} ms` : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
-const clock = (at) => new Date(at).toLocaleTimeString(english() ? "en-GB" : "zh-CN", { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 
 // The phone shows what one person said and saw.
 function bubbles() {
@@ -27,6 +18,7 @@ function bubbles() {
     const li = make("li", e.kind === "said" ? "mine" : "theirs", make("p", "", e.text));
     const posted = e.kind === "said" && follow(e.id).posted;
     if (posted?.error) li.append(make("small", "bad", "!"));
+    if (e.by) li.append(make("small", "by", by(e.by)));
     list.push(li);
   }
   $("bubbles").replaceChildren(...list);
@@ -66,7 +58,8 @@ function way(said) {
   }
   if (shown.length > 0) {
     const last = shown[shown.length - 1];
-    steps.append(step("good", word("answered"), `${word("after")} ${duration(last.took)}${shown.length > 1 ? ` · ${word("more")(shown.length)}` : ""}`));
+    const figure = `${word("after")} ${duration(last.took)}${shown.length > 1 ? ` · ${word("more")(shown.length)}` : ""}`;
+    steps.append(step("good", word("answered"), figure, last.by && by(last.by)));
   }
   card.append(steps);
   return card;
@@ -158,6 +151,7 @@ function language(set) {
     return b;
   }));
   draw();
+  drawSwitch();
 }
 // A storage event goes to other pages only: the frame hears it by itself.
 $("language").addEventListener("click", () => language(english() ? "zh" : "en"));
@@ -170,3 +164,4 @@ language();
 show("chat");
 hold(holder);
 listen();
+startSwitch();
