@@ -84,9 +84,13 @@ func TestUsageOfToday(t *testing.T) {
 		`{"provider":"openai","model":"m/1","own_key":false,"estimated":false,"calls":2,"input":200,"cached":2,"output":20,"reasoning":0},` +
 		`{"provider":"openai","model":"m/1","own_key":true,"estimated":false,"calls":1,"input":1000,"cached":1,"output":50,"reasoning":0}],` +
 		`"people":2,"by_user":[` +
-		`{"user":"li","reported":{"calls":1,"input":1000,"cached":1,"output":50,"reasoning":0},"estimated":{"calls":0,"input":0,"cached":0,"output":0,"reasoning":0}},` +
+		`{"user":"li","reported":{"calls":1,"input":1000,"cached":1,"output":50,"reasoning":0},` +
+		`"estimated":{"calls":0,"input":0,"cached":0,"output":0,"reasoning":0},"by_model":[` +
+		`{"provider":"openai","model":"m/1","own_key":true,"estimated":false,"calls":1,"input":1000,"cached":1,"output":50,"reasoning":0}]},` +
 		`{"user":"zhang","reported":{"calls":2,"input":200,"cached":2,"output":20,"reasoning":0},` +
-		`"estimated":{"calls":1,"input":7,"cached":1,"output":3,"reasoning":0}}],` +
+		`"estimated":{"calls":1,"input":7,"cached":1,"output":3,"reasoning":0},"by_model":[` +
+		`{"provider":"ernie","model":"m/1","own_key":false,"estimated":true,"calls":1,"input":7,"cached":1,"output":3,"reasoning":0},` +
+		`{"provider":"openai","model":"m/1","own_key":false,"estimated":false,"calls":2,"input":200,"cached":2,"output":20,"reasoning":0}]}],` +
 		`"budget":{"spent":1280,"tokens_per_day":100000,"user_tokens_per_day":5000}}`
 	if diff := cmp.Diff(wantJSON, string(doc)); diff != "" {
 		t.Errorf("JSON (-want +got):\n%s", diff)

@@ -70,9 +70,16 @@ type ItemUsage struct {
 
 // UserUsage is what one person spent.
 type UserUsage struct {
-	User      string `json:"user"` // hashed, as in chat.Request.User
-	Reported  Tokens `json:"reported"`
-	Estimated Tokens `json:"estimated"`
+	User      string      `json:"user"` // hashed, as in chat.Request.User
+	Reported  Tokens      `json:"reported"`
+	Estimated Tokens      `json:"estimated"`
+	Items     []ItemUsage `json:"by_model"`
+}
+
+// Spender is who spent, and on what: the grain at which stores keep usage.
+type Spender struct {
+	User string
+	Item
 }
 
 // Usage is what a tenant's people spent in a day. Items are sorted by name; people by what they spent, most first.
@@ -81,9 +88,39 @@ type Usage struct {
 	Users []UserUsage `json:"users"`
 }
 
+// SumUp makes a Usage of what every spender spent.
+func SumUp(by map[Spender]Tokens) Usage {
+	items, users := map[Item]Tokens{}, map[string]*UserUsage{}
+	for s, t := range by {
+		items[s.Item] = items[s.Item].Plus(t)
+		u := users[s.User]
+		if u == nil {
+			u = &UserUsage{User: s.User}
+			users[s.User] = u
+		}
+		u.Items = append(u.Items, ItemUsage{s.Item, t})
+	}
+	var out Usage
+	for i, t := range items {
+		out.Items = append(out.Items, ItemUsage{i, t})
+	}
+	sortItems(out.Items)
+	for _, u := range users {
+		sortItems(u.Items)
+		u.Reported, u.Estimated = total(u.Items)
+		out.Users = append(out.Users, *u)
+	}
+	slices.SortFunc(out.Users, func(a, b UserUsage) int {
+		return cmp.Or(cmp.Compare(b.Reported.Sum()+b.Estimated.Sum(), a.Reported.Sum()+a.Estimated.Sum()), cmp.Compare(a.User, b.User))
+	})
+	return out
+}
+
 // Total sums up what providers reported and, apart from it, what Parley estimated.
-func (u Usage) Total() (reported, estimated Tokens) {
-	for _, i := range u.Items {
+func (u Usage) Total() (reported, estimated Tokens) { return total(u.Items) }
+
+func total(items []ItemUsage) (reported, estimated Tokens) {
+	for _, i := range items {
 		if i.Estimated {
 			estimated = estimated.Plus(i.Tokens)
 		} else {
@@ -93,13 +130,9 @@ func (u Usage) Total() (reported, estimated Tokens) {
 	return reported, estimated
 }
 
-// Sort brings a Usage into its order; stores call it.
-func (u Usage) Sort() {
-	slices.SortFunc(u.Items, func(a, b ItemUsage) int {
+func sortItems(items []ItemUsage) {
+	slices.SortFunc(items, func(a, b ItemUsage) int {
 		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Model, b.Model), order(a.Own, b.Own), order(a.Estimated, b.Estimated))
-	})
-	slices.SortFunc(u.Users, func(a, b UserUsage) int {
-		return cmp.Or(cmp.Compare(b.Reported.Sum()+b.Estimated.Sum(), a.Reported.Sum()+a.Estimated.Sum()), cmp.Compare(a.User, b.User))
 	})
 }
 

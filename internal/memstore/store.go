@@ -58,7 +58,7 @@ type shard struct {
 	once    map[string]time.Time
 	rate    map[string][]time.Time // admitted messages of the last minute
 	dead    []expiring[conversation.DeadLetter]
-	usage   map[conversation.Day]*usage
+	usage   map[conversation.Day]map[conversation.Spender]conversation.Tokens
 	counted map[int64]time.Time // fences whose spending was counted, and until when that is known
 	swept   int                 // accepts since forgotten things were swept out
 }
@@ -115,7 +115,7 @@ func (s *Store) with(ctx context.Context, op string, id conversation.Shard, f fu
 		sh = &shard{
 			id: id, convs: map[string]*conv{}, owners: map[string]*owner{},
 			dedupe: map[string]time.Time{}, once: map[string]time.Time{}, rate: map[string][]time.Time{},
-			usage: map[conversation.Day]*usage{}, counted: map[int64]time.Time{},
+			usage: map[conversation.Day]map[conversation.Spender]conversation.Tokens{}, counted: map[int64]time.Time{},
 		}
 		s.shards[id] = sh
 	}

@@ -8,12 +8,6 @@ import (
 	"parley/internal/conversation"
 )
 
-// usage is what was spent in a shard in a day.
-type usage struct {
-	items map[conversation.Item]conversation.Tokens
-	users map[string]conversation.UserUsage
-}
-
 // markFor is how long it is known that a claim's spending was counted.
 const markFor = 24 * time.Hour
 
@@ -25,21 +19,13 @@ func (sh *shard) spend(fence int64, user string, spent []chat.Spend, now time.Ti
 	}
 	sh.counted[fence] = now.Add(markFor)
 	day := conversation.DayOf(now)
-	u := sh.usage[day]
-	if u == nil {
-		u = &usage{map[conversation.Item]conversation.Tokens{}, map[string]conversation.UserUsage{}}
-		sh.usage[day] = u
+	if sh.usage[day] == nil {
+		sh.usage[day] = map[conversation.Spender]conversation.Tokens{}
 	}
-	who := u.users[user]
 	for i, t := range items {
-		u.items[i] = u.items[i].Plus(t)
-		if i.Estimated {
-			who.Estimated = who.Estimated.Plus(t)
-		} else {
-			who.Reported = who.Reported.Plus(t)
-		}
+		who := conversation.Spender{User: user, Item: i}
+		sh.usage[day][who] = sh.usage[day][who].Plus(t)
 	}
-	u.users[user] = who
 }
 
 // sweepUsage forgets days and marks that have run out.
@@ -70,19 +56,14 @@ func (s *Store) Spend(ctx context.Context, c conversation.Claim, user string, sp
 
 // Usage implements conversation.Ledger.
 func (s *Store) Usage(ctx context.Context, tenant string, d conversation.Day) (conversation.Usage, error) {
-	items, users := map[conversation.Item]conversation.Tokens{}, map[string]conversation.UserUsage{}
+	all := map[conversation.Spender]conversation.Tokens{}
 	for i := range conversation.Shards {
 		err := s.with(ctx, "usage", conversation.Shard{Tenant: tenant, Index: i}, func(sh *shard, now time.Time) error {
-			u := sh.usage[d]
-			if u == nil || forgotten(d, now) {
+			if forgotten(d, now) {
 				return nil
 			}
-			for i, t := range u.items {
-				items[i] = items[i].Plus(t)
-			}
-			for user, t := range u.users {
-				sum := users[user]
-				users[user] = conversation.UserUsage{User: user, Reported: sum.Reported.Plus(t.Reported), Estimated: sum.Estimated.Plus(t.Estimated)}
+			for who, t := range sh.usage[d] {
+				all[who] = all[who].Plus(t)
 			}
 			return nil
 		})
@@ -90,13 +71,5 @@ func (s *Store) Usage(ctx context.Context, tenant string, d conversation.Day) (c
 			return conversation.Usage{}, err
 		}
 	}
-	var out conversation.Usage
-	for i, t := range items {
-		out.Items = append(out.Items, conversation.ItemUsage{Item: i, Tokens: t})
-	}
-	for _, u := range users {
-		out.Users = append(out.Users, u)
-	}
-	out.Sort()
-	return out, nil
+	return conversation.SumUp(all), nil
 }

@@ -96,6 +96,44 @@ func BenchmarkSteps(b *testing.B) {
 	})
 }
 
+// BenchmarkCommitSpent is what counting a turn's tokens adds to its commit: commits with and without follow each other, on one connection.
+func BenchmarkCommitSpent(b *testing.B) {
+	benchmark(b, func(b *testing.B, s *Store) {
+		ctx := context.Background()
+		var took [2]time.Duration
+		for n := 0; b.Loop(); n++ {
+			for i := range took {
+				with := (i + n) % 2 // neither is always the first
+				b.StopTimer()
+				key := benchAccept(b, s, 50)
+				cs, err := s.Claim(ctx, []conversation.Shard{conversation.ShardOf(key)}, "a", 1, benchClaim)
+				if err != nil || len(cs) != 1 {
+					b.Fatal(cs, err)
+				}
+				o := benchOutcome()
+				if with == 1 {
+					o.User = "0123456789abcdef0123"
+					o.Spent = []chat.Spend{{Provider: "openai", Model: "gpt-4o-mini", Usage: chat.Usage{Input: 900, Output: 200}}}
+				}
+				b.StartTimer()
+				began := time.Now()
+				if _, err := s.Commit(ctx, cs[0], o); err != nil {
+					b.Fatal(err)
+				}
+				took[with] += time.Since(began)
+				b.StopTimer()
+				if _, err := s.Delivered(ctx, cs[0], 0, benchClaim); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+			}
+		}
+		b.ReportMetric(float64(took[0].Microseconds())/float64(b.N), "without-µs")
+		b.ReportMetric(float64(took[1].Microseconds())/float64(b.N), "with-µs")
+		b.ReportMetric(float64(took[1])/float64(took[0]), "ratio")
+	})
+}
+
 // BenchmarkTurn runs whole turns (accept, claim, commit, delivered) of many people at once.
 func BenchmarkTurn(b *testing.B) {
 	benchmark(b, func(b *testing.B, s *Store) {

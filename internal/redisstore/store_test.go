@@ -92,6 +92,10 @@ func TestLaterFormat(t *testing.T) {
 		"turn":          func() error { _, err := decodeTurn("1 2 3\n" + `{"v":2}`); return err },
 		"dead letter":   func() error { _, err := decodeDead("2 1 \"x\"\n"); return err },
 		"reason":        func() error { _, err := decodeDead("1 1 x\n1 1 1 - -\n{\"v\":1}"); return err },
+		"usage":         func() error { _, _, err := decodeUsage("00:u/p/m", "1 2 3 4"); return err },
+		"usage field":   func() error { _, _, err := decodeUsage("000:u/p/m", "1 2 3 4 5"); return err },
+		"usage user":    func() error { _, _, err := decodeUsage("00:%zz/p/m", "1 2 3 4 5"); return err },
+		"usage model":   func() error { _, _, err := decodeUsage("00:u/p", "1 2 3 4 5"); return err },
 		"claim":         func() error { _, err := decodeClaim(conversation.Shard{}, "a", []any{"x"}); return err },
 	} {
 		if err := f(); err == nil {

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -26,21 +27,14 @@ func (s *Store) Spend(ctx context.Context, c conversation.Claim, user string, sp
 // spending is what spend in common.lua takes: fields of a day's usage, each with what to add.
 func spending(user string, spent []chat.Spend) []any {
 	var out []any
-	var by [2]conversation.Tokens
 	for i, t := range conversation.Itemize(spent) {
-		out = append(out, itemField(i), tokens(t))
-		by[digit(i.Estimated)] = by[digit(i.Estimated)].Plus(t)
-	}
-	for estimated, t := range by {
-		if t.Calls > 0 {
-			out = append(out, fmt.Sprintf("u%d:%s", estimated, user), tokens(t))
-		}
+		out = append(out, usageField(conversation.Spender{User: user, Item: i}), tokens(t))
 	}
 	return out
 }
 
-func itemField(i conversation.Item) string {
-	return fmt.Sprintf("m%d%d:%s/%s", digit(i.Own), digit(i.Estimated), url.PathEscape(i.Provider), i.Model)
+func usageField(s conversation.Spender) string {
+	return fmt.Sprintf("%d%d:%s/%s/%s", digit(s.Own), digit(s.Estimated), url.PathEscape(s.User), url.PathEscape(s.Provider), s.Model)
 }
 
 func tokens(t conversation.Tokens) string {
@@ -67,53 +61,36 @@ func (s *Store) Usage(ctx context.Context, tenant string, d conversation.Day) (c
 	if _, err := pipe.Exec(ctx); err != nil {
 		return conversation.Usage{}, failure(op, err)
 	}
-	items, users := map[conversation.Item]conversation.Tokens{}, map[string]conversation.UserUsage{}
+	all := map[conversation.Spender]conversation.Tokens{}
 	for _, cmd := range shards {
 		for field, v := range cmd.Val() {
-			if err := addUsage(items, users, field, v); err != nil {
+			who, t, err := decodeUsage(field, v)
+			if err != nil {
 				return conversation.Usage{}, chat.E(chat.Internal, "redis."+op, err)
 			}
+			all[who] = all[who].Plus(t)
 		}
 	}
-	var out conversation.Usage
-	for i, t := range items {
-		out.Items = append(out.Items, conversation.ItemUsage{Item: i, Tokens: t})
-	}
-	for user, u := range users {
-		u.User = user
-		out.Users = append(out.Users, u)
-	}
-	out.Sort()
-	return out, nil
+	return conversation.SumUp(all), nil
 }
 
-// addUsage reads a field of a day's usage.
-func addUsage(items map[conversation.Item]conversation.Tokens, users map[string]conversation.UserUsage, field, v string) error {
-	var t conversation.Tokens
-	kind, of, _ := strings.Cut(field, ":")
+// decodeUsage reads a field of a day's usage, as common.lua describes it.
+func decodeUsage(field, v string) (who conversation.Spender, t conversation.Tokens, err error) {
+	kind, rest, _ := strings.Cut(field, ":")
+	of := strings.SplitN(rest, "/", 3)
+	if len(kind) != 2 || len(of) != 3 {
+		return who, t, fmt.Errorf("usage of an unknown form: %.80q", field)
+	}
+	user, err := url.PathUnescape(of[0])
+	provider, perr := url.PathUnescape(of[1])
+	if err = cmp.Or(err, perr); err != nil {
+		return who, t, fmt.Errorf("usage %.80q: %w", field, err)
+	}
 	if _, err := fmt.Sscanf(v, "%d %d %d %d %d", &t.Calls, &t.Input, &t.Cached, &t.Output, &t.Reasoning); err != nil {
-		return fmt.Errorf("usage %.80q: %w", field, err)
+		return who, t, fmt.Errorf("usage %.80q: %w", field, err)
 	}
-	switch {
-	case len(kind) == 3 && kind[0] == 'm':
-		provider, model, _ := strings.Cut(of, "/")
-		plain, err := url.PathUnescape(provider)
-		if err != nil {
-			return fmt.Errorf("usage %.80q: %w", field, err)
-		}
-		i := conversation.Item{Provider: plain, Model: model, Own: kind[1] == '1', Estimated: kind[2] == '1'}
-		items[i] = items[i].Plus(t)
-	case kind == "u0":
-		u := users[of]
-		u.Reported = u.Reported.Plus(t)
-		users[of] = u
-	case kind == "u1":
-		u := users[of]
-		u.Estimated = u.Estimated.Plus(t)
-		users[of] = u
-	default: // a later release counts more
-	}
-	return nil
+	i := conversation.Item{Provider: provider, Model: of[2], Own: kind[0] == '1', Estimated: kind[1] == '1'}
+	return conversation.Spender{User: user, Item: i}, t, nil
 }
 
 // budgetPrefix begins all keys of a tenant's budget.

@@ -54,14 +54,17 @@ func testUsage(e *env) {
 	e.put(message(li, "m1"), conversation.AcceptOptions{})
 	other := e.claims("a", li, 1)[0]
 	o := e.outcome(other, 2) // with parts
-	o.User, o.Spent = "li: u0", []chat.Spend{fast, fast, fast}
+	o.User, o.Spent = "li: u0/%2F", []chat.Spend{fast, fast, fast}
 	e.commit(other, o)
 
 	want := conversation.Usage{
 		Items: []conversation.ItemUsage{line(slow, 1), line(estimated(slow), 1), line(fast, 5), line(own(fast), 1)},
 		Users: []conversation.UserUsage{
-			{User: "zhang", Reported: line(fast, 3).Plus(line(slow, 1).Tokens), Estimated: line(slow, 1).Tokens},
-			{User: "li: u0", Reported: line(fast, 3).Tokens},
+			{
+				User: "zhang", Reported: line(fast, 3).Plus(line(slow, 1).Tokens), Estimated: line(slow, 1).Tokens,
+				Items: []conversation.ItemUsage{line(slow, 1), line(estimated(slow), 1), line(fast, 2), line(own(fast), 1)},
+			},
+			{User: "li: u0/%2F", Reported: line(fast, 3).Tokens, Items: []conversation.ItemUsage{line(fast, 3)}},
 		},
 	}
 	e.same("usage", e.usage("acme", e.today(c)), want)
@@ -92,7 +95,7 @@ func testUsageDays(e *env) {
 			want := conversation.Usage{}
 			if n > 0 {
 				want.Items = []conversation.ItemUsage{line(s, n)}
-				want.Users = []conversation.UserUsage{{User: "zhang", Reported: line(s, n).Tokens}}
+				want.Users = []conversation.UserUsage{{User: "zhang", Reported: line(s, n).Tokens, Items: want.Items}}
 			}
 			e.same(fmt.Sprintf("%s: day %v", what, d), e.usage("acme", d), want)
 		}

@@ -12,8 +12,8 @@
 --   c:CONV      hash: v, owner, fence, att (claims of the head that had to compute), last (newest message that is no stop), stop (messages
 --               below it are stopped); of a committed reply: parts, np, next, at; of the last step that ended a message: pf, po (its
 --               fence and owner) and nf (the fence of the claim that it made)
---   u:DAY       hash: the usage of a day in Beijing, counted from 1970; mOE:PROVIDER/MODEL (O 1: by the tenant's own key, E 1: estimated) or
---               uE:USER -> "CALLS INPUT CACHED OUTPUT REASONING"
+--   u:DAY       hash: the usage of a day in Beijing, counted from 1970: OE:USER/PROVIDER/MODEL (O 1: by the tenant's own key, E 1: estimated;
+--               USER and PROVIDER escaped as in URLs) -> "CALLS INPUT CACHED OUTPUT REASONING"
 --   f:N         bits: claims whose spending was counted, 8192 fences each
 local B = KEYS[1]
 
@@ -85,7 +85,7 @@ local function spend(fence, first)
       fresh = false
       local a, b, c, d, e = string.match(old, COUNTS)
       local v, w, x, y, z = string.match(sum, COUNTS)
-      sum = int(a + v) .. ' ' .. int(b + w) .. ' ' .. int(c + x) .. ' ' .. int(d + y) .. ' ' .. int(e + z)
+      sum = string.format('%d %d %d %d %d', a + v, b + w, c + x, d + y, e + z)
     end
     set[2 * i - 1], set[2 * i] = fields[i], sum
   end
