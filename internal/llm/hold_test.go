@@ -218,7 +218,10 @@ func TestRateLimitsAreWaitedFor(t *testing.T) {
 				_, err := b.ask(t.Context(), request())
 				e, ok := errors.AsType[*chat.Error](err)
 				left := test.rest - time.Since(began)
-				if !ok || isBusy(err) != (test.waits || left <= busyMost) || e.RetryAfter != left && e.RetryAfter != test.rest {
+				if !ok {
+					t.Fatal("answered within the rest")
+				}
+				if isBusy(err) != (test.waits || left <= busyMost) || e.RetryAfter != left && e.RetryAfter != test.rest {
 					t.Errorf("rests %v: %v, retry after %v", test.rest, err, e.RetryAfter)
 				}
 				time.Sleep(test.rest / 4)

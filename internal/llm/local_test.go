@@ -88,6 +88,37 @@ func TestLocalFleetForgetsWhoLeft(t *testing.T) {
 	})
 }
 
+// While a table with another limit takes over, calls of both stand in one line.
+func TestLocalFleetWithTwoLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newLocal()
+		one, _ := f.Hold(t.Context(), "k", 2, false)
+		two, _ := f.Hold(t.Context(), "k", 2, false)
+		ctx, leave := context.WithCancel(t.Context())
+		go func() { _, _ = f.Hold(ctx, "k", 2, true) }()
+		synctest.Wait()
+		if _, err := f.Hold(t.Context(), "k", 5, false); !isBusy(err) {
+			t.Errorf("a newcomer goes before who waits: %v", err)
+		}
+		granted := make(chan func(), 1)
+		go func() {
+			release, _ := f.Hold(t.Context(), "k", 5, true)
+			granted <- release
+		}()
+		synctest.Wait()
+		leave()
+		synctest.Wait()
+		select {
+		case three := <-granted:
+			three()
+		default:
+			t.Error("who stood behind one that left still waits")
+		}
+		one()
+		two()
+	})
+}
+
 // The limit holds, nobody is lost, and nothing is remembered, whoever waits, leaves or stays.
 func TestLocalFleetConcurrently(t *testing.T) {
 	const limit = 3

@@ -346,3 +346,55 @@ func TestWhoIsBlamedForTheDeadline(t *testing.T) {
 		})
 	}
 }
+
+// All calls of a turn share its deadline.
+func TestOneDeadlineForAllCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		doc := providers("", "a", "b") + "deadlines: {connect: 5s, first_token: 10s, idle: 10s, turn: 15s}\n"
+		b := newBench(t, doc, map[string][]script{"a": {hangs()}, "b": {slowly(9*time.Second, says("b"))}})
+		began := time.Now()
+		if _, err := b.ask(t.Context(), request()); chat.KindOf(err) != chat.Timeout || time.Since(began) != 15*time.Second {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+	})
+}
+
+// While a provider is known to fail, turns that go past it cost nothing there: no call, and no word with the fleet.
+func TestGoingPastABreakerIsFree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched()
+		b := newBench(t, providers(", concurrency: 5", "a", "b"), map[string][]script{"a": {fails(kind(chat.Unavailable))}, "b": {says("b")}},
+			func(o *Options) { o.Fleet = w })
+		for range tripRow {
+			_, _ = b.ask(t.Context(), request())
+		}
+		w.asked = nil
+		for range 3 {
+			if got, err := b.ask(t.Context(), request()); err != nil || len(got.Starts) != 1 {
+				t.Error(got.Starts, err)
+			}
+		}
+		if diff := cmp.Diff([]string{"b", "b", "b"}, w.asked); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// A key that rested serves everybody again as soon as its probe's first text comes: an answer can take minutes.
+func TestAKeyIsProvedByTheFirstText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		talks := func(ctx context.Context, c Call, emit func(string) error) (Answer, error) {
+			time.Sleep(time.Second)
+			if err := emit("a"); err != nil {
+				return Answer{}, err
+			}
+			return slowly(15*time.Second, says("b"))(ctx, c, emit)
+		}
+		b := newBench(t, providers("", "a"), map[string][]script{"a": {fails(kind(chat.RateLimited)), talks}})
+		_, _ = b.ask(t.Context(), request())
+		time.Sleep(time.Second)
+		if ends := crowd(t, b, 20, 210*time.Millisecond); ends["a"] != 16 || ends["overloaded"] != 4 {
+			t.Errorf("%v, want the probe, four that are told to wait for its first text, and all others", ends)
+		}
+	})
+}
