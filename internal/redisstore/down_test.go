@@ -16,6 +16,8 @@ import (
 
 var downKey = chat.ConversationKey{Tenant: "acme", Channel: "app", ID: "zhang"}
 
+var downReservation = conversation.Reservation{Tenant: "acme", User: "u", Turn: "t", Tokens: 1, For: time.Minute, PerDay: 1}
+
 // calls is every call that reaches Redis.
 func calls(s *Store) map[string]func(context.Context) error {
 	sh := conversation.ShardOf(downKey)
@@ -42,7 +44,14 @@ func calls(s *Store) map[string]func(context.Context) error {
 		"owned":        func(ctx context.Context) error { _, err := s.Owned(ctx, sh, "a"); return err },
 		"stats":        func(ctx context.Context) error { _, err := s.Stats(ctx, "acme"); return err },
 		"dead letters": func(ctx context.Context) error { _, err := s.DeadLetters(ctx, "acme", 1); return err },
-		"token":        func(ctx context.Context) error { _, err := s.Token(ctx, "k"); return err },
+		"spend": func(ctx context.Context) error {
+			return s.Spend(ctx, c, "u", []chat.Spend{{Provider: "p", Model: "m", Usage: chat.Usage{Input: 1}}})
+		},
+		"usage":   func(ctx context.Context) error { _, err := s.Usage(ctx, "acme", 1); return err },
+		"reserve": func(ctx context.Context) error { _, err := s.Reserve(ctx, downReservation); return err },
+		"settle":  func(ctx context.Context) error { return s.Settle(ctx, downReservation, 1) },
+		"budget":  func(ctx context.Context) error { _, err := s.Budget(ctx, "acme", "u", 1); return err },
+		"token":   func(ctx context.Context) error { _, err := s.Token(ctx, "k"); return err },
 		"set token": func(ctx context.Context) error {
 			return s.SetToken(ctx, "k", chat.NewSecret("canary-token"), time.Hour)
 		},

@@ -64,6 +64,9 @@ func FuzzName(f *testing.F) {
 // All keys of a shard lie in one slot: their only braces are around the tag.
 func TestOneSlot(t *testing.T) {
 	key := chat.ConversationKey{Tenant: "ac}me{", Channel: "{}", ID: "}{"}
+	if p := budgetPrefix(key.Tenant); p != "parley:1:{ac%7Dme%7B}:budget:" || budgetPrefix("clients") == clientsPrefix {
+		t.Errorf("budget's prefix %q", p)
+	}
 	for _, k := range []string{
 		prefix(conversation.ShardOf(key)) + "c:" + handle(key), liveKey(key), feedKey(key), prefix(conversation.ShardOf(key)) + "o:" + name("{owner}"),
 	} {
