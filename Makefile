@@ -9,7 +9,7 @@ PKG      ?= ./...
 
 WITH := .cache/bin/with
 
-.PHONY: help run build test unit lint check ci gen fuzz bench e2e stats clean
+.PHONY: help run build test unit lint check ci gen fuzz bench e2e switches stats clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -46,6 +46,9 @@ bench: build $(WITH) ## the figures of the README: load, turns in flight, added 
 
 e2e: build $(WITH) ## whole programs over a real Redis and a real Nacos, with kill -9, and a ledger at the end
 	$(WITH) go run ./test/e2e $(ARGS)
+
+switches: ## the operator's switch under load, a provider's outage, key limits over the fleet; starts a Nacos of its own, and kills it
+	go run ./test/degrade $(ARGS)
 
 stats: ## sizes of the code: files, medians, tests per line
 	@scripts/stats

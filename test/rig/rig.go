@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -20,6 +21,8 @@ import (
 type Options struct {
 	Keep bool      // leave the folder with all logs behind
 	Log  io.Writer // what the rig does, one line each; nil: nothing
+	// Nacos is host:port of a Nacos to use; empty: the one at PARLEY_TEST_NACOS or, without it, one of the rig's own.
+	Nacos string
 }
 
 // Rig is a running set of programs. Its methods are safe for concurrent use, Close and Keep apart.
@@ -45,7 +48,7 @@ func New(ctx context.Context, o Options) (*Rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Rig{Dir: dir, keep: o.Keep, log: o.Log}
+	r := &Rig{Dir: dir, keep: o.Keep, log: o.Log, Nacos: Nacos{Addr: cmp.Or(o.Nacos, os.Getenv("PARLEY_TEST_NACOS"))}}
 	if r.log == nil {
 		r.log = io.Discard
 	}
@@ -136,7 +139,7 @@ func (r *Rig) startRedis(ctx context.Context) (err error) {
 }
 
 func (r *Rig) startNacos(ctx context.Context) error {
-	r.Nacos = Nacos{Addr: os.Getenv("PARLEY_TEST_NACOS"), Namespace: "parley-rig-" + strings.ToLower(rand.Text()[:12])}
+	r.Nacos.Namespace = "parley-rig-" + strings.ToLower(rand.Text()[:12])
 	if r.Nacos.Addr == "" {
 		s, err := r.dependency(ctx, "nacos", func(dir string) (*realdeps.Server, error) {
 			return realdeps.StartNacos(ctx, realdeps.Nacos{Dir: dir})

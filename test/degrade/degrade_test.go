@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// TestTheSwitch is a smaller run of the command. What it holds times to is far above what they are, for busy machines: only `make switches`
+// proves the second.
+func TestTheSwitch(t *testing.T) {
+	need := func(ok bool, what string) {
+		t.Helper()
+		if ok {
+			return
+		}
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s: whole programs cannot be tested", what)
+		}
+		t.Skipf("WHOLE PROGRAMS ARE NOT TESTED: %s; make test has both", what)
+	}
+	if testing.Short() {
+		t.Skip("whole programs take a minute")
+	}
+	_, err := exec.LookPath("redis-server")
+	need(err == nil, "redis-server is not installed")
+	need(os.Getenv("PARLEY_TEST_NACOS") != "", "PARLEY_TEST_NACOS is not set")
+
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	seed := uint64(time.Now().UnixNano())
+	p := plan{
+		switches: switches{Rate: 120, Number: 6, Gap: 700 * time.Millisecond, Ways: []string{command, openAPI, adminAPI}, Seed: seed},
+		young:    young{Rate: 20, Rounds: 1},
+		storm:    storm{Rate: 50, For: 8 * time.Second, Recovery: 18 * time.Second},
+		keys:     keys{Limit: 5, People: 40, Seed: seed},
+		outage:   outage{Rate: 20, Restarts: 1, Without: 4 * time.Second},
+		bounds:   bounds{Switch: 25 * time.Second, Judge: true},
+		only:     parts,
+		log:      t.Output(),
+	}
+	r, err := p.run(ctx)
+	if r != nil {
+		t.Log(r.table())
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
