@@ -88,7 +88,8 @@ func (c *exchange) run(ctx context.Context) *chat.Error {
 	usage := c.cost(answer, counted)
 	if usage != (chat.Usage{}) {
 		c.metrics.used(c.Choice, usage)
-		if err := c.tell(chat.Event{Kind: chat.Spent, Spend: chat.Spend{Provider: c.Provider.Name, Model: c.Model, Own: c.Own, Usage: usage}}); failure == nil {
+		spend := chat.Spend{Provider: c.Provider.Name, Model: c.Model, Own: c.Own, Usage: usage}
+		if err := c.tell(chat.Event{Kind: chat.Spent, Spend: spend}); failure == nil {
 			failure = err
 		}
 	}

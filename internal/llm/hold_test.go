@@ -253,7 +253,7 @@ func TestWithoutALimitTheFleetIsNotAsked(t *testing.T) {
 // Whatever fails and whoever leaves, every hold is released, no key has more calls than its limit, and nothing is remembered.
 func TestHoldsAreAlwaysReleased(t *testing.T) {
 	const limit = 2
-	for seed := range uint64(40) {
+	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := rand.New(rand.NewPCG(seed, 3))
