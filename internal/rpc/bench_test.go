@@ -2,6 +2,8 @@ package rpc
 
 import (
 	"context"
+	"runtime"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -80,4 +82,71 @@ func BenchmarkSelect(b *testing.B) {
 	for b.Loop() {
 		leastStreams{}.Select(p.List(nil), nil)
 	}
+}
+
+// open is a keeper that lets everybody in.
+type open struct{}
+
+func (open) Hold(ctx context.Context, _ KeyAsk, granted func() error) error {
+	if err := granted(); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (open) Rest(KeyRest) error { return nil }
+
+// BenchmarkHold measures what one call with a limited key costs besides: asking its keeper on another server for a hold, and giving it back.
+func BenchmarkHold(b *testing.B) {
+	s := serve(b, ServerOptions{Handler: chunks(1), Keys: open{}})
+	c := dialDirect(b, s.Addr())
+	b.Run("one after the other", func(b *testing.B) {
+		begin := cpu()
+		for b.Loop() {
+			holdOnce(b, c, s.Addr())
+		}
+		b.ReportMetric(float64((cpu()-begin).Microseconds())/float64(b.N), "cpu-us/op")
+	})
+	b.Run("many at once", func(b *testing.B) {
+		measure(b, func() error {
+			holdOnce(b, c, s.Addr())
+			return nil
+		})
+	})
+}
+
+func holdOnce(b *testing.B, c *Client, addr string) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if err := c.Hold(ctx, addr, KeyAsk{Key: "k", Limit: 1}, cancel); chat.KindOf(err) != chat.Canceled {
+		b.Error(err)
+	}
+}
+
+// BenchmarkHeld measures the memory of a hold while it lasts, on both ends together.
+func BenchmarkHeld(b *testing.B) {
+	s := serve(b, ServerOptions{Handler: chunks(1), Keys: open{}})
+	c := dialDirect(b, s.Addr())
+	const held = 5000
+	for b.Loop() {
+		ctx, cancel := context.WithCancel(context.Background())
+		before := inUse()
+		var granted, ended sync.WaitGroup
+		for range held {
+			granted.Add(1)
+			ended.Go(func() { _ = c.Hold(ctx, s.Addr(), KeyAsk{Key: "k", Limit: held}, granted.Done) })
+		}
+		granted.Wait()
+		b.ReportMetric(float64(inUse()-before)/held, "bytes/hold")
+		cancel()
+		ended.Wait()
+	}
+}
+
+func inUse() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse + m.StackInuse
 }

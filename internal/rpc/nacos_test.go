@@ -84,7 +84,7 @@ func TestNacosEntryIsDubbos(t *testing.T) {
 		t.Errorf("listed as %s with weight %v, want %s with 1", addr, got.Weight, s.addr)
 	}
 	want := map[string]string{
-		"category": "providers", "protocol": "tri", "path": serviceName, "interface": serviceName, "methods": "Complete,Inspect",
+		"category": "providers", "protocol": "tri", "path": serviceName, "interface": serviceName, "methods": "Complete,Inspect,Hold,Rest",
 		"side": "provider", "application": "parley", "serialization": "protobuf",
 	}
 	for k := range got.Metadata {
