@@ -21,10 +21,12 @@ type live struct {
 	buf  strings.Builder
 	note string // shown as long as there is no text
 	wake chan struct{}
+
+	ended chan struct{}
 }
 
 func newLive(s *Service, gap time.Duration, c Claim) *live {
-	l := &live{s: s, key: c.Key, id: c.Message.ID, gap: gap}
+	l := &live{s: s, key: c.Key, id: c.Message.ID, gap: gap, ended: make(chan struct{})}
 	if gap > 0 && s.Live != nil {
 		l.wake = make(chan struct{}, 1)
 		go l.write()
@@ -87,27 +89,39 @@ func (l *live) shown() string {
 
 func (l *live) write() {
 	for rev := int64(1); ; rev++ {
-		_, open := <-l.wake
-		if !open && rev == 1 {
+		select {
+		case <-l.wake:
+		case <-l.ended:
+		}
+		done := l.closed()
+		if done && rev == 1 {
 			return
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		// Without Done, readers on other replicas would go on looking for more text and not for the reply.
-		_, err := l.s.Live.Write(ctx, l.key, chat.Live{Message: l.id, Rev: rev, Text: l.shown(), Done: !open})
+		_, err := l.s.Live.Write(ctx, l.key, chat.Live{Message: l.id, Rev: rev, Text: l.shown(), Done: done})
 		cancel()
 		if err != nil {
 			l.s.metrics.storeErrors.WithLabelValues("live").Inc()
 		}
-		if !open {
+		if done {
 			return
 		}
-		time.Sleep(l.gap)
+		select {
+		case <-time.After(l.gap):
+		case <-l.ended: // at once: the reply is on its way, and must not be followed by what it replaces
+		}
+	}
+}
+
+func (l *live) closed() bool {
+	select {
+	case <-l.ended:
+		return true
+	default:
+		return false
 	}
 }
 
 // close ends the writing; no event may follow.
-func (l *live) close() {
-	if l.wake != nil {
-		close(l.wake)
-	}
-}
+func (l *live) close() { close(l.ended) }

@@ -37,3 +37,22 @@ func TestLiveTextSaysWhenItEnds(t *testing.T) {
 		}
 	})
 }
+
+// TestNothingLiveFollowsTheReply: with a gap longer than the answer, the last text must not come after the parts that replace it.
+func TestNothingLiveFollowsTheReply(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.llm.delay, w.llm.chunk, w.out.live = 300*time.Millisecond, "half an ans", 10*time.Second
+		p := w.start(func(o *conversation.Options) { o.Live = w.store })
+		key := chat.ConversationKey{Tenant: "acme", Channel: "app", ID: "zhang"}
+		if _, _, err := w.store.ReadLive(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+		w.say(p, "1", "one")
+		settle(time.Second)
+		shown(t, w, "re: one (0)")
+		if l, _, err := w.store.ReadLive(t.Context(), key); err != nil || !l.Done {
+			t.Errorf("live %+v, %v after the reply, want it done", l, err)
+		}
+	})
+}
