@@ -8,8 +8,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/cookiejar"
+	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,17 +20,51 @@ import (
 	"parley/internal/app"
 )
 
+// lockedBuffer is written to by several loggers.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// devRun is a running `parley dev`.
+type devRun struct {
+	addr string
+	logs *lockedBuffer
+}
+
 // startDev runs the whole of `parley dev` and returns the address that it prints.
 func startDev(t *testing.T) string {
 	t.Helper()
-	t.Setenv("OPENAI_API_KEY", "")
+	return startDevWith(t, app.DevOptions{}).addr
+}
+
+func startDevWith(t *testing.T, o app.DevOptions) devRun {
+	t.Helper()
+	for _, name := range []string{"OPENAI_API_KEY", "ZHIPU_API_KEY", "QIANFAN_API_KEY"} {
+		if !strings.HasPrefix(os.Getenv(name), "of-the-test") {
+			t.Setenv(name, "")
+		}
+	}
 	before := goleak.IgnoreCurrent()
 	ctx, cancel := context.WithCancel(context.Background())
 	r, w := io.Pipe()
 	done := make(chan error, 1)
-	var logs bytes.Buffer
+	logs := &lockedBuffer{}
+	o.HTTP = "127.0.0.1:0"
 	go func() {
-		done <- app.RunDev(ctx, app.Env{Stdout: w, Stderr: &logs, Version: "test"}, app.DevOptions{HTTP: "127.0.0.1:0"})
+		done <- app.RunDev(ctx, app.Env{Stdout: w, Stderr: logs, Version: "test"}, o)
 		_ = w.Close()
 	}()
 	addr := ""
@@ -45,7 +81,7 @@ func startDev(t *testing.T) string {
 		select {
 		case err := <-done:
 			if err != nil {
-				t.Errorf("parley dev ended with %v; its log:\n%s", err, &logs)
+				t.Errorf("parley dev ended with %v; its log:\n%s", err, logs)
 			}
 			http.DefaultClient.CloseIdleConnections()
 			if err := goleak.Find(before); err != nil {
@@ -55,7 +91,7 @@ func startDev(t *testing.T) string {
 			t.Errorf("parley dev does not end")
 		}
 	})
-	return strings.TrimSuffix(addr, "/")
+	return devRun{strings.TrimSuffix(addr, "/"), logs}
 }
 
 func post(t *testing.T, c *http.Client, url string, body any) string {

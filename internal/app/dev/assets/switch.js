@@ -56,8 +56,10 @@ function drawCards() {
     for (const s of ["broken", "avoided", "keyless"]) if (m[s]) states.push(word(s));
     c.state.textContent = states.join(" · ");
     c.state.title = m.simulated ? word("key-hint")(m.key) : "";
-    c.use.textContent = c.first ? word("restore-to")(m.name) : word("degrade-to")(m.name);
+    c.use.textContent = c.first ? word("restore-to") : word("degrade-to")(m.name);
+    c.use.title = c.first ? word("restore-more")(m.name) : word("degrade-more")(m.provider);
     c.ramp.textContent = word("restore-ramp");
+    c.ramp.title = word("ramp-more");
     c.fail.textContent = word(m.broken ? "mend" : "break");
     c.use.hidden = c.fail.hidden = c.ramp.hidden = standing.read_only;
     c.ramp.hidden ||= !c.first || !standing.switches.some((s) => s.share === 1);
@@ -100,7 +102,7 @@ function drawRecord() {
   const lines = (act?.output || (standing.read_only ? "" : `${word("nothing-yet")}\n${word("terminal")(standing.config)}`)).split("\n");
   $("output").replaceChildren(...lines.map((l) => make("span", l.startsWith("+ ") ? "plus" : l.startsWith("- ") ? "minus" : "", `${l}\n`)));
   $("audit").textContent = act?.audit ? JSON.stringify(JSON.parse(act.audit), null, 2) : word("nothing-yet");
-  $("answers").replaceChildren(...standing.answers.map((a) => make("li", a.provider ? "" : "bad",
+  $("answers").replaceChildren(...standing.answers.length ? [] : [make("li", "", word("last-none"))], ...standing.answers.map((a) => make("li", a.provider ? "" : "bad",
     make("span", "", a.question), make("small", "", `${by(a)} · ${clock(a.at)} · ${duration(a.took)}`))));
 }
 
@@ -153,10 +155,12 @@ const degrade = (to) => post("degrade", { to, reason: reason() });
 const restore = (ramp) => post("restore", { ramp, reason: reason() });
 
 export function startSwitch() {
-  $("more").addEventListener("click", () => {
-    $("record").hidden = !$("record").hidden;
-    $("more").setAttribute("aria-expanded", String(!$("record").hidden));
-  });
+  const open = (yes) => {
+    $("record").hidden = !yes;
+    $("more").setAttribute("aria-expanded", String(yes));
+  };
+  $("more").addEventListener("click", () => open($("record").hidden));
+  $("switch").addEventListener("keydown", (e) => { if (e.key === "Escape") open(false); });
   look();
   setInterval(() => { if (!document.hidden && !busy) look(); }, 1000);
 }
