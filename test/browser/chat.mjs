@@ -1,12 +1,13 @@
 // Chats as a person does, in a real browser. Usage:
-//   npm install && node chat.mjs --url http://127.0.0.1:8080 [--chat /chat/TENANT/CHANNEL] [--token T] [--context REGEX] [--phone yes|no]
+//   npm install && node chat.mjs --url http://127.0.0.1:8080 [--chat /chat/TENANT/CHANNEL] [--token T] [--context REGEX] [--phone yes|no] [--switch yes|no]
 // --url is what `parley dev` prints; without --chat the dev page's own chat is found. --context must match the second answer, which
 // is asked for something that only the first message said. Pictures go to shots/. Exit status: 0, or 1 if anything was not right.
 
 import { Checks, launch, options, watched } from "./browser.mjs";
 import { phone } from "./phone.mjs";
+import { operatorSwitch } from "./switch.mjs";
 
-const o = options({ url: "http://127.0.0.1:8080", chat: "", token: "", context: "", phone: "yes", browser: "", shots: "shots" });
+const o = options({ url: "http://127.0.0.1:8080", chat: "", token: "", context: "", phone: "yes", switch: "yes", browser: "", shots: "shots" });
 const checks = new Checks();
 const browser = await launch(o);
 const shot = (page, name) => page.screenshot({ path: `${o.shots}/${name}.png` });
@@ -141,6 +142,7 @@ try {
   const hand = await conversation("hand", { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true, colorScheme: "dark" });
   await hand.context.close();
   if (o.phone === "yes") await phone(browser, o, checks, shot);
+  if (o.switch === "yes") await operatorSwitch(browser, o, checks, shot);
 } catch (e) {
   checks.ok("the check went through", false, e.message);
 }
