@@ -15,8 +15,9 @@
 // parley.chat.v1.ChatService, registered at interface level. Health (grpc.health.v1) and reflection are served too.
 //
 // With mutual TLS a client's certificate says for which tenants it may speak, in URI subject alternative names: parley://tenant/acme for
-// one, any number of them, or parley://tenant/* for every tenant. A request for another tenant is Forbidden. Without certificates a
-// server listens on loopback only, and a client calls no farther, unless Insecure is chosen.
+// one, any number of them, or parley://tenant/* for every tenant. A request for another tenant is Forbidden. A server's own names
+// parley://server: without it, other servers do not let it ask about keys (Hold, Rest). Without certificates a server listens on loopback
+// only, and a client calls no farther, unless Insecure is chosen.
 //
 // An error travels as the Triple code of its kind, with the message "kind code retry_after_ms: text"; code is "-" if there is none. What
 // comes without a kind was made by the connection: such an Unavailable keeps calls away from the instance until a probe succeeds.

@@ -13,7 +13,7 @@ type TLS struct {
 	CA   string // the authorities that may have signed the other side's certificate; nothing else is trusted
 	Cert string
 	Key  string
-	// ServerName is what a client expects in the server's certificate; empty: the host of the address it dials. Servers ignore it.
+	// ServerName is what who calls expects in a server's certificate; empty: the host of the address it dials. A server calls the others.
 	ServerName string
 }
 
@@ -29,7 +29,7 @@ type Nacos struct {
 // Registry says where instances are found, and where a server announces itself.
 type Registry struct {
 	Mode   string   // "nacos" or "direct"
-	Direct []string // direct: the servers' host:port; a server ignores them
+	Direct []string // direct: the servers' host:port
 	Nacos  Nacos
 }
 

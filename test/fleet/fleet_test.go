@@ -119,6 +119,15 @@ func crashes(t *testing.T, registry string, clients rpc.Registry, addrs []string
 	live := []*server{servers[(keeper+2)%4], servers[(keeper+3)%4]}
 	live = append(live, s.start("again", servers[keeper].addr))
 	check("a server comes back")
+	hung := live[keeperOf(t, live)]
+	if err := hung.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	check("the keeper hangs")
+	if err := hung.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	check("it goes on")
 	last := live[keeperOf(t, live)]
 	if err := last.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
