@@ -150,6 +150,26 @@ func TestDocument(t *testing.T) {
 	until(t, "back", func() bool { return !v.Health().Missing })
 }
 
+// TestSecondDocument watches as a server does: the second document from the moment that the first is known, which is when the SDK loses listeners.
+func TestSecondDocument(t *testing.T) {
+	s := open(t, server(t))
+	publish(t, s, "first", "one")
+	elsewhere := open(t, server(t)) // so that the watching client does not learn of a change from its own reads
+	publish(t, elsewhere, "second", "zero")
+	first := watch(t, s, "first")
+	until(t, "one", is(first, "one"))
+	second := watch(t, s, "second")
+	time.Sleep(8 * time.Second) // past the fast reads, and past the SDK's next tick
+	for _, content := range []string{"one", "two", "three"} {
+		publish(t, elsewhere, "second", content)
+		took := until(t, content, is(second, content))
+		t.Logf("%s: in force %v after it could be read", content, took)
+		if took > 5*time.Second { // a second is the promise; 13 s is what lost pushes cost
+			t.Errorf("%s was seen after %v", content, took)
+		}
+	}
+}
+
 func TestPublish(t *testing.T) {
 	s := open(t, server(t))
 	ctx := t.Context()
