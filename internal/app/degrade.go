@@ -52,8 +52,18 @@ type change struct {
 	env   Env
 	cfg   config.Either
 	board *board
-	fleet *fleet
+	fleet *fleet // nil: the servers cannot be asked, and unasked says why
 	by    string
+
+	unasked error
+}
+
+// servers asks all servers; none if that cannot be done.
+func (c *change) servers(ctx context.Context) []serverReport {
+	if c.fleet == nil {
+		return nil
+	}
+	return c.fleet.ask(ctx)
 }
 
 // Degrade is `parley degrade`: it switches turns to another provider on every server, after showing what that does, and waits until the
@@ -73,9 +83,9 @@ func degrade(ctx context.Context, env Env, cfg config.Either, o DegradeOptions) 
 		if err != nil {
 			return err
 		}
-		servers := c.fleet.ask(ctx)
+		known := facts{table: c.board.table, tenants: tenants, servers: c.servers(ctx), unasked: c.unasked}
 		return c.try(ctx, func(ctx context.Context, old []byte, was *route.Degradation) (string, error) {
-			return c.degrade(ctx, o, old, was, tenants, servers)
+			return c.degrade(ctx, o, known, old, was)
 		})
 	})
 }
@@ -107,10 +117,10 @@ func withChange(ctx context.Context, env Env, cfg config.Either, f func(context.
 		return err
 	}
 	defer c.board.close()
-	if c.fleet, err = openFleet(ctx, cfg); err != nil {
-		return err
+	// Without it a degrade has an objection, and a restore publishes: it must work in any trouble.
+	if c.fleet, c.unasked = openFleet(ctx, cfg); c.fleet != nil {
+		defer c.fleet.close()
 	}
-	defer c.fleet.close()
 	return f(ctx, c)
 }
 
@@ -141,7 +151,7 @@ func (c *change) try(ctx context.Context, edit func(context.Context, []byte, *ro
 	}
 }
 
-func (c *change) degrade(ctx context.Context, o DegradeOptions, old []byte, was *route.Degradation, tenants []scoped, servers []serverReport) (string, error) {
+func (c *change) degrade(ctx context.Context, o DegradeOptions, known facts, old []byte, was *route.Degradation) (string, error) {
 	now := time.Now()
 	e, err := editSwitches(old)
 	if err != nil {
@@ -152,7 +162,7 @@ func (c *change) degrade(ctx context.Context, o DegradeOptions, old []byte, was 
 	if err != nil {
 		return "", err
 	}
-	p := newPlan(o, c.board.table, was, is, tenants, servers, now)
+	p := newPlan(o, known, was, is, now)
 	p.print(c.env.Stdout)
 	fmt.Fprint(c.env.Stdout, difference(old, content))
 	if err := c.allowed(p); err != nil || o.Drill {
@@ -233,7 +243,7 @@ func (c *change) lost(ctx context.Context, old []byte) bool {
 	if old != nil {
 		return false
 	}
-	for _, s := range c.fleet.ask(ctx) {
+	for _, s := range c.servers(ctx) {
 		if d, ok := s.document(degradationDocument); ok && d.Revision != "" {
 			fmt.Fprintf(c.env.Stdout, "%s does not exist, but %s keeps its last form (%s): publishing one without switches\n",
 				degradationDocument, s.Address, d.Revision)
@@ -255,9 +265,12 @@ func operator() string {
 
 // await says how long the servers took to have the new form in force.
 func (c *change) await(ctx context.Context, revision string) error {
+	if c.fleet == nil {
+		return fmt.Errorf("published as revision %s, but the servers cannot be asked: %w", revision, c.unasked)
+	}
 	began := time.Now()
 	for {
-		servers, have := c.fleet.ask(ctx), 0
+		servers, have := c.servers(ctx), 0
 		for _, s := range servers {
 			if s.has(degradationDocument, revision) {
 				have++

@@ -18,6 +18,11 @@ func (p *plan) judge() {
 
 // judgeServers asks whether every server that takes turns can call the target.
 func (p *plan) judgeServers() {
+	if p.unasked != nil {
+		p.object("mend what keeps this command from the registry or the servers: the same file serves them",
+			"the servers cannot be asked: %s", p.unasked.Error())
+		return
+	}
 	if len(p.servers) == 0 {
 		p.object("start a server, or mend where this file looks for them (registry)", "no server is registered: nothing answers at all")
 		return

@@ -14,14 +14,20 @@ import (
 	"parley/internal/route"
 )
 
+// facts are what a switch is judged by.
+type facts struct {
+	table   *route.Table
+	tenants []scoped // in the scope; none: there are no tenants yet
+	servers []serverReport
+	unasked error // why servers is empty, if they cannot be asked at all
+}
+
 // plan is what a switch would do: which turns go where, how much that is now, and what speaks against it.
 type plan struct {
+	facts
 	options DegradeOptions
-	target  string // the provider of options.To
-	table   *route.Table
+	target  string             // the provider of options.To
 	was, is *route.Degradation // the switches now and then
-	tenants []scoped           // in the scope; none: there are no tenants yet
-	servers []serverReport
 	now     time.Time
 
 	moves      []move
@@ -53,17 +59,18 @@ func (p *plan) note(format string, args ...any) {
 }
 
 // newPlan compares where turns go with the switches as they are and as they would be, and judges it.
-func newPlan(o DegradeOptions, table *route.Table, was, is *route.Degradation, tenants []scoped, servers []serverReport, now time.Time) *plan {
-	p := &plan{options: o, table: table, was: was, is: is, servers: servers, now: now}
+func newPlan(o DegradeOptions, f facts, was, is *route.Degradation, now time.Time) *plan {
+	p := &plan{facts: f, options: o, was: was, is: is, now: now}
+	p.facts.tenants = nil
 	p.target, _, _ = strings.Cut(o.To, "/")
-	for _, t := range tenants {
+	for _, t := range f.tenants {
 		if t.missing {
 			p.object("mend the name after --tenant, or publish the document "+tenantPrefix+t.name+" first", "there is no tenant %q", t.name)
 			continue
 		}
 		p.tenants = append(p.tenants, t)
 	}
-	if err := is.Check(table, now); err != nil {
+	if err := is.Check(f.table, now); err != nil {
 		p.objections = append(p.objections, objection{what: reason(err), mend: "every server would refuse the document: choose another target", fatal: true})
 		return p // where turns would go then says nothing
 	}

@@ -60,7 +60,7 @@ func planFor(t *testing.T, o DegradeOptions, document string, tenants []scoped, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newPlan(o, table, was, is, tenants, servers, now)
+	return newPlan(o, facts{table: table, tenants: tenants, servers: servers}, was, is, now)
 }
 
 func TestPlanObjections(t *testing.T) {

@@ -221,6 +221,27 @@ func TestDegradeRefuses(t *testing.T) {
 	})
 }
 
+// Without the registry a switch cannot be judged, but it can be switched off.
+func TestWithoutTheRegistry(t *testing.T) {
+	b := &switchboard{t: t, dir: t.TempDir()}
+	b.write("parley-routes.yaml", switchRoutes)
+	b.write("parley-degradation.yaml", "switches: [{id: all, active: true, to: chatglm}]\n")
+	b.write("tenant.acme.yaml", "name: acme\n")
+	b.path = b.write("server.yaml", "live: {source: file, dir: "+b.dir+"}\nregistry: {mode: nacos, nacos: {addrs: ['127.0.0.1:1']}}\n")
+	out, err := b.run(func(env app.Env) error {
+		return app.Degrade(t.Context(), env, b.path, app.DegradeOptions{To: "openai/gpt-5"})
+	})
+	if err == nil || !strings.Contains(err.Error(), "the servers cannot be asked") || strings.Contains(b.read(), "gpt-5") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	out, err = b.run(func(env app.Env) error {
+		return app.Restore(t.Context(), env, b.path, app.RestoreOptions{Reason: "over"})
+	})
+	if err == nil || !strings.Contains(err.Error(), "published as revision") || !strings.Contains(b.read(), "active: false") {
+		t.Errorf("%v\n%s\n%s", err, out, b.read())
+	}
+}
+
 // Servers are started exactly when something is wrong: a faulty switch document must not keep one from serving.
 func TestAServerStartsWithAFaultySwitchDocument(t *testing.T) {
 	for name, doc := range map[string]string{
