@@ -8,12 +8,15 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
 
 	"parley/internal/app/dev"
+	"parley/internal/channel"
 	"parley/internal/config"
 	"parley/internal/sim/wecom"
 	"parley/internal/telemetry"
@@ -90,9 +93,6 @@ func (d *devRun) prepare(ctx context.Context) (err error) {
 	if d.page, err = listen(ctx, d.opt.HTTP, "--http"); err != nil {
 		return err
 	}
-	if d.wecom, err = listen(ctx, "127.0.0.1:0", "the simulated WeCom"); err != nil {
-		return err
-	}
 	if d.redis, err = miniredis.Run(); err != nil {
 		return fmt.Errorf("embedded redis: %w", err)
 	}
@@ -100,6 +100,9 @@ func (d *devRun) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if d.opt.Config == "" {
+		if d.wecom, err = listen(ctx, "127.0.0.1:0", "the simulated WeCom"); err != nil {
+			return err
+		}
 		if err = d.openVendors(ctx); err != nil {
 			return err
 		}
@@ -151,8 +154,10 @@ func (d *devRun) clientConfig(secrets *secretStores) (*config.Client, error) {
 
 // run serves until ctx ends.
 func (d *devRun) run(ctx context.Context) error {
-	if err := d.connectPhone(); err != nil {
-		return err
+	if d.opt.Config == "" {
+		if err := d.connectPhone(); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -180,7 +185,9 @@ func (d *devRun) run(ctx context.Context) error {
 	base, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	wg.Go(func() { d.clock(base) })
-	part(func() error { return serveHTTP(base, d.wecom, d.phone.Handler(), time.Second) })
+	if d.phone != nil {
+		part(func() error { return serveHTTP(base, d.wecom, d.phone.Handler(), time.Second) })
+	}
 	for _, v := range d.vendors {
 		if v.sim != nil {
 			part(func() error { return v.sim.Serve(base, v.at) })
@@ -229,10 +236,28 @@ func (d *devRun) clock(ctx context.Context) {
 	}
 }
 
+// newPage makes the page: with a chat and a phone of the embedded tenant, or with the ways in of one's own.
 func (d *devRun) newPage() *dev.Page {
-	return dev.New(dev.Options{
-		ChatURL: "/chat/" + devTenant + "/web", Model: d.model(), Simulated: d.opt.Config == "" && os.Getenv("OPENAI_API_KEY") == "",
-	})
+	if d.opt.Config != "" {
+		return dev.New(dev.Options{Model: d.model(), Entries: d.entries})
+	}
+	return dev.New(dev.Options{ChatURL: "/chat/" + devTenant + "/web", Model: d.model(), Simulated: d.vendors[0].sim != nil})
+}
+
+// entries lists the channels of the tenants as they are loaded now.
+func (d *devRun) entries() []dev.Entry {
+	var list []dev.Entry
+	for name, c := range d.client.tenants.companies.All() {
+		for id, ch := range c.channels {
+			e := dev.Entry{Tenant: name, Channel: id, Kind: ch.Kind(), Path: "/callback/" + name + "/" + id}
+			if _, ok := ch.(channel.Page); ok {
+				e.Path, e.Page = "/chat/"+name+"/"+id, true
+			}
+			list = append(list, e)
+		}
+	}
+	slices.SortFunc(list, func(a, b dev.Entry) int { return strings.Compare(a.Path, b.Path) })
+	return list
 }
 
 // connectPhone makes the simulated platform behind the page's phone.
@@ -267,6 +292,10 @@ func (d *devRun) model() string {
 }
 
 func (d *devRun) announce(clientOps, serverOps net.Listener) {
+	inPage := "in the page, or: "
+	if d.opt.Config != "" {
+		inPage = ""
+	}
 	fmt.Fprintf(d.env.Stdout, `Parley is running. Chat here:
 
     http://%s/
@@ -274,8 +303,8 @@ func (d *devRun) announce(clientOps, serverOps net.Listener) {
   models    %s
   metrics   http://%s/metrics (client)  http://%s/metrics (server)
   memory    embedded Redis: conversations end with this process
-  switch    in the page, or: parley degrade --config %s --to PROVIDER
+  switch    %sparley degrade --config %s --to PROVIDER
   stop      Ctrl-C
 
-`, d.page.Addr(), d.models(), clientOps.Addr(), serverOps.Addr(), d.commandConfig())
+`, d.page.Addr(), d.models(), clientOps.Addr(), serverOps.Addr(), inPage, d.commandConfig())
 }

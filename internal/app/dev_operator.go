@@ -96,7 +96,7 @@ func (o *devOperator) act(command func(Env) error) (dev.Act, error) {
 	defer o.one.Unlock()
 	var out, log bytes.Buffer
 	err := command(Env{Stdout: &out, Stderr: io.MultiWriter(&log, o.run.env.Stderr), Version: o.run.env.Version})
-	a := dev.Act{Output: strings.TrimSpace(out.String()), Audit: auditLine(log.String())}
+	a := dev.Act{Output: strings.Trim(out.String(), "\n"), Audit: auditLine(log.String())}
 	h := o.run.server.degrade.Health()
 	a.Revision = h.Revision
 	if h.Since.After(clicked) {

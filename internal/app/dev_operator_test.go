@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -248,13 +249,24 @@ func TestDevShowsOnesOwnDocuments(t *testing.T) {
 	}
 	write("parley-routes.yaml", switchRoutes)
 	degradation := write("parley-degradation.yaml", "switches: [{id: all, active: true, to: chatglm, reason: by hand}]\n")
-	write("tenant.acme.yaml", "name: acme\n")
+	write("tenant.acme.yaml", "name: acme\nchannels: [{name: web, kind: web, access: open}]\n")
 	cfg := write("client.yaml", "live: {source: file, dir: "+dir+"}\nredis: {addrs: [127.0.0.1:1]}\n")
 	before, err := os.ReadFile(degradation)
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := startDevWith(t, app.DevOptions{Config: cfg})
+	res, err := http.Get(d.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	html, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	contains(t, string(html), `href="/chat/acme/web"`)
+	lacks(t, string(html), "demo", "<iframe")
 	s := d.standing(t)
 	if !s.ReadOnly || s.Config != cfg || len(s.Switches) != 1 || s.Switches[0].Reason != "by hand" {
 		t.Errorf("standing = %+v", s)

@@ -29,11 +29,19 @@ type Member struct {
 
 // Options say what the page shows.
 type Options struct {
-	ChatURL string // path of the web chat; its channel must allow `embed: self`
+	ChatURL string // path of the web chat; its channel must allow `embed: self`. Empty: no chat, no phone, but Entries
+	Entries func() []Entry
 	// Model is what answers, in words ("gpt-4o-mini"); Simulated says that nothing real does, and makes the page tell how to change that.
 	Model     string
 	Simulated bool
 	Members   []Member // 张三 and 李四, if empty
+}
+
+// Entry is a channel of one's own tenants: a page to open, or an address that a platform posts to.
+type Entry struct {
+	Tenant, Channel, Kind string
+	Path                  string
+	Page                  bool
 }
 
 // Page serves the dev page at /, and what it needs below /dev/. Safe for concurrent use. It answers only to names of this machine.
@@ -104,7 +112,14 @@ func thisMachine(host string) bool {
 
 func (p *Page) serveIndex(w http.ResponseWriter, _ *http.Request) {
 	var out bytes.Buffer
-	if err := index.Execute(&out, p.opt); err != nil {
+	shown := struct {
+		Options
+		Entries []Entry
+	}{Options: p.opt}
+	if p.opt.ChatURL == "" && p.opt.Entries != nil {
+		shown.Entries = p.opt.Entries()
+	}
+	if err := index.Execute(&out, shown); err != nil {
 		fail(w, http.StatusInternalServerError, "internal", "the page could not be made")
 		return
 	}

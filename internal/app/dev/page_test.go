@@ -35,6 +35,12 @@ func TestIndex(t *testing.T) {
 			"real, with one's own people", Options{ChatURL: "/chat/acme/chat", Model: "gpt-4o-mini", Members: []Member{{"w1", "<王五>"}}},
 			[]string{`src="/chat/acme/chat"`, "model-real", "gpt-4o-mini", "&lt;王五&gt;"}, []string{"model-simulated", "张三", "<王五>"},
 		},
+		{
+			"one's own documents", Options{Model: "the live documents of client.yaml", Entries: func() []Entry {
+				return []Entry{{"acme", "web", "web", "/chat/acme/web", true}, {"acme", "<bot>", "wecom", "/callback/acme/bot", false}}
+			}},
+			[]string{`href="/chat/acme/web"`, "<code>/callback/acme/bot</code>", "&lt;bot&gt;"}, []string{"<iframe", `id="say"`, `data-pane="phone"`},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -67,13 +73,47 @@ func TestIndex(t *testing.T) {
 }
 
 func TestAssetsLoadNothingFromElsewhere(t *testing.T) {
-	for _, name := range []string{"main.js", "make.js", "switch.js", "words.js", "style.css", "index.html"} {
+	for _, name := range []string{"main.js", "make.js", "phone.js", "switch.js", "words.js", "style.css", "index.html"} {
 		body, err := files.ReadFile("assets/" + name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if m := regexp.MustCompile(`https?://|innerHTML|insertAdjacentHTML|@import`).Find(body); m != nil {
 			t.Errorf("%s holds %q", name, m)
+		}
+	}
+}
+
+// Both languages say the same things, each once, and all that the page asks for.
+func TestWords(t *testing.T) {
+	read := func(name string) string {
+		content, err := files.ReadFile("assets/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(content)
+	}
+	zh, en, _ := strings.Cut(read("words.js"), "const en =")
+	known := map[string]int{}
+	for i, text := range []string{zh, en} {
+		for _, m := range regexp.MustCompile(`"([a-z_-]+)":`).FindAllStringSubmatch(text, -1) {
+			if known[m[1]] != i {
+				t.Errorf("%q stands twice, or in one language only", m[1])
+			}
+			known[m[1]]++
+		}
+	}
+	for word, n := range known {
+		if n != 2 {
+			t.Errorf("%q stands in one language only", word)
+		}
+	}
+	asked := regexp.MustCompile(`word\("([a-z_-]+)"\)|data-word(?:-[a-z]+)?="([a-z_-]+)"|data-word="\{\{if [^}]*\}\}([a-z_-]+)\{\{else\}\}[a-z_-]+\{\{end\}\}"`)
+	for _, name := range []string{"main.js", "make.js", "phone.js", "switch.js", "index.html"} {
+		for _, m := range asked.FindAllStringSubmatch(read(name), -1) {
+			if known[m[1]+m[2]+m[3]] == 0 {
+				t.Errorf("%s asks for %q, which is no word", name, m[1]+m[2]+m[3])
+			}
 		}
 	}
 }

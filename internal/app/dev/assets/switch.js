@@ -30,7 +30,7 @@ function card(model) {
     ramp: button("", () => restore("1m")),
     fail: button("fail", () => post("break", { provider: model.provider, broken: !c.broken })),
   };
-  c.el.append(make("div", "who", c.name, c.badge), make("div", "what", c.model, c.state), make("div", "acts", c.use, c.ramp, c.fail));
+  c.el.append(make("div", "who", c.name, c.badge), make("div", "what", c.model, c.state), make("div", "acts", c.use, c.fail, c.ramp));
   return c;
 }
 
@@ -50,7 +50,7 @@ function drawCards() {
     c.broken = m.broken;
     c.name.textContent = m.name;
     c.model.textContent = m.model;
-    c.badge.textContent = m === now ? word("answering") : "";
+    c.badge.textContent = m === now ? word("answers-now") : "";
     c.el.dataset.state = failing(m) ? "failing" : m === now ? "now" : "";
     const states = standing.read_only ? [] : [word(m.simulated ? "simulated" : "real")];
     for (const s of ["broken", "avoided", "keyless"]) if (m[s]) states.push(word(s));
@@ -87,7 +87,8 @@ function answering() {
 
 function drawStanding() {
   const { document: doc, answers } = standing;
-  $("answering").textContent = busy ? word("waiting-act") : answering();
+  const whose = standing.routes.length > 1 ? `${standing.routes[0].tenant} / ${standing.routes[0].class}: ` : ""; // the cards are the first route's
+  $("answering").textContent = busy ? word("waiting-act") : whose + answering();
   const took = act?.took && act.revision === doc.revision ? ` · ${word("in-force")(duration(act.took))}` : "";
   $("document").textContent = doc.refused ? word("document-refused")(doc.refused)
     : doc.revision ? word("document-is")(doc.revision, clock(doc.since)) + took : word("document-none");
@@ -99,7 +100,8 @@ function drawStanding() {
 }
 
 function drawRecord() {
-  const lines = (act?.output || (standing.read_only ? "" : `${word("nothing-yet")}\n${word("terminal")(standing.config)}`)).split("\n");
+  const lines = standing.read_only ? standing.routes.map((r) => `${r.tenant} / ${r.class}: ${r.now.join(", ")}`)
+    : (act?.output || `${word("nothing-yet")}\n${word("terminal")(standing.config)}`).split("\n");
   $("output").replaceChildren(...lines.map((l) => make("span", l.startsWith("+ ") ? "plus" : l.startsWith("- ") ? "minus" : "", `${l}\n`)));
   $("audit").textContent = act?.audit ? JSON.stringify(JSON.parse(act.audit), null, 2) : word("nothing-yet");
   $("answers").replaceChildren(...standing.answers.length ? [] : [make("li", "", word("last-none"))], ...standing.answers.map((a) => make("li", a.provider ? "" : "bad",

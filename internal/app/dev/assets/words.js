@@ -15,14 +15,14 @@ const zh = {
   "too_large": "文字太长：企业微信单条消息最多 2048 字节。", "commands": ["帮助", "状态", "重置", "停止"],
   "switch": "运维开关", "switch-short": "开关", "record": "记录", "output": "命令的输出", "audit": "审计记录", "answers": "最近的回答", "reason": "原因", "reason-hint": "写进审计记录，可不填",
   "reason-default": "在 parley dev 的页面上切换", "degrade-to": (name) => `降级到 ${name}`, "degrade-more": (provider) => `parley degrade --to ${provider}`, "restore-to": "恢复", "restore-more": (name) => `parley restore：所有对话立即回到 ${name}`, "restore-ramp": "逐步恢复", "ramp-more": "parley restore --ramp 1m：在 1 分钟内，对话一个接一个地回去", "break": "让它出错", "mend": "让它恢复正常",
-  "simulated": "模拟", "real": "真实", "answering": "正在回答", "broken": "只返回错误", "avoided": "熔断：暂不调用", "keyless": "没有可用的密钥", "key-hint": (key) => `设置 ${key} 后由真正的模型回答`,
+  "simulated": "模拟", "real": "真实", "answers-now": "正在回答", "broken": "只返回错误", "avoided": "熔断：暂不调用", "keyless": "没有可用的密钥", "key-hint": (key) => `设置 ${key} 后由真正的模型回答`,
   "now-normal": (name) => `现在由 ${name} 回答，没有切换。`, "now-switched": (name, why) => `已切换：现在由 ${name} 回答${why ? `。原因：${why}` : "。"}`,
   "now-fallback": (first, name) => `${first} 出错，${name} 自动接替；没有人工切换，恢复后自动回到 ${first}。`, "now-ramp": (share, name, first) => `正在逐步恢复：还有 ${share} 的对话由 ${name} 回答，其余已回到 ${first}。`,
   "now-nobody": "现在没有模型能回答。", "now-waits": (name) => `已切换到 ${name}，但它出错，由路由中的下一个接替。`,
   "document-none": "parley-degradation：还没有发布过", "document-is": (revision, at) => `服务端生效的版本 ${revision}，自 ${at}`, "in-force": (time) => `从点击到生效 ${time}`, "document-refused": (why) => `最新的文档被拒绝，仍用上一版：${why}`,
   "last": (by, at, took) => `最近一次回答：${by} · ${at} · ${took}`, "last-none": "还没有回答。发一条消息，看看是谁答的。", "by-degraded": "人工切换", "by-fallback": "自动接替", "by-nobody": (kind) => `没有答成（${kind}）`,
   "read-only": (config) => `这里用的是你自己的配置和动态文档：页面只显示，绝不改写。要切换请运行 parley degrade --config ${config} --to 供应商，它写入你的动态文档，用同一文档的服务端都会切换。`,
-  "terminal": (config) => `终端里是同一个开关：parley degrade --config ${config} --to chatglm`, "nothing-yet": "还没有操作过。", "refused-act": "没有切换：", "waiting-act": "正在切换…",
+  "terminal": (config) => `终端里是同一个开关：parley degrade --config ${config} --to chatglm`, "routes": "路由", "entries": "入口", "entries-more": "这些是你自己的租户的渠道。网页直接打开；其余是聊天平台要投递到的回调地址。模拟的企业微信手机只属于内嵌的演示租户，这里没有。", "nothing-yet": "还没有操作过。", "refused-act": "没有切换：", "waiting-act": "正在切换…",
 };
 
 const en = {
@@ -40,14 +40,14 @@ const en = {
   "too_large": "Too long: WeCom takes 2048 bytes at once.", "commands": ["/help", "/status", "/reset", "/stop"],
   "switch": "Operator's switch", "switch-short": "Switch", "record": "Record", "output": "What the command says", "audit": "Audit record", "answers": "Latest answers", "reason": "Reason", "reason-hint": "for the audit record; may be empty",
   "reason-default": "switched on the page of parley dev", "degrade-to": (name) => `Degrade to ${name}`, "degrade-more": (provider) => `parley degrade --to ${provider}`, "restore-to": "Restore", "restore-more": (name) => `parley restore: every conversation goes back to ${name} at once`, "restore-ramp": "By ramp", "ramp-more": "parley restore --ramp 1m: conversations go back one after the other within a minute", "break": "Make it fail", "mend": "Make it work",
-  "simulated": "simulated", "real": "real", "answering": "answers now", "broken": "errors only", "avoided": "breaker open: not called", "keyless": "no usable key", "key-hint": (key) => `set ${key} to have the real one answer`,
+  "simulated": "simulated", "real": "real", "answers-now": "answers now", "broken": "errors only", "avoided": "breaker open: not called", "keyless": "no usable key", "key-hint": (key) => `set ${key} to have the real one answer`,
   "now-normal": (name) => `${name} answers; nothing is switched.`, "now-switched": (name, why) => `Switched: ${name} answers${why ? `. Reason: ${why}` : "."}`,
   "now-fallback": (first, name) => `${first} fails, ${name} takes over by itself; nobody switched anything, and ${first} returns when it works.`, "now-ramp": (share, name, first) => `Restoring by share: ${share} of the conversations still go to ${name}, the others are back at ${first}.`,
   "now-nobody": "No model can answer now.", "now-waits": (name) => `Switched to ${name}, but it fails: the next of the route takes over.`,
   "document-none": "parley-degradation: never published", "document-is": (revision, at) => `In force on the server: revision ${revision}, since ${at}`, "in-force": (time) => `${time} from click to in force`, "document-refused": (why) => `The newest document is refused, the one before stays: ${why}`,
   "last": (by, at, took) => `Latest answer: ${by} · ${at} · ${took}`, "last-none": "No answer yet. Send a message and see who gives it.", "by-degraded": "by switch", "by-fallback": "by fallback", "by-nobody": (kind) => `no answer (${kind})`,
   "read-only": (config) => `These are your own configuration and live documents: the page shows them and never writes them. To switch, run parley degrade --config ${config} --to PROVIDER; it writes your live document, and every server on it switches.`,
-  "terminal": (config) => `The same switch from a terminal: parley degrade --config ${config} --to chatglm`, "nothing-yet": "Nothing was done yet.", "refused-act": "Not switched: ", "waiting-act": "Switching…",
+  "terminal": (config) => `The same switch from a terminal: parley degrade --config ${config} --to chatglm`, "routes": "Routes", "entries": "Ways in", "entries-more": "These are the channels of your own tenants. Pages open here; the others are the callback addresses that chat platforms post to. The simulated WeCom phone belongs to the embedded demo tenant only.", "nothing-yet": "Nothing was done yet.", "refused-act": "Not switched: ", "waiting-act": "Switching…",
 };
 
 const key = "parley.language";
