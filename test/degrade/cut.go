@@ -15,10 +15,12 @@ type publication struct {
 	to    string    // the provider that the moved tenant's turns are to go to from now on
 	began time.Time // when the change was asked for: before the request to Nacos, or when a command was entered
 	at    time.Time // what is measured from: began or, for a command, its audit record
-	ended time.Time // Nacos served the new form; of a command: it had seen every server with it, and ended
+	ended time.Time // of a command: it had seen every server with the new form, and ended
 	until time.Time // the next publication; what comes later is not looked at
 	// told is when each server says that the new form came into force; one that never said so is missing.
 	told map[string]time.Time
+	// served is when Nacos gave the new form to who read it; zero for a command.
+	served time.Time
 
 	complaint string // of a command that published, and did not see every server with the new form
 }
@@ -30,6 +32,7 @@ type effect struct {
 	Last   time.Duration // to the last turn that reached the old provider; 0: none did after the publication
 	First  time.Duration // to the first that reached the new one: by then at the latest it was in force
 	Told   time.Duration // to when the server says that it came into force
+	Own    time.Duration // of it, after Nacos served the new form; less than 0: not known
 }
 
 // slack is how long after a server has new switches in force a turn may still reach the old provider: it was picked just before.
@@ -44,7 +47,10 @@ func effects(p publication, servers []string, shots []*shot, made map[string][]c
 			faults = append(faults, fmt.Sprintf("%s: never had in force what was published by %s", name, p.way))
 			continue
 		}
-		e, stale := effect{Server: name, Way: p.way, First: -1, Told: max(0, told.Sub(p.at))}, 0
+		e, stale := effect{Server: name, Way: p.way, First: -1, Told: max(0, told.Sub(p.at)), Own: -1}, 0
+		if !p.served.IsZero() {
+			e.Own = max(0, told.Sub(p.served))
+		}
 		for _, x := range shots {
 			if x.server != name || x.tenant != moved {
 				continue
@@ -81,6 +87,7 @@ type switched struct {
 	Last  crowd.Latency `json:"last_on_old"`
 	First crowd.Latency `json:"first_on_new"`
 	Told  crowd.Latency `json:"in_force_by_servers"`
+	Own   crowd.Latency `json:"served_to_in_force"` // where the way tells when Nacos served it
 }
 
 // summaries are one row for every value of key, in order, and with several one for all.
@@ -98,11 +105,14 @@ func summaries(list []effect, key func(effect) string) []switched {
 }
 
 func summarize(name string, list []effect) switched {
-	var last, first, told []time.Duration
+	var last, first, told, own []time.Duration
 	for _, e := range list {
 		last, first, told = append(last, e.Last), append(first, e.First), append(told, e.Told)
+		if e.Own >= 0 {
+			own = append(own, e.Own)
+		}
 	}
-	return switched{name, crowd.Summarize(last), crowd.Summarize(first), crowd.Summarize(told)}
+	return switched{name, crowd.Summarize(last), crowd.Summarize(first), crowd.Summarize(told), crowd.Summarize(own)}
 }
 
 func byServer(e effect) string { return e.Server }

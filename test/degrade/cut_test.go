@@ -39,9 +39,10 @@ func (s *scene) add(tenant, server, provider string, sentMS int) *shot {
 }
 
 func TestEffects(t *testing.T) {
-	p := publication{way: openAPI, to: second, began: at(0), at: at(0), until: at(2000), told: map[string]time.Time{"s": at(7)}}
+	p := publication{way: openAPI, to: second, began: at(0), at: at(0), until: at(2000), served: at(5), told: map[string]time.Time{"s": at(7)}}
 	seen := func(lastMS, firstMS int) []effect {
-		return []effect{{Server: "s", Way: openAPI, Last: at(lastMS).Sub(noon), First: at(firstMS).Sub(noon), Told: 7 * time.Millisecond}}
+		return []effect{{Server: "s", Way: openAPI, Last: at(lastMS).Sub(noon), First: at(firstMS).Sub(noon),
+			Told: 7 * time.Millisecond, Own: 2 * time.Millisecond}}
 	}
 	for _, tc := range []struct {
 		name   string
@@ -156,12 +157,13 @@ func TestRunning(t *testing.T) {
 
 func TestSummaries(t *testing.T) {
 	list := []effect{
-		{"b", openAPI, 10, 20, 15}, {"a", openAPI, 30, 40, 35}, {"b", adminAPI, 50, 60, 55},
+		{"b", openAPI, 10, 20, 15, 5}, {"a", openAPI, 30, 40, 35, -1}, {"b", adminAPI, 50, 60, 55, 6},
 	}
 	one := func(d time.Duration) crowd.Latency { return crowd.Summarize([]time.Duration{d}) }
 	want := []switched{
-		{"a", one(30), one(40), one(35)},
-		{"b", crowd.Summarize([]time.Duration{10, 50}), crowd.Summarize([]time.Duration{20, 60}), crowd.Summarize([]time.Duration{15, 55})},
+		{"a", one(30), one(40), one(35), crowd.Latency{}},
+		{"b", crowd.Summarize([]time.Duration{10, 50}), crowd.Summarize([]time.Duration{20, 60}), crowd.Summarize([]time.Duration{15, 55}),
+			crowd.Summarize([]time.Duration{5, 6})},
 	}
 	if diff := cmp.Diff(want, summaries(list, byServer)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -182,7 +184,8 @@ func TestJudgeOfSwitches(t *testing.T) {
 	if r.Failed != 0 || r.Faults != nil || r.Moved != 2 || r.OnSecond != 1 || r.Running != 1 || r.Turns != 3 {
 		t.Errorf("%+v", r)
 	}
-	if r.Command.Max != 500*time.Millisecond || r.Entered.Max != 300*time.Millisecond || r.All.Told.Max != 7*time.Millisecond || r.All.First.N != 1 {
+	if r.Command.Max != 500*time.Millisecond || r.Entered.Max != 300*time.Millisecond || r.All.Told.Max != 7*time.Millisecond || r.All.First.N != 1 ||
+		!strings.Contains(r.Slowest, "number 1 by parley degrade at 12:00:00.000: in force at s after 7ms") {
 		t.Errorf("%+v", r)
 	}
 	s.add("tenant-b", "s", second, 40)

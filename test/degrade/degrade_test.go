@@ -32,14 +32,16 @@ func TestTheSwitch(t *testing.T) {
 	defer cancel()
 	seed := uint64(time.Now().UnixNano())
 	p := plan{
-		switches: switches{Rate: 120, Number: 6, Gap: 700 * time.Millisecond, Ways: []string{command, openAPI, adminAPI}, Seed: seed},
-		young:    young{Rate: 20, Rounds: 1},
-		storm:    storm{Rate: 50, For: 8 * time.Second, Recovery: 18 * time.Second},
-		keys:     keys{Limit: 5, People: 40, Seed: seed},
-		outage:   outage{Rate: 20, Restarts: 1, Without: 4 * time.Second},
-		bounds:   bounds{Switch: 25 * time.Second, Judge: true},
-		only:     parts,
-		log:      t.Output(),
+		// From 7 s on only pushes and the reads that stand for lost ones are left.
+		switches: switches{Rate: 120, Number: 6, Settle: 7 * time.Second, Gap: 700 * time.Millisecond,
+			Ways: []string{openAPI, command, adminAPI}, Seed: seed},
+		young:  young{Rate: 20, Rounds: 1},
+		storm:  storm{Rate: 50, For: 8 * time.Second, Recovery: 18 * time.Second},
+		keys:   keys{Limit: 5, People: 40, Seed: seed},
+		outage: outage{Rate: 20, Restarts: 1, Without: 4 * time.Second},
+		bounds: bounds{Switch: 10 * time.Second, Ratio: 1.2},
+		only:   parts,
+		log:    t.Output(),
 	}
 	r, err := p.run(ctx)
 	if r != nil {

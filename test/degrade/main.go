@@ -64,7 +64,7 @@ func main() {
 	p := plan{log: os.Stderr, switches: switches{Gap: 1500 * time.Millisecond, Ways: ways}, young: young{Rate: 100}, outage: outage{Rate: 50}}
 	flag.IntVar(&p.switches.Rate, "rate", 300, "switches: turns a second, over three servers")
 	flag.IntVar(&p.switches.Number, "switches", 50, "switches: publications, to and fro")
-	flag.DurationVar(&p.switches.Settle, "settle", 15*time.Second, "switches: how long servers run before the first")
+	flag.DurationVar(&p.switches.Settle, "settle", 10*time.Second, "switches: how long servers run before the first")
 	flag.IntVar(&p.young.Rounds, "rounds", 4, "young: rounds with new servers")
 	flag.IntVar(&p.storm.Rate, "storm-rate", 50, "storm: turns a second")
 	flag.DurationVar(&p.storm.For, "storm", time.Minute, "storm: how long the provider answers errors only")
@@ -74,7 +74,7 @@ func main() {
 	flag.IntVar(&p.outage.Restarts, "restarts", 3, "outage: servers killed and started again while the switch is on")
 	flag.DurationVar(&p.outage.Without, "without-nacos", 20*time.Second, "outage: how long turns go on without Nacos")
 	flag.DurationVar(&p.bounds.Switch, "within", time.Second, "the bound of publish to last turn on the old provider, p99")
-	flag.BoolVar(&p.bounds.Judge, "judge", false, "hold the storm to 1.2 calls a turn, and the fleet to a key's limit exactly")
+	flag.Float64Var(&p.bounds.Ratio, "ratio", 1.2, "the bound of calls a turn in a storm, over both providers")
 	flag.BoolVar(&p.keep, "keep", false, "leave the logs behind")
 	only := flag.String("only", strings.Join(parts, ","), "which to run")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "of pauses and choices; what the processes make of them differs")

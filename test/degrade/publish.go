@@ -37,8 +37,11 @@ func (s *stage) publish(ctx context.Context, way, to string, by *server) (public
 	switch way {
 	case openAPI:
 		err = s.Publish(ctx, document, switchTo(to))
+		p.served = time.Now()
 	case adminAPI:
-		err = s.publishAdmin(ctx, document, switchTo(to))
+		if err = s.publishAdmin(ctx, document, switchTo(to)); err == nil {
+			p.served, err = s.awaitServed(ctx, document, switchTo(to))
+		}
 	default:
 		p.at, p.complaint, err = s.publishCommand(ctx, to, by)
 	}
@@ -56,16 +59,39 @@ func (s *stage) publishAdmin(ctx context.Context, id, content string) error {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	_, err = answer(req)
+	return err
+}
+
+// awaitServed waits until Nacos gives a new form to who reads it, which is a moment after it took it, and tells when that was.
+func (s *stage) awaitServed(ctx context.Context, id, content string) (time.Time, error) {
+	q := url.Values{"tenant": {s.Nacos.Namespace}, "group": {rig.Group}, "dataId": {id}}
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Nacos.Addr+"/nacos/v1/cs/configs?"+q.Encode(), nil)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if got, err := answer(req); err == nil && got == content {
+			return time.Now(), nil
+		}
+		if err := pause(ctx, 20*time.Millisecond); err != nil {
+			return time.Time{}, fmt.Errorf("nacos took %s and does not serve it: %w", id, err)
+		}
+	}
+}
+
+// answer is what a 200 says; whatever else was answered is in the error.
+func answer(req *http.Request) (string, error) {
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1000))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err == nil && resp.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s: %s", resp.Status, body)
 	}
-	return err
+	return string(body), err
 }
 
 // publishCommand runs parley degrade or restore, which ends well only if it saw every server with the new form; else it complains. The time

@@ -36,6 +36,8 @@ type switchesResult struct {
 	PerServer []switched    `json:"per_server"`
 	PerWay    []switched    `json:"per_way"`
 	All       switched      `json:"all"`
+	Served    crowd.Latency `json:"nacos_serves_it"`  // by the APIs: publish to when Nacos gives the new form to who reads it
+	Slowest   string        `json:"slowest"`          // publication
 	Command   crowd.Latency `json:"command_whole"`    // a command's whole run, all servers seen with it
 	Entered   crowd.Latency `json:"command_to_audit"` // of it, until Nacos had the change
 }
@@ -120,7 +122,7 @@ func (b switches) judge(list []publication, servers []*server, shots []*shot, ma
 		names[i] = x.Name
 	}
 	var all []effect
-	var commands, entered []time.Duration
+	var commands, entered, served []time.Duration
 	for i, p := range list {
 		es, faults := effects(p, names, own, made)
 		r.Faults = append(r.Faults, faults...)
@@ -133,13 +135,34 @@ func (b switches) judge(list []publication, servers []*server, shots []*shot, ma
 		}
 		if p.way == command {
 			commands, entered = append(commands, p.ended.Sub(p.began)), append(entered, p.at.Sub(p.began))
+		} else {
+			served = append(served, p.served.Sub(p.began))
 		}
 		r.Running += running(p, own, made)
 	}
 	r.PerServer, r.PerWay, r.All = summaries(all, byServer), summaries(all, byWay), summarize("all", all)
+	r.Slowest = slowest(list)
 	r.Unseen = len(list)*len(servers) - len(all)
-	r.Command, r.Entered = crowd.Summarize(commands), crowd.Summarize(entered)
+	r.Command, r.Entered, r.Served = crowd.Summarize(commands), crowd.Summarize(entered), crowd.Summarize(served)
 	return r
+}
+
+// slowest names the publication that some server had in force last, so that its logs can be looked up.
+func slowest(list []publication) string {
+	var most time.Duration
+	name := "none"
+	for i, p := range list {
+		for server, told := range p.told {
+			if d := told.Sub(p.at); d > most {
+				most = d
+				name = fmt.Sprintf("number %d by %s at %s: in force at %s after %s", i+1, p.way, p.at.Format("15:04:05.000"), server, d.Round(time.Millisecond))
+				if !p.served.IsZero() {
+					name += fmt.Sprintf(", served by Nacos after %s", p.served.Sub(p.at).Round(time.Millisecond))
+				}
+			}
+		}
+	}
+	return name
 }
 
 // note adds a turn's fault to a list that stays readable.

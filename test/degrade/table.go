@@ -75,6 +75,9 @@ func (s *switchesResult) rows(b *strings.Builder, row rowFunc) {
 		}
 	}
 	s.All.row(row)
+	row("of it: published to served by Nacos", "%s  (by the APIs, n %d)", short(s.Served), s.Served.N)
+	row("of it: served by Nacos to in force", "%s", short(s.All.Own))
+	row("the slowest", "%s", s.Slowest)
 	row("a command, from Enter to Nacos has it", "%s", short(s.Entered))
 	row("a command, to \"in force on 3 of 3\", whole", "%s  (n %d)", short(s.Command), s.Command.N)
 	list(b, s.Faults)

@@ -9,11 +9,8 @@ import (
 // bounds are what figures are held to. That no turn fails is held always.
 type bounds struct {
 	Switch time.Duration `json:"last_on_old_p99_ns"`
-	Judge  bool          `json:"calls_and_keys_judged"`
+	Ratio  float64       `json:"calls_per_turn"` // of a storm, over both providers
 }
-
-// maxRatio is the most calls a turn that a storm may cost, over both providers.
-const maxRatio = 1.2
 
 // verdict is an error that lists everything out of bounds.
 func (r *report) verdict() error {
@@ -40,16 +37,16 @@ func (r *report) verdict() error {
 		bad(s.Failed > 0 || s.Turns == 0, "storm: %d of %d turns failed; faults: %q", s.Failed, s.Turns, s.Faults)
 		bad(s.Most > 3, "storm: a turn cost %d calls, 3 are the most", s.Most)
 		bad(s.Settled < 0, "storm: turns did not return to the first provider within %s", s.Recovery)
-		bad(r.Bounds.Judge && s.Opened < 0, "storm: not every server said that the breaker was open")
-		bad(r.Bounds.Judge && s.ThenRatio > maxRatio, "storm: %.3f calls a turn after the breakers opened, %.1f are the most", s.ThenRatio, maxRatio)
-		bad(r.Bounds.Judge && s.Ratio > maxRatio, "storm: %.3f calls a turn in all, %.1f are the most", s.Ratio, maxRatio)
+		bad(s.Opened < 0, "storm: not every server said that the breaker was open")
+		bad(s.ThenRatio > r.Bounds.Ratio, "storm: %.3f calls a turn after the breakers opened, %.1f are the most", s.ThenRatio, r.Bounds.Ratio)
+		bad(s.Ratio > r.Bounds.Ratio, "storm: %.3f calls a turn in all, %.1f are the most", s.Ratio, r.Bounds.Ratio)
 	}
 	if k := r.Keys; k != nil {
 		for _, f := range k.Fleets {
 			bad(f.Failed > 0, "keys, %d servers: %d people were not answered; faults: %q", f.Servers, f.Failed, f.Faults)
 			bad(len(f.Most) != 1, "keys, %d servers: the provider saw %d keys, want 1", f.Servers, len(f.Most))
 			for _, most := range f.Most {
-				bad(r.Bounds.Judge && most != k.Limit, "keys, %d servers: %d calls at once with one key, want exactly %d", f.Servers, most, k.Limit)
+				bad(most != k.Limit, "keys, %d servers: %d calls at once with one key, want exactly %d", f.Servers, most, k.Limit)
 			}
 		}
 	}
