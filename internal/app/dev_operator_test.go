@@ -23,7 +23,8 @@ import (
 func (d devRun) ask(t *testing.T, text string) (reply string, by dev.By) {
 	t.Helper()
 	var said struct{ ID int64 }
-	if err := json.Unmarshal([]byte(post(t, http.DefaultClient, d.addr+"/dev/wecom/messages", map[string]string{"user": "zhangsan", "text": text})), &said); err != nil {
+	body := post(t, http.DefaultClient, d.addr+"/dev/wecom/messages", map[string]string{"user": "zhangsan", "text": text})
+	if err := json.Unmarshal([]byte(body), &said); err != nil {
 		t.Fatal(err)
 	}
 	type shown struct {

@@ -87,21 +87,24 @@ func TestOperatorsActs(t *testing.T) {
 
 // No page but our own may flip the switch, and none by a form.
 func TestWhoMayFlipTheSwitch(t *testing.T) {
+	const js, js8 = "application/json", "application/json; charset=utf-8"
 	tests := []struct {
 		name, method, target string
 		header               []string
 		want                 int
 	}{
-		{"our page", "POST", "http://127.0.0.1:8080", []string{"Content-Type", "application/json; charset=utf-8", "Origin", "http://127.0.0.1:8080", "Sec-Fetch-Site", "same-origin"}, 200},
-		{"a program on this machine", "POST", "http://127.0.0.1:8080", []string{"Content-Type", "application/json"}, 200},
-		{"another site's page", "POST", "http://127.0.0.1:8080", []string{"Content-Type", "application/json", "Sec-Fetch-Site", "cross-site"}, 403},
-		{"another origin, an old browser", "POST", "http://127.0.0.1:8080", []string{"Content-Type", "application/json", "Origin", "https://evil.example"}, 403},
-		{"a page on another port of this machine", "POST", "http://127.0.0.1:8080", []string{"Content-Type", "application/json", "Sec-Fetch-Site", "same-site", "Origin", "http://127.0.0.1:3000"}, 403},
-		{"a page without an origin", "POST", "http://127.0.0.1:8080", []string{"Content-Type", "application/json", "Origin", "null"}, 403},
-		{"a name that somebody pointed here", "POST", "http://evil.example", []string{"Content-Type", "application/json", "Origin", "http://evil.example"}, 403},
+		{"our page", "POST", "http://127.0.0.1:8080",
+			[]string{"Content-Type", js8, "Origin", "http://127.0.0.1:8080", "Sec-Fetch-Site", "same-origin"}, 200},
+		{"a program on this machine", "POST", "http://127.0.0.1:8080", []string{"Content-Type", js}, 200},
+		{"another site's page", "POST", "http://127.0.0.1:8080", []string{"Content-Type", js, "Sec-Fetch-Site", "cross-site"}, 403},
+		{"another origin, an old browser", "POST", "http://127.0.0.1:8080", []string{"Content-Type", js, "Origin", "https://evil.example"}, 403},
+		{"a page on another port of this machine", "POST", "http://127.0.0.1:8080",
+			[]string{"Content-Type", js, "Sec-Fetch-Site", "same-site", "Origin", "http://127.0.0.1:3000"}, 403},
+		{"a page without an origin", "POST", "http://127.0.0.1:8080", []string{"Content-Type", js, "Origin", "null"}, 403},
+		{"a name that somebody pointed here", "POST", "http://evil.example", []string{"Content-Type", js, "Origin", "http://evil.example"}, 403},
 		{"a form", "POST", "http://127.0.0.1:8080", []string{"Content-Type", "text/plain"}, 415},
 		{"no type", "POST", "http://127.0.0.1:8080", nil, 415},
-		{"an image's address", "GET", "http://127.0.0.1:8080", []string{"Content-Type", "application/json"}, 405},
+		{"an image's address", "GET", "http://127.0.0.1:8080", []string{"Content-Type", js}, 405},
 	}
 	for _, path := range []string{"degrade", "restore", "break"} {
 		for _, tt := range tests {
