@@ -203,7 +203,7 @@ func (p *plan) judgeLoad() {
 		return
 	}
 	free := max(0, l.keys*l.each-l.inFlight)
-	text := fmt.Sprintf("%s; %s carries %d (%d keys for %d each), of which %d are in flight: room for %d",
+	text := fmt.Sprintf("%s; %s carries %d (%d keys, %d calls each), of which %d are in flight: room for %d",
 		moving, p.target, l.keys*l.each, l.keys, l.each, l.inFlight, free)
 	p.note("load: %s", text)
 	if l.moving > free && len(p.needPlatformKey()) > 0 {

@@ -19,7 +19,7 @@ func (t *Table) Preview(w Want, d *Degradation, usable func(provider string) boo
 	var p Preview
 	before := filter(t.route(w.Tenant, w.Class), may, can)
 	after, sw := d.whole(w).apply(t, w, before)
-	p.Before, p.After, p.Switch = texts(before), texts(filter(after, may, can)), sw
+	p.Before, p.After, p.Switch = texts(before, can), texts(after, can), sw
 	return p
 }
 
@@ -36,10 +36,11 @@ func (d *Degradation) whole(w Want) *Degradation {
 	return all
 }
 
-func texts(list []target) []string {
+// texts are the targets that can be called.
+func texts(list []target, can func(target) bool) []string {
 	var out []string
 	for _, x := range list {
-		if !contains(out, x.String()) {
+		if can(x) && !contains(out, x.String()) {
 			out = append(out, x.String())
 		}
 	}

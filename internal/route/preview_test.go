@@ -33,6 +33,8 @@ func TestPreview(t *testing.T) {
 		{"goes there anyway, without the first's key", "{id: s, active: true, to: chatglm}", Want{Class: "chat"}, but("openai"), route[1:], route[1:], ""},
 		{"to one without a key", "{id: s, active: true, to: chatglm}", Want{Class: "chat"}, but("chatglm"),
 			[]string{route[0], route[2]}, []string{route[2]}, "s"},
+		{"to one without a key, with nothing else allowed", "{id: s, active: true, to: chatglm}", Want{Class: "chat", Allowed: []string{"openai", "chatglm"}}, but("chatglm"),
+			[]string{route[0]}, nil, "s"},
 		{"forbidden", "{id: s, active: true, to: chatglm}", Want{Class: "chat", Allowed: []string{"openai"}}, nil, route[:1], nil, "s"},
 		{"ramps", "{id: s, active: true, to: chatglm, until: '2026-01-02T12:00:00Z', ramp: 24h}", Want{Class: "chat"}, nil, route, route[1:], "s"},
 		{"over", "{id: s, active: true, to: chatglm, until: '2026-01-02T11:00:00Z', ramp: 24h}", Want{Class: "chat"}, nil, route, route, ""},
