@@ -261,6 +261,7 @@ type model struct {
 	chunk string // a delta before the delay
 	cost  func(call int) []chat.Spend
 	usage chat.Usage // of each reply
+	quiet bool       // refuses before it starts
 }
 
 type completer struct {
@@ -274,9 +275,11 @@ func (c completer) Complete(ctx context.Context, req chat.Request, emit func(cha
 	c.k.reach("complete", false)
 	c.mu.Lock()
 	c.calls = append(c.calls, req)
-	n, fail, chunk, cost := len(c.calls), c.fail, c.chunk, c.cost
+	n, fail, chunk, cost, quiet := len(c.calls), c.fail, c.chunk, c.cost, c.quiet
 	c.mu.Unlock()
-	emit(chat.Event{Kind: chat.Started, Start: chat.Start{Provider: "sim", Model: "m"}})
+	if !quiet || fail == nil {
+		emit(chat.Event{Kind: chat.Started, Start: chat.Start{Provider: "sim", Model: "m"}})
+	}
 	if chunk != "" {
 		emit(chat.Event{Kind: chat.Delta, Text: chunk})
 	}

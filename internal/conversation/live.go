@@ -34,14 +34,15 @@ func newLive(s *Service, gap time.Duration, c Claim) *live {
 	return l
 }
 
-// event takes an event of the completion; a new start voids what was shown.
+// event takes an event of the completion; a new start voids what was shown, and whoever is being answered is in no queue any more.
 func (l *live) event(e chat.Event) {
 	changed := false
 	l.mu.Lock()
 	switch e.Kind {
 	case chat.Started:
-		changed = l.buf.Len() > 0
+		changed = l.buf.Len() > 0 || l.note != ""
 		l.buf.Reset()
+		l.note = ""
 	case chat.Delta:
 		changed = true
 		l.buf.WriteString(e.Text)
@@ -53,7 +54,7 @@ func (l *live) event(e chat.Event) {
 	}
 }
 
-// notice shows a line of Parley's own until the answer begins. Said again, it reaches those who have begun to read meanwhile.
+// notice shows a line of Parley's own until somebody begins to answer. Said again, it reaches those who have begun to read meanwhile.
 func (l *live) notice(line string) {
 	l.mu.Lock()
 	l.note = line

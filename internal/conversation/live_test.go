@@ -1,6 +1,8 @@
 package conversation_test
 
 import (
+	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,4 +57,59 @@ func TestNothingLiveFollowsTheReply(t *testing.T) {
 			t.Errorf("live %+v, %v after the reply, want it done", l, err)
 		}
 	})
+}
+
+// TestNobodyIsShownAQueueThatTheyHaveLeft: neither while the model thinks nor when a text that was shown is void.
+func TestNobodyIsShownAQueueThatTheyHaveLeft(t *testing.T) {
+	for name, pieces := range map[string][]string{"while the model thinks": nil, "when a text is void": {"half an ans"}} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.out.live = 100 * time.Millisecond
+				m := &stages{busy: time.Now().Add(10 * time.Second), pieces: pieces}
+				p := w.start(func(o *conversation.Options) { o.Live, o.Complete = w.store, m })
+				read := func() string {
+					t.Helper()
+					l, _, err := w.store.ReadLive(t.Context(), chat.ConversationKey{Tenant: "acme", Channel: "app", ID: "zhang"})
+					if err != nil {
+						t.Fatal(err)
+					}
+					return l.Text
+				}
+				read() // somebody reads
+				w.say(p, "1", "one")
+				settle(8 * time.Second)
+				if got := read(); !strings.HasPrefix(got, "现在提问的人较多") {
+					t.Errorf("in the queue %q is shown", got)
+				}
+				settle(8 * time.Second)
+				if got := read(); got != "" {
+					t.Errorf("at the model %q is shown", got)
+				}
+				settle(time.Minute)
+				shown(t, w, "the answer")
+			})
+		})
+	}
+}
+
+// stages refuses until busy; then it starts, shows pieces, starts anew, and thinks.
+type stages struct {
+	busy   time.Time
+	pieces []string
+}
+
+func (m *stages) Complete(_ context.Context, _ chat.Request, emit func(chat.Event)) (chat.Reply, error) {
+	if time.Now().Before(m.busy) {
+		return chat.Reply{}, keysBusy
+	}
+	start := chat.Event{Kind: chat.Started, Start: chat.Start{Provider: "sim", Model: "m"}}
+	emit(start)
+	for _, p := range m.pieces {
+		emit(chat.Event{Kind: chat.Delta, Text: p})
+		time.Sleep(time.Second)
+		emit(start)
+	}
+	time.Sleep(20 * time.Second)
+	return chat.Reply{Start: start.Start, Text: "the answer", FinishReason: "stop"}, nil
 }

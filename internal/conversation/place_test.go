@@ -20,7 +20,7 @@ var (
 // until makes the model refuse everybody for d.
 func (w *world) until(d time.Duration, err *chat.Error) {
 	open := time.Now().Add(d)
-	w.llm.delay = 10 * time.Millisecond
+	w.llm.delay, w.llm.quiet = 10*time.Millisecond, true
 	w.llm.fail = func(int) error {
 		if time.Now().Before(open) {
 			return err
