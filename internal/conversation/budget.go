@@ -34,6 +34,9 @@ func (a *asking) reserve(turn context.Context, req chat.Request) error {
 	a.metrics.step("reserve", began)
 	switch {
 	case err != nil:
+		if a.tally.reserved == nil {
+			a.tally.reserved = &r // perhaps: to settle it frees it
+		}
 		return err
 	case got.Grant == GrantOK:
 		a.tally.reserved, a.tally.held = &r, began.Add(r.For)
@@ -75,14 +78,14 @@ func (s *Service) account(ctx context.Context, c Claim, sum *tally) {
 	if !sum.unfinished() {
 		return
 	}
-	done, ok := s.slot()
-	if !ok {
-		s.unaccounted(c, sum, errHandover)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), accountFor)
+	defer cancel()
+	done, err := s.slot(ctx)
+	if err != nil {
+		s.unaccounted(c, sum, err)
 		return
 	}
 	defer done()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), accountFor)
-	defer cancel()
 	go func() {
 		select {
 		case <-s.over:
@@ -90,7 +93,7 @@ func (s *Service) account(ctx context.Context, c Claim, sum *tally) {
 		case <-ctx.Done():
 		}
 	}()
-	err := s.settle(ctx, sum)
+	err = s.settle(ctx, sum)
 	if !sum.counted && len(sum.spent) > 0 {
 		_, failed := insist(ctx, s, "spend", func(ctx context.Context) (struct{}, error) {
 			return struct{}{}, s.Store.Spend(ctx, c, sum.user, sum.spent)

@@ -270,3 +270,59 @@ func TestBudgetsThatDoNotAnswer(t *testing.T) {
 		shown(t, w, "re: one (0)", slow)
 	})
 }
+
+// unheard carries a person's reservation out, and loses every answer about it.
+type unheard struct {
+	conversation.Store
+	user string // the first who asks
+}
+
+func (s *unheard) Reserve(ctx context.Context, r conversation.Reservation) (conversation.Granted, error) {
+	if s.user == "" {
+		s.user = r.User
+	}
+	g, err := s.Store.Reserve(ctx, r)
+	if r.User == s.user && err == nil {
+		return conversation.Granted{}, &chat.Error{Kind: chat.Timeout, Op: "test", Maybe: true}
+	}
+	return g, err
+}
+
+// What may have been reserved is freed, too: else a person who gave up would keep the others of the company waiting for minutes.
+func TestAReservationWhoseAnswerWasLostIsFreed(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.tenant.Limits.TokensPerDay, w.tenant.Limits.MaxOutput = 1500, 1000
+		w.llm.usage = chat.Usage{Input: 30, Output: 15}
+		p := w.start(func(o *conversation.Options) { o.Store = &unheard{Store: o.Store} })
+		w.say(p, "1", "one")
+		settle(2 * time.Second)
+		w.say(p, "2", "/stop")
+		settle(2 * time.Second)
+		w.sayAs(p, "li", "3", "mine")
+		settle(10 * time.Second)
+		shown(t, w, "（这条消息的回答已停止）", "已停止。", "re: mine (0)")
+	})
+}
+
+// Budgets that do not answer must not hold conversations up one after the other.
+func TestManyWhoseBudgetsDoNotAnswer(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.tenant.Limits.TokensPerDay = 1_000_000_000
+		w.llm.usage = chat.Usage{Input: 30, Output: 15}
+		w.llm.delay = 3 * time.Second
+		var down atomic.Bool
+		p := w.start(func(o *conversation.Options) { o.Store = noBudget{o.Store, &down} })
+		for i := range 500 {
+			w.sayAs(p, fmt.Sprint("u", i), fmt.Sprint(i), "q")
+		}
+		settle(2 * time.Second)
+		down.Store(true)
+		settle(20 * time.Second)
+		if n := p.Running(); n != 0 {
+			t.Errorf("%d conversations are still held", n)
+		}
+		w.spends(map[string]conversation.Tokens{"sim": {Calls: 500, Input: 15_000, Output: 7_500}})
+	})
+}

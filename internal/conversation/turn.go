@@ -35,31 +35,34 @@ func (s *Service) work(parent context.Context, r *running, c Claim) {
 	}
 }
 
-// slot waits until few enough others tell the store what they leave behind; false: a shutdown's time is over.
-func (s *Service) slot() (done func(), ok bool) {
+// slot waits until few enough others tell the store what they leave behind. It fails when ctx or a shutdown's time is over.
+func (s *Service) slot(ctx context.Context) (done func(), err error) {
 	select {
 	case s.handing <- struct{}{}:
 	case <-s.over:
-		return nil, false
+		return nil, errHandover
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
 	done = func() { <-s.handing }
 	select {
 	case <-s.over:
 		done()
-		return nil, false
+		return nil, errHandover
 	default:
-		return done, true
+		return done, nil
 	}
 }
 
 // release gives the conversation back for another replica to go on with.
 func (s *Service) release(ctx context.Context, c Claim) {
-	done, ok := s.slot()
-	if !ok {
+	ctx = context.WithoutCancel(ctx)
+	done, err := s.slot(ctx)
+	if err != nil {
 		return
 	}
 	defer done()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	if err := s.Store.Release(ctx, c); err != nil && !errors.Is(err, ErrFenced) {
 		s.metrics.storeErrors.WithLabelValues("release").Inc() // the lease's end brings it back
