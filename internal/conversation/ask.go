@@ -92,6 +92,8 @@ func (a *asking) unanswered(ctx context.Context, err error) (result, error) {
 		return res, nil
 	case cause != nil:
 		return res, cause
+	case errors.Is(err, errHandover):
+		return res, err
 	}
 	if full, ok := errors.AsType[*errCap](err); ok {
 		res.result = "cap_" + string(full.Grant)

@@ -35,8 +35,8 @@ func noPlace(err error, e *chat.Error) string {
 	return ""
 }
 
-// wait lets a message wait for a free place, until the next try is due; e may say when. The lease is kept meanwhile, and a stop or a
-// shutdown ends it. It fails with errLate when the message has waited as long as it may.
+// wait lets a message wait for a free place, until the next try is due; e may say when. The lease is kept meanwhile. A stop ends it,
+// and so does a shutdown's beginning: another replica waits on. It fails with errLate when the message has waited as long as it may.
 func (a *asking) wait(ctx context.Context, reason string, since time.Time, e *chat.Error) error {
 	left := time.Until(a.until)
 	if left <= 0 {
@@ -54,8 +54,14 @@ func (a *asking) wait(ctx context.Context, reason string, since time.Time, e *ch
 	a.metrics.places.WithLabelValues(a.t.Name, reason).Inc()
 	waiting := a.metrics.queued.WithLabelValues(a.t.Name)
 	waiting.Inc()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(a.leaving, func() { cancel(errHandover) })()
 	err := a.Pause(ctx, d)
 	waiting.Dec()
 	a.waited += time.Since(since)
-	return err
+	if err != nil {
+		return context.Cause(ctx)
+	}
+	return nil
 }

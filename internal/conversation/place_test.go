@@ -292,3 +292,24 @@ func TestTheDocumentIsReadAnewAfterWaiting(t *testing.T) {
 		}
 	})
 }
+
+// Whoever waits has nothing under way that a shutdown should give time to: another replica takes them over at once.
+func TestAShutdownDoesNotWaitForWhoWaits(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.until(20*time.Second, keysBusy)
+		p := w.start(func(o *conversation.Options) { o.Grace = 20 * time.Second })
+		w.say(p, "1", "one")
+		settle(10 * time.Second)
+		began := time.Now()
+		p.stop()
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("the shutdown took %v", took)
+		}
+		w.start()
+		settle(20 * time.Second)
+		if got := w.out.texts(); len(got) != 1 || !strings.HasSuffix(got[0], "re: one (0)") {
+			t.Errorf("shown %q", got)
+		}
+	})
+}

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Run works on conversations until ctx ends; then it claims nothing more, lets running turns go on for Grace, hands the rest over, and
-// returns. It keeps this process's leases alive until the last turn is gone.
+// Run works on conversations until ctx ends; then it claims nothing more, hands over at once what waits for a place, lets running turns go on
+// for Grace, hands the rest over, and returns. It keeps this process's leases alive until the last turn is gone.
 func (s *Service) Run(ctx context.Context) error {
 	work, stopWork := context.WithCancelCause(context.WithoutCancel(ctx)) // turns outlive ctx by Grace
 	defer stopWork(nil)
@@ -22,6 +22,7 @@ func (s *Service) Run(ctx context.Context) error {
 	claiming.Go(func() { s.statsLoop(ctx) })
 
 	<-ctx.Done()
+	s.leave()
 	claiming.Wait()
 	done := make(chan struct{})
 	go func() { s.wg.Wait(); close(done) }()

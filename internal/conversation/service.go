@@ -67,8 +67,10 @@ type Service struct {
 	hints    hints
 	room     room
 	trouble  trouble
-	handing  chan struct{} // bounds how many give their conversations back at once
-	over     chan struct{} // closed when a shutdown\'s handover has taken long enough
+	handing  chan struct{}   // bounds how many give their conversations back at once
+	leaving  context.Context // ended when a shutdown begins: nobody waits for a place here any longer
+	leave    context.CancelFunc
+	over     chan struct{} // closed when a shutdown's handover has taken long enough
 	mu       sync.Mutex
 	running  map[held]*running
 	claiming sync.RWMutex // held between a claim and its entries in running, so that reconcile sees both or neither
@@ -120,6 +122,7 @@ func New(o Options) *Service {
 		handing: make(chan struct{}, maxHanding),
 		over:    make(chan struct{}),
 	}
+	s.leaving, s.leave = context.WithCancel(context.Background())
 	s.hints.wake = make(chan struct{}, 1)
 	return s
 }
