@@ -20,14 +20,16 @@ type asking struct {
 	tally   *tally
 	attempt int
 	until   time.Time // nobody waits for a place any longer
+	queued  bool      // it has waited
 	waits   int
 	waited  time.Duration // for a free place, in all
 }
 
 // Why a message goes without an answer that no server refused.
 var (
-	errLate = errors.New("conversation: no free place within max_wait")
-	errHeld = errors.New("conversation: turns in flight have reserved what is left of the day's budget")
+	errLate  = errors.New("conversation: no free place within max_wait")
+	errHeld  = errors.New("conversation: turns in flight have reserved what is left of the day's budget")
+	errCrowd = errors.New("conversation: too many of the tenant's turns wait in this process; this one waits in the mailbox")
 )
 
 // errCap says that a day's budget is spent.
@@ -52,6 +54,9 @@ func (s *Service) ask(ctx context.Context, t *chat.Tenant, outlet Outlet, c Clai
 	}
 	reply, err := a.complete(ctx)
 	a.live.close()
+	if a.queued {
+		s.room.dequeue(t.Name)
+	}
 	if err == nil {
 		return a.answered(reply), nil
 	}
@@ -92,7 +97,7 @@ func (a *asking) unanswered(ctx context.Context, err error) (result, error) {
 		return res, nil
 	case cause != nil:
 		return res, cause
-	case errors.Is(err, errHandover):
+	case errors.Is(err, errHandover), errors.Is(err, errCrowd):
 		return res, err
 	}
 	if full, ok := errors.AsType[*errCap](err); ok {

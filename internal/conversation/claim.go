@@ -34,6 +34,7 @@ func (s *Service) hintLoop(ctx, work context.Context) {
 func (s *Service) pollLoop(ctx, work context.Context) {
 	for {
 		tenants := s.Directory.Tenants()
+		s.room.share(len(tenants) > 1)
 		if s.wait(ctx, sweep(s.Poll, len(tenants))) {
 			return
 		}
@@ -84,7 +85,7 @@ func (s *Service) claimAt(ctx, work context.Context, tenant string, shards []Sha
 	}
 	rand.Shuffle(len(shards), func(i, j int) { shards[i], shards[j] = shards[j], shards[i] }) // little room is shared fairly
 	for len(shards) > 0 && share > 0 && ctx.Err() == nil {
-		room := s.room.take(min(len(shards)*claimBatch, share))
+		room := s.room.take(tenant, min(len(shards)*claimBatch, share))
 		if room == 0 {
 			return // the next sweep comes back
 		}

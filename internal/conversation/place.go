@@ -12,6 +12,8 @@ import (
 const (
 	// maxPause is the longest time between two looks for a free place.
 	maxPause = 4 * time.Second
+	// lookGap is how far apart all who wait in a process look for a place, on average: each look in vain is work for a server or the store.
+	lookGap = 2 * time.Millisecond
 	// showAfter is how long somebody waits before a live text says so: a moment's wait is not worth a word.
 	showAfter = time.Second
 	// tellAfter is how long somebody waits before the reply says so, where there is no live text.
@@ -36,13 +38,22 @@ func noPlace(err error, e *chat.Error) string {
 }
 
 // wait lets a message wait for a free place, until the next try is due; e may say when. The lease is kept meanwhile. A stop ends it,
-// and so does a shutdown's beginning: another replica waits on. It fails with errLate when the message has waited as long as it may.
+// and so does a shutdown's beginning: another replica waits on. It fails with errLate when the message has waited as long as it may, with
+// errCrowd when it is to wait in the mailbox.
 func (a *asking) wait(ctx context.Context, reason string, since time.Time, e *chat.Error) error {
 	left := time.Until(a.until)
 	if left <= 0 {
 		return errLate
 	}
+	if !a.queued {
+		if a.queued = a.room.enqueue(a.t.Name); !a.queued {
+			return errCrowd
+		}
+	}
 	d := growing(a.waits, maxPause)
+	if reason != "no_server" { // which costs nothing to find out
+		d = max(d, spread(time.Duration(a.room.crowd())*lookGap))
+	}
 	if e != nil && e.RetryAfter > d {
 		d = e.RetryAfter + rand.N(e.RetryAfter/4+1)
 	}
@@ -65,3 +76,6 @@ func (a *asking) wait(ctx context.Context, reason string, since time.Time, e *ch
 	}
 	return nil
 }
+
+// spread is d on average, between half of it and half as much again.
+func spread(d time.Duration) time.Duration { return d/2 + rand.N(d+1) }

@@ -7,19 +7,68 @@ import (
 )
 
 // room counts the conversations that a process may own at once. Places reserved for a claim under way are not owned yet.
+//
+// Turns that wait for a server or a key hold a place for minutes. Where several tenants share a process, those of one tenant may hold as many
+// places as are free, and the rest of its people wait in their mailboxes: however many tenants wait, another one finds room.
 type room struct {
 	mu              sync.Mutex
 	most            int
 	owned, reserved int
+	shared          bool           // there are several tenants
+	queue           int            // of owned: those that wait
+	queued          map[string]int // the same by tenant
 }
 
-// take reserves up to n places and returns how many.
-func (r *room) take(n int) int {
+// take reserves up to n places for a tenant and returns how many. One that waits already gets no more than may wait, too.
+func (r *room) take(tenant string, n int) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n = max(0, min(n, max(1, r.most/8), r.most-r.owned-r.reserved)) // one claim under way leaves room for others
+	left := r.most - r.owned - r.reserved
+	n = min(n, max(1, r.most/8), left) // one claim under way leaves room for others
+	if waits := r.queued[tenant]; r.shared && waits > 0 {
+		n = min(n, (left-waits+1)/2) // each takes one of those left and adds one to those that wait
+	}
+	n = max(0, n)
 	r.reserved += n
 	return n
+}
+
+// share says whether several tenants use the places.
+func (r *room) share(several bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.shared = several
+}
+
+// enqueue lets a turn wait in its place; false: others need the place more. Whoever was let in leaves by dequeue.
+func (r *room) enqueue(tenant string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.shared && r.queued[tenant] >= max(1, r.most-r.owned) {
+		return false
+	}
+	if r.queued == nil {
+		r.queued = map[string]int{}
+	}
+	r.queue++
+	r.queued[tenant]++
+	return true
+}
+
+func (r *room) dequeue(tenant string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.queue--
+	if r.queued[tenant]--; r.queued[tenant] == 0 {
+		delete(r.queued, tenant)
+	}
+}
+
+// crowd is how many turns wait in this process.
+func (r *room) crowd() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.queue
 }
 
 // claimed ends a reservation of n places, of which got are owned now.
