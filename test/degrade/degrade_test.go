@@ -36,7 +36,7 @@ func TestTheSwitch(t *testing.T) {
 		switches: switches{Rate: 120, Number: 6, Settle: 7 * time.Second, Gap: 700 * time.Millisecond,
 			Ways: []string{openAPI, command, adminAPI}, Seed: seed},
 		young:  young{Rate: 20, Rounds: 1},
-		storm:  storm{Rate: 50, For: 8 * time.Second, Recovery: 18 * time.Second},
+		storm:  storm{Rate: 50, For: 8 * time.Second, Recovery: 12 * time.Second},
 		keys:   keys{Limit: 5, People: 40, Seed: seed},
 		outage: outage{Rate: 20, Restarts: 1, Without: 4 * time.Second},
 		bounds: bounds{Switch: 10 * time.Second, Ratio: 1.2},
