@@ -49,7 +49,7 @@ func TestRoundTripOfEveryField(t *testing.T) {
 	req := chat.Request{
 		Tenant: "acme", Conversation: "c", Turn: "t", Attempt: 3, User: "u", Model: "chat", System: "s", Question: "q",
 		History:   []chat.Turn{{Question: "a", Answer: "b", QuestionTokens: 5, AnswerTokens: 6}, {Question: "c", Answer: "d"}},
-		Keys:      map[string][]chat.Secret{"openai": {chat.NewSecret("k1"), chat.NewSecret("k2")}},
+		Keys:      map[string][]chat.Secret{"openai": {chat.NewSecret("k1"), chat.NewSecret("k2")}, "glm": {}},
 		Providers: []string{"openai"}, MaxOutput: 99, Deltas: true, DeltaGap: 250 * time.Millisecond,
 	}
 	var events []chat.Event

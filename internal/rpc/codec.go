@@ -51,6 +51,7 @@ func decodeRequest(r *chatv1.CompleteRequest) chat.Request {
 		out.Keys = make(map[string][]chat.Secret, len(r.GetKeys()))
 	}
 	for provider, keys := range r.GetKeys() {
+		out.Keys[provider] = []chat.Secret{} // an empty list is a list: the platform's key is not to be spent
 		for _, k := range keys.GetKey() {
 			out.Keys[provider] = append(out.Keys[provider], chat.NewSecret(k))
 		}
