@@ -2,6 +2,7 @@ package openai
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -59,7 +60,19 @@ func (p *Provider) sign(req *http.Request, key chat.Secret) error {
 	if key.IsZero() {
 		return nil
 	}
+	if !showable(key.Reveal()) {
+		return chat.E(chat.Unauthenticated, op, fmt.Errorf("the key is no key: want 1 to %d visible ASCII characters, without spaces or line ends", maxKey))
+	}
 	return p.show(req.Header, key)
+}
+
+// maxKey is the most bytes of a key; the longest seen are JWTs of one to two thousand.
+const maxKey = 4 << 10
+
+// showable: a header can carry the key. What the HTTP client or the provider's front refuses for its form would look like a provider that cannot
+// be reached, and one tenant's key would count against it.
+func showable(key string) bool {
+	return len(key) <= maxKey && !strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // discreet replaces an error that repeats the key: a gateway may echo it where a code or a request's id belongs.
