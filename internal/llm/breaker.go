@@ -41,9 +41,13 @@ func (b *breaker) enter(now time.Time, force bool) (pass, bool) {
 	return p, true
 }
 
+// probedBy reports whether a call is the probe that is waited for. One that was overtaken, by a call that opened the breaker or by another rest,
+// says nothing of how things are now.
+func (b *breaker) probedBy(p pass) bool { return p.probe && p.round == b.round && b.trips > 0 }
+
 // leave ends a call that says neither: a probe makes room for the next.
 func (b *breaker) leave(p pass) {
-	if p.probe && p.round == b.round {
+	if b.probedBy(p) {
 		b.probing = false
 	}
 }
@@ -57,7 +61,7 @@ func (b *breaker) well(p pass) (opened bool) {
 	return true
 }
 
-// shut shuts it: for first the first time, for twice as long after every probe that failed, up to most.
+// shut shuts it: for first the first time, for twice as long after every probe that failed, up to most. A longer rest that was begun stays.
 func (b *breaker) shut(now time.Time, first, most time.Duration, why *chat.Error) {
 	rest := most
 	if b.trips < 16 {
@@ -66,7 +70,7 @@ func (b *breaker) shut(now time.Time, first, most time.Duration, why *chat.Error
 	b.trips++
 	b.round++
 	b.probing = false
-	b.until = now.Add(jitter(rest))
+	b.keep(now.Add(jitter(rest)))
 	b.why = chat.Error{Kind: why.Kind, Op: why.Op, Code: why.Code}
 }
 

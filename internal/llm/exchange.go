@@ -140,7 +140,7 @@ func (c *exchange) make(ctx context.Context) (answer Answer, failure *chat.Error
 	case err != nil:
 		return answer, c.explain(callCtx, err)
 	case answer.Text == "":
-		return answer, chat.E(chat.Unavailable, opComplete, errors.New("the provider gave an empty answer"))
+		return answer, &chat.Error{Kind: chat.Unavailable, Op: opComplete, Code: CodeEmpty, Err: errors.New("the provider gave an empty answer")}
 	}
 	return answer, nil
 }
@@ -187,7 +187,16 @@ func (c *exchange) explain(ctx context.Context, err error) *chat.Error {
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	return asError(err)
+	return foreign(asError(err))
+}
+
+// foreign is an error as somebody else tells it, without a code that is Parley's own: those make turns wait, or go to another server.
+func foreign(e *chat.Error) *chat.Error {
+	switch e.Code {
+	case chat.CodeKeysBusy, chat.CodeInstance, chat.CodeNoInstance:
+		return &chat.Error{Kind: e.Kind, Op: e.Op, RetryAfter: e.RetryAfter, Err: e.Err}
+	}
+	return e
 }
 
 // cost is what the provider said that the call took, or, if it said nothing and text came, Parley's own count.

@@ -50,10 +50,14 @@ const (
 	nowOpen
 )
 
-// Only the provider's own faults count against it: it cannot be reached, is too slow, or has no capacity. What it says of one key or one
-// question is no fault of its own, and what Parley ended tells nothing.
-func faultOf(k chat.Kind) bool {
-	return k == chat.Unavailable || k == chat.Timeout || k == chat.Overloaded
+// faultOf: only the provider's own faults count against it: it cannot be reached, is too slow, or has no capacity. What it says of one key or one
+// question is no fault of its own, an empty answer can be what a question asked for, and what Parley ended tells nothing.
+func faultOf(failure *chat.Error) bool {
+	switch failure.Kind {
+	case chat.Unavailable, chat.Timeout, chat.Overloaded:
+		return failure.Code != CodeEmpty
+	}
+	return false
 }
 
 // answered: the call was served, if only by a clear no.
@@ -85,14 +89,14 @@ func (h *health) ended(now time.Time, p pass, failure *chat.Error, counts bool) 
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
-	case !counts || failure != nil && !faultOf(failure.Kind) && !answered(failure):
+	case !counts || failure != nil && !faultOf(failure) && !answered(failure):
 		h.breaker.leave(p)
 	case answered(failure):
 		if h.breaker.well(p) {
 			return nowOpen
 		}
 		h.tally(now, p, false)
-	case p.probe:
+	case h.breaker.probedBy(p):
 		h.breaker.shut(now, shutFirst, shutMost, failure)
 	case h.tally(now, p, true):
 		h.row, h.calls, h.failed = 0, 0, 0

@@ -151,14 +151,15 @@ func (b *breaker) refused(now time.Time, p pass, failure *chat.Error) (rest time
 		first, most = restRefused, restRefusedMost
 	}
 	before := *b
-	if b.trips == 0 || p.probe || refused && b.why.Kind != failure.Kind {
+	if b.trips == 0 || b.probedBy(p) || refused && b.why.Kind != failure.Kind {
 		b.shut(now, first, most, failure)
 	}
 	b.keep(now.Add(min(failure.RetryAfter, restMost)))
-	if b.until.Sub(before.until) < time.Second { // nothing new worth telling
+	alarm = refused && before.why.Kind != failure.Kind
+	if !alarm && b.until.Sub(before.until) < time.Second { // nothing new worth telling
 		return 0, false
 	}
-	return b.until.Sub(now), refused && before.why.Kind != failure.Kind
+	return b.until.Sub(now), alarm
 }
 
 // keyFault: another key of the same provider may do better.
@@ -188,7 +189,8 @@ func (r *keyring) rest(name string, d time.Duration, kind chat.Kind, code string
 	if !until.After(b.until) {
 		return
 	}
-	*b = breaker{trips: max(b.trips, 1), until: until, round: b.round + 1, why: chat.Error{Kind: kind, Op: opComplete, Code: code}}
+	why := foreign(&chat.Error{Kind: kind, Op: opComplete, Code: code})
+	*b = breaker{trips: max(b.trips, 1), until: until, round: b.round + 1, why: *why}
 }
 
 // resting counts the keys that are not to be used now.

@@ -7,6 +7,10 @@ import (
 	"parley/internal/chat"
 )
 
+// CodeEmpty is the code of the error (kind Unavailable) of a model that finished without a word. A question can bring that about, so another
+// call may do better, but it does not count against the provider.
+const CodeEmpty = "empty_answer"
+
 // Provider is one vendor's API at one address. It is safe for concurrent use.
 type Provider interface {
 	// Complete makes one call and blocks until the answer is complete or failed. emit is called from this goroutine, in order, with each

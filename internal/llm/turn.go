@@ -110,13 +110,11 @@ func mayFallBack(k chat.Kind) bool {
 //     breaker for all; refusing at once would keep everybody of a lone provider out for half a minute after it is well.
 //   - Else it tries again where that may help.
 func (t *turn) lastResort(ctx context.Context) *chat.Error {
-	for i := range t.tries {
-		if t.tries[i].busy && t.calls < maxAttempts {
-			if t.try(ctx, i, inLine); t.over(ctx, i) {
-				return t.tries[i].err
-			}
-			return t.verdict()
+	if i := t.line(); i >= 0 && t.calls < maxAttempts {
+		if t.try(ctx, i, inLine); t.over(ctx, i) {
+			return t.tries[i].err
 		}
+		return t.verdict()
 	}
 	for i := range t.tries {
 		if t.tries[i].shut && t.calls == 0 {
@@ -141,6 +139,24 @@ func (t *turn) lastResort(ctx context.Context) *chat.Error {
 	return t.verdict()
 }
 
+// line is the choice whose keys are waited for: the first that has some at their limit, where there is a line; else one whose keys rest; -1: none.
+func (t *turn) line() int {
+	resting := -1
+	for i := range t.tries {
+		x := &t.tries[i]
+		if !x.busy {
+			continue
+		}
+		if free, _ := t.keys.look(x.Choice); len(free) > 0 {
+			return i
+		}
+		if resting < 0 {
+			resting = i
+		}
+	}
+	return resting
+}
+
 // retry waits until a choice may be called once more and gives its index; -1: no retry. Not retried here are a timeout, since the person has waited
 // long enough for nothing, and a rate limit: it is waited for by whoever asked, as for any key that is not to be had.
 func (t *turn) retry(ctx context.Context, n int) int {
@@ -149,7 +165,7 @@ func (t *turn) retry(ctx context.Context, n int) int {
 		if !x.called || x.err.Kind != chat.Unavailable && x.err.Kind != chat.Overloaded || !x.client.admits(time.Now()) {
 			continue
 		}
-		pause := max(jitter(retryPause<<n), t.keys.back(x.Choice))
+		pause := max(jitter(retryPause<<n), x.err.RetryAfter, t.keys.back(x.Choice))
 		if t.waited += pause; t.waited > patience || time.Until(t.deadline) <= pause || !t.mayRetry(i) {
 			t.waited -= pause
 			continue

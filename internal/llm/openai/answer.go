@@ -180,7 +180,7 @@ func (a *answer) verdict() error {
 	case a.finish.Reason == "":
 		return &chat.Error{Kind: a.finish.Kind, Op: op, Code: word(a.reason), Err: errors.New("the model did not finish its answer")}
 	case strings.TrimSpace(a.text.String()) == "":
-		return chat.E(chat.Unavailable, op, errors.New("the model finished without a word"))
+		return &chat.Error{Kind: chat.Unavailable, Op: op, Code: llm.CodeEmpty, Err: errors.New("the model finished without a word")}
 	}
 	return nil
 }

@@ -99,8 +99,8 @@ var streams = map[string]outcome{
 	"truncated-after-role":               {Kind: "unavailable", Says: "the stream ended without an answer"},
 	"empty-body":                         {Kind: "unavailable", Says: "the stream ended without an answer"},
 	"empty-done":                         {Kind: "unavailable", Says: "[DONE] came without a finish_reason"},
-	"empty-answer-stop":                  {Answer: llm.Answer{Usage: usage}, Kind: "unavailable", Says: "the model finished without a word"},
-	"empty-answer-blanks":                {Text: " \n", Kind: "unavailable", Says: "the model finished without a word"},
+	"empty-answer-stop":                  {Answer: llm.Answer{Usage: usage}, Kind: "unavailable", Code: llm.CodeEmpty, Says: "the model finished without a word"},
+	"empty-answer-blanks":                {Text: " \n", Kind: "unavailable", Code: llm.CodeEmpty, Says: "the model finished without a word"},
 	"error-200-code":                     {Kind: "unavailable", Code: "18", Says: "HTTP 200"},
 	"error-200-code-no-newline":          {Kind: "unavailable", Code: "18", Says: "HTTP 200"},
 	"error-200-object":                   {Kind: "billing", Code: "insufficient_quota", Says: "HTTP 200, type insufficient_quota"},
@@ -127,7 +127,7 @@ var streams = map[string]outcome{
 	"error-finish-filter-usage":          {Answer: llm.Answer{Usage: usage}, Text: "你好", Kind: "rejected", Code: "content_filter", Says: "did not finish"},
 	"error-midstream-usage":              {Answer: llm.Answer{Usage: chat.Usage{Input: 12, Output: 3}}, Text: "你好", Kind: "unavailable", Code: "server_error", Says: "type server_error"},
 	"truncated-usage":                    {Answer: llm.Answer{Usage: chat.Usage{Input: 12, Output: 2}}, Text: "你好", Kind: "unavailable", Says: "the answer is cut"},
-	"empty-answer-usage":                 {Answer: llm.Answer{Usage: chat.Usage{Input: 12, Output: 9, Reasoning: 9}}, Kind: "unavailable", Says: "the model finished without a word"},
+	"empty-answer-usage":                 {Answer: llm.Answer{Usage: chat.Usage{Input: 12, Output: 9, Reasoning: 9}}, Kind: "unavailable", Code: llm.CodeEmpty, Says: "the model finished without a word"},
 	"error-finish-unknown":               {Text: "你好", Kind: "unavailable", Code: "wormhole", Says: "did not finish"},
 }
 
