@@ -31,8 +31,8 @@ type Options struct {
 }
 
 // Store implements conversation.Store and LiveWriter, and channel's TokenCache, Locker, LiveReader and Feed. Safe for concurrent use.
-// Each call ends within Options.Timeout, also when Redis is down or silent; its error is then a *chat.Error of kind Timeout or Unavailable
-// with Maybe set if the step may have happened.
+// Each call ends within Options.Timeout, also when Redis is down or silent (Usage takes that long for a shard); its error is then a
+// *chat.Error of kind Timeout or Unavailable with Maybe set if the step may have happened.
 type Store struct {
 	rdb     redis.UniversalClient
 	scripts scripts

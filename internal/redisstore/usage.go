@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/redis/go-redis/v9"
-
 	"parley/internal/chat"
 	"parley/internal/conversation"
 )
@@ -48,30 +46,34 @@ func digit(b bool) int {
 	return 0
 }
 
-// Usage implements conversation.Ledger. It reads the records of all who asked that day: for operators, not for every turn.
+// Usage implements conversation.Ledger. It reads the records of all who asked that day, one shard after the other: for operators, not for
+// every turn. Each shard's have a call's time.
 func (s *Store) Usage(ctx context.Context, tenant string, d conversation.Day) (conversation.Usage, error) {
-	const op = "usage"
-	ctx, cancel := s.bound(ctx)
-	defer cancel()
-	pipe := s.rdb.Pipeline()
-	var shards []*redis.MapStringStringCmd
-	for _, p := range prefixes(allShards(tenant)) {
-		shards = append(shards, pipe.HGetAll(ctx, p+"u:"+strconv.Itoa(int(d))))
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return conversation.Usage{}, failure(op, err)
-	}
 	all := map[conversation.Spender]conversation.Tokens{}
-	for _, cmd := range shards {
-		for field, v := range cmd.Val() {
-			who, t, err := decodeUsage(field, v)
-			if err != nil {
-				return conversation.Usage{}, chat.E(chat.Internal, "redis."+op, err)
-			}
-			all[who] = all[who].Plus(t)
+	for _, p := range prefixes(allShards(tenant)) {
+		if err := s.addUsage(ctx, p+"u:"+strconv.Itoa(int(d)), all); err != nil {
+			return conversation.Usage{}, err
 		}
 	}
 	return conversation.SumUp(all), nil
+}
+
+func (s *Store) addUsage(ctx context.Context, key string, all map[conversation.Spender]conversation.Tokens) error {
+	const op = "usage"
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	fields, err := s.rdb.HGetAll(ctx, key).Result()
+	if err != nil {
+		return failure(op, err)
+	}
+	for field, v := range fields {
+		who, t, err := decodeUsage(field, v)
+		if err != nil {
+			return chat.E(chat.Internal, "redis."+op, err)
+		}
+		all[who] = all[who].Plus(t)
+	}
+	return nil
 }
 
 // decodeUsage reads a field of a day's usage, as common.lua describes it.
