@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"strconv"
 	"testing"
 )
 
@@ -24,6 +25,25 @@ func BenchmarkKeeperOf(b *testing.B) {
 		b.Run(all[n-1], func(b *testing.B) {
 			for b.Loop() {
 				keeperOf(testKey, all)
+			}
+		})
+	}
+}
+
+// A call that does not wait is refused as cheaply beside a long line as beside none.
+func BenchmarkTryBesideALine(b *testing.B) {
+	for _, waiting := range []int{0, 9000} {
+		b.Run(strconv.Itoa(waiting), func(b *testing.B) {
+			f := New(Options{Self: "a:1"})
+			f.mu.Lock()
+			for range waiting + 1 {
+				f.kept.ask(KeyAsk{Key: testKey, Limit: 1})
+			}
+			f.mu.Unlock()
+			for b.Loop() {
+				if _, err := f.Hold(b.Context(), testKey, 1, false); err == nil {
+					b.Fatal("over the limit")
+				}
 			}
 		})
 	}

@@ -104,9 +104,9 @@ func (c *counter) serve(key string) {
 		c.dequeue(l, s)
 		c.let(l, s)
 	}
-	for e := l.waiting.Front(); e != nil && l.tries > 0; {
+	for e := l.waiting.Back(); e != nil && l.tries > 0; { // mostly it is the last who came now
 		s := e.Value.(*slot)
-		if e = e.Next(); s.try {
+		if e = e.Prev(); s.try {
 			c.dequeue(l, s)
 			s.lose(errBusy(fmt.Errorf("%d calls run with the key, %d may", len(l.slots), l.limit)))
 		}

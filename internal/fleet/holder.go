@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	declareEvery = 100 * time.Millisecond // a call that runs, and is counted by nobody
-	askFirst     = 50 * time.Millisecond  // the first pause before a keeper is looked for again; it doubles
+	// The first pause before a running call that nobody counts is declared again, and before a keeper is looked for again. They double up
+	// to askMost, so that a thousand calls do not flood who comes next.
+	declareFirst = 100 * time.Millisecond
+	askFirst     = 50 * time.Millisecond
 	askMost      = time.Second
 )
 
@@ -139,7 +141,7 @@ func (f *Fleet) declareAnew(h *hold) {
 
 // declare keeps a running call counted by whoever is its keeper, until it ends or another goroutine does the same.
 func (f *Fleet) declare(h *hold) {
-	for {
+	for pause := declareFirst; ; {
 		f.mu.Lock()
 		addr, changed := f.ring.keeper(h.key), f.changed
 		if h.ctx.Err() != nil || slices.Contains(h.at, addr) {
@@ -152,11 +154,13 @@ func (f *Fleet) declare(h *hold) {
 		err := f.call(h.ctx, addr, KeyAsk{Key: h.key, Limit: h.limit, Running: true}, func() { counted = true; f.trust(addr) })
 		f.left(h, addr)
 		switch kind := chat.KindOf(err); {
-		case counted && time.Since(began) > declareEvery: // it was cut off, or the keeper changed
+		case counted && time.Since(began) > declareFirst: // it was cut off, or the keeper changed
+			pause = declareFirst
 		case kind == chat.Forbidden, kind == chat.NotFound, kind == chat.Unauthenticated:
 			sleep(h.ctx, changed, doubtFor)
 		default:
-			sleep(h.ctx, changed, declareEvery)
+			sleep(h.ctx, changed, pause)
+			pause = min(2*pause, askMost)
 		}
 	}
 }

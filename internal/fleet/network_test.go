@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,6 +33,7 @@ type node struct {
 
 	telemetry *telemetry.Telemetry
 
+	asks    atomic.Int64 // holds asked of others
 	mu      sync.Mutex
 	view    View
 	changed chan struct{}
@@ -118,6 +120,7 @@ func (nd *node) reach(addr string) (*node, error) {
 func errGone() error { return chat.E(chat.Unavailable, "test", errors.New("connection refused")) }
 
 func (nd *node) Hold(ctx context.Context, addr string, ask KeyAsk, granted func()) error {
+	nd.asks.Add(1)
 	to, err := nd.reach(addr)
 	if err != nil {
 		return err
