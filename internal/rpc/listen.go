@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 )
 
 // listen opens the server's port, so that a taken port is an error at once. Beyond loopback it wants mutual TLS or an explicit choice.
@@ -43,7 +44,7 @@ func advertised(advertise string, bound net.Addr) (host, port string, err error)
 	if advertise != "" {
 		h, p, err := net.SplitHostPort(advertise)
 		if err != nil { // no port: the bound one
-			return advertise, port, nil
+			return strings.Trim(advertise, "[]"), port, nil
 		}
 		if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 || h == "" {
 			return "", "", fmt.Errorf("rpc.advertise %q: want host or host:port", advertise)

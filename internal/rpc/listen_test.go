@@ -58,6 +58,7 @@ func TestAdvertised(t *testing.T) {
 		"a name":                 {advertise: "server-1", bound: "0.0.0.0:7", want: "server-1:7"},
 		"host and port":          {advertise: "10.0.0.8:99", bound: "0.0.0.0:7", want: "10.0.0.8:99"},
 		"IPv6":                   {advertise: "2001:db8::1", bound: "[::]:7", want: "[2001:db8::1]:7"},
+		"IPv6 in brackets":       {advertise: "[2001:db8::1]", bound: "[::]:7", want: "[2001:db8::1]:7"},
 		"IPv6 and port":          {advertise: "[2001:db8::1]:99", bound: "[::]:7", want: "[2001:db8::1]:99"},
 		"a port that is none":    {advertise: "10.0.0.8:http", bound: "0.0.0.0:7", fault: "rpc.advertise"},
 		"a port beyond the last": {advertise: "10.0.0.8:70000", bound: "0.0.0.0:7", fault: "rpc.advertise"},
