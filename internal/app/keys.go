@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"net"
 	"slices"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 // joinFleet makes the server's part in keeping providers' keys together with the other servers. The registry names those; in mode
 // direct it is the list that clients have, if server.yaml has it, too.
 func (s *server) joinFleet() error {
-	self, reg := s.rpc.Addr(), s.cfg.Registry
+	reg := s.cfg.Registry
+	self := nameAmong(reg.Direct, s.rpc.Addr())
 	o := keyfleet.Options{Self: self, OnRest: s.llm.Rest, Telemetry: s.tel}
 	others := slices.DeleteFunc(slices.Clone(reg.Direct), func(addr string) bool { return addr == self })
 	if reg.Mode == config.ModeNacos || len(others) > 0 {
@@ -37,6 +39,35 @@ func (s *server) joinFleet() error {
 	}
 	s.fleet = keyfleet.New(o)
 	return nil
+}
+
+// findSelf bounds the look-up of the names in registry.direct.
+const findSelf = 2 * time.Second
+
+// nameAmong is the name by which the servers of a list know the one that is advertised as addr: addr where the list has it, else the first name there
+// of this machine and addr's port, as localhost or a host name in place of an IP address. If there is none it is addr.
+func nameAmong(list []string, addr string) string {
+	if len(list) == 0 || slices.Contains(list, addr) {
+		return addr
+	}
+	_, port, _ := net.SplitHostPort(addr)
+	mine, _ := net.InterfaceAddrs()
+	ctx, cancel := context.WithTimeout(context.Background(), findSelf)
+	defer cancel()
+	for _, name := range list {
+		host, p, err := net.SplitHostPort(name)
+		if err != nil || p != port {
+			continue
+		}
+		ips, _ := net.DefaultResolver.LookupIPAddr(ctx, host) // a name that nobody knows is not this server's
+		for _, ip := range ips {
+			here := func(a net.Addr) bool { n, ok := a.(*net.IPNet); return ok && n.IP.Equal(ip.IP) }
+			if slices.ContainsFunc(mine, here) {
+				return name
+			}
+		}
+	}
+	return addr
 }
 
 // follow watches the other servers from when they can find this one.
