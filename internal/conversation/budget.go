@@ -50,6 +50,22 @@ func (a *asking) reserve(turn context.Context, req chat.Request) error {
 	}
 }
 
+// unreserve gives what a try did not use back to others while the message waits; the next try reserves anew. If that fails, the reservation
+// stays and ends by itself.
+func (a *asking) unreserve(ctx context.Context) {
+	if time.Until(a.tally.held) <= 0 {
+		return
+	}
+	r := *a.tally.reserved
+	r.Tokens, r.For = 1, time.Millisecond // which takes the place of the other
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if _, err := a.Store.Reserve(ctx, r); err != nil {
+		a.metrics.storeErrors.WithLabelValues("reserve").Inc()
+	}
+	a.tally.held = time.Time{} // also with an error: it may have been carried out
+}
+
 // settleFor bounds how long a reply waits for its cost to be settled; a reservation that is not ends by itself.
 const settleFor = 3 * time.Second
 

@@ -326,3 +326,40 @@ func TestManyWhoseBudgetsDoNotAnswer(t *testing.T) {
 		w.spends(map[string]conversation.Tokens{"sim": {Calls: 500, Input: 15_000, Output: 7_500}})
 	})
 }
+
+// busyModel has no key free for a model.
+type busyModel struct {
+	conversation.Completer
+	model string
+}
+
+func (b busyModel) Complete(ctx context.Context, req chat.Request, emit func(chat.Event)) (chat.Reply, error) {
+	if req.Model == b.model {
+		return chat.Reply{}, keysBusy
+	}
+	return b.Completer.Complete(ctx, req, emit)
+}
+
+// What is left of a day is for those who can use it, not for those who wait for a key.
+func TestWhoWaitsForAKeyHoldsNoBudget(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.tenant.Limits.TokensPerDay, w.tenant.Limits.UserPerDay, w.tenant.Limits.MaxOutput = 1500, 1200, 1000
+		w.llm.usage = chat.Usage{Input: 30, Output: 15}
+		p := w.start(func(o *conversation.Options) { o.Complete = busyModel{o.Complete, "deep"} })
+		w.say(p, "1", "/model deep")
+		w.say(p, "2", "one")
+		settle(30 * time.Second)
+		w.sayAs(p, "li", "3", "mine")
+		settle(10 * time.Second)
+		shown(t, w, "已切换到模型：deep", "re: mine (0)")
+		settle(5 * time.Minute)
+		if got := w.out.texts(); len(got) != 3 || got[2] != late {
+			t.Errorf("shown %q", got)
+		}
+		b, err := w.store.Budget(context.Background(), "acme", "", conversation.DayOf(time.Now()))
+		if err != nil || b.Spent != 45 {
+			t.Errorf("budget %+v, %v, want 45 tokens spent", b, err)
+		}
+	})
+}

@@ -65,6 +65,7 @@ func (a *asking) wait(ctx context.Context, reason string, since time.Time, e *ch
 	a.metrics.places.WithLabelValues(a.t.Name, reason).Inc()
 	waiting := a.metrics.queued.WithLabelValues(a.t.Name)
 	waiting.Inc()
+	a.unreserve(ctx)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(a.leaving, func() { cancel(errHandover) })()
