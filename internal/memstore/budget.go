@@ -94,8 +94,12 @@ func (s *Store) Reserve(ctx context.Context, r conversation.Reservation) (conver
 	now := s.now()
 	b := s.budget(r.Tenant, now)
 	b.caps = conversation.Budget{PerDay: max(r.PerDay, 0), UserCap: max(r.UserCap, 0)}
+	out := conversation.Granted{Grant: conversation.GrantHeld, Opens: b.day.Ends().UTC()}
+	if held, ok := b.reserved[r.Turn]; ok && held.Fence > r.Fence {
+		return out, nil // a later owner's
+	}
 	delete(b.reserved, r.Turn)
-	out := conversation.Granted{Grant: b.grant(r), Opens: b.day.Ends().UTC()}
+	out.Grant = b.grant(r)
 	if out.Grant == conversation.GrantOK {
 		b.reserved[r.Turn] = reservation{r, now.Add(r.For)}
 	}

@@ -141,6 +141,9 @@ func testReservationsEnd(e *env) {
 	taken := crashed
 	taken.Fence, taken.Tokens = 7, 990
 	e.reserve(taken, conversation.GrantOK) // by another replica, in its place
+	late := crashed
+	late.Tokens = 1
+	e.reserve(late, conversation.GrantHeld) // by the first one, which does not know yet: the turn is not its any more
 	e.reserve(reservation("b", 10), conversation.GrantOK)
 	e.settle(crashed, 20) // it lived after all: what it spent counts, what the other has reserved stays
 	e.reserve(reservation("c", 1), conversation.GrantHeld)

@@ -3,10 +3,10 @@
 local turn, fence, whose, tokens = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local t = now()
 for _, old in ipairs(redis.call('ZRANGEBYSCORE', B .. 'ends', '-inf', int(t))) do free(old) end
-free(turn) -- an earlier try's, or a dead owner's
-
 local day, left = beijing(t)
 local spent, ends = B .. 'd:' .. day, int(t + left)
+free(turn, fence) -- an earlier try's, or a dead owner's
+if redis.call('HEXISTS', B .. 'turns', turn) == 1 then return { 1, ends } end -- a later owner's
 local was = redis.call('HMGET', spent, 't', user(whose), 'ct', 'cu')
 if was[3] ~= ARGV[6] or was[4] ~= ARGV[7] then
   redis.call('HSET', spent, 'ct', ARGV[6], 'cu', ARGV[7])
