@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"net/url"
 	"sync"
 	"syscall"
@@ -141,6 +142,32 @@ func TestHold(t *testing.T) {
 	wantKind(t, waiting.wait(t), chat.Canceled)
 	<-d.ended
 	wantKind(t, attemptHold(t, c, "127.0.0.1:1", ask).wait(t), chat.Unavailable)
+}
+
+// A server is found by whatever its address looks like.
+func TestHoldByEveryAddress(t *testing.T) {
+	t.Parallel()
+	for name, listen := range map[string]string{"IPv6": "[::1]:0", "a name": "localhost:0"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lis, err := net.Listen("tcp", listen)
+			if err != nil {
+				t.Skipf("SKIPPED: %v", err)
+			}
+			_, port, _ := net.SplitHostPort(lis.Addr().String())
+			_ = lis.Close()
+			host, _, _ := net.SplitHostPort(listen)
+			addr := net.JoinHostPort(host, port)
+			serve(t, ServerOptions{Handler: &script{}, Keys: newDoorman(), Listen: addr, Advertise: addr})
+			c := dial(t, ClientOptions{Self: "127.0.0.1:9", Registry: Registry{Mode: ModeDirect, Direct: []string{addr}}})
+			eventually(t, "it is up", func() bool { up := c.Peers().Up; return len(up) == 1 && up[0] == addr })
+			attemptHold(t, c, addr, KeyAsk{Key: "open", Limit: 1}).awaitGrant(t)
+			self := dial(t, ClientOptions{Self: addr, Registry: Registry{Mode: ModeDirect, Direct: []string{addr}}})
+			if p := self.Peers(); !p.Listed || p.Known != 0 {
+				t.Errorf("it does not know itself: %+v", p)
+			}
+		})
+	}
 }
 
 func TestRest(t *testing.T) {
