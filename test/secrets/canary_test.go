@@ -27,10 +27,7 @@ func (c canaries) add(name, secret string) { c[name] = secret }
 // forms are the ways in which a secret may come out: whole, in an encoding, or a part that is long enough to be worth something.
 func forms(secret string) []string {
 	// A part may be shown to tell keys apart, as "sk-…ab12"; ten characters in a row are no such part.
-	var out []string
-	for _, part := range []string{secret[:10], secret[len(secret)/2-5 : len(secret)/2+5], secret[len(secret)-10:]} {
-		out = append(out, part)
-	}
+	out := []string{secret[:10], secret[len(secret)/2-5 : len(secret)/2+5], secret[len(secret)-10:]}
 	return append(out, base64.StdEncoding.EncodeToString([]byte(secret))[:12], base64.RawURLEncoding.EncodeToString([]byte(secret))[:12],
 		hex.EncodeToString([]byte(secret))[:20], url.QueryEscape(secret))
 }
