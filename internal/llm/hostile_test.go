@@ -143,6 +143,60 @@ func TestAProbeThatIsOvertaken(t *testing.T) {
 	})
 }
 
+// A server whose clock is wrong, or whose address the provider does not allow, is refused every key. It takes them from the others once, and no
+// more, until these are refused themselves.
+func TestAServerThatIsRefusedAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, providers(", key: env:P_API_KEY", "a"), map[string][]script{"a": {says("a")}})
+		name := KeyName("a", chat.NewSecret("env:P_API_KEY"))
+		fails := func(minutes int) (n int) {
+			for i := range minutes * 60 {
+				if i%30 == 0 {
+					b.Rest(name, time.Minute, chat.Unauthenticated, "token_expired")
+				}
+				if _, err := b.ask(t.Context(), request()); err != nil {
+					n++
+				}
+				time.Sleep(time.Second)
+			}
+			return n
+		}
+		if n := fails(1); n != 60 {
+			t.Errorf("%d turns of the first minute do without the key, want 60: another server's word is believed", n)
+		}
+		time.Sleep(time.Minute)
+		if _, err := b.ask(t.Context(), request()); err != nil {
+			t.Fatal(err)
+		}
+		if n := fails(60); n != 0 {
+			t.Errorf("%d turns do without a key that is taken here", n)
+		}
+		b.Rest(name, time.Minute, chat.RateLimited, "")
+		if _, err := b.ask(t.Context(), request()); err == nil {
+			t.Error("a rate limit is not believed")
+		}
+		time.Sleep(time.Minute)
+		b.play("a", func(context.Context, Call, func(string) error) (Answer, error) {
+			return Answer{}, kind(chat.Unauthenticated)
+		}, says("a"))
+		if _, err := b.ask(t.Context(), request()); err == nil {
+			t.Fatal("it is not refused")
+		}
+		time.Sleep(restRefused)
+		if n := fails(1); n != 60 {
+			t.Errorf("%d turns do without the key, want 60: its own refusal proves the others right", n)
+		}
+		time.Sleep(time.Hour)
+		if _, err := b.ask(t.Context(), request()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(provedFor)
+		if _, err := b.ask(t.Context(), request()); err != nil || len(b.keys.state) != 0 {
+			t.Errorf("%v; %d keys are remembered", err, len(b.keys.state))
+		}
+	})
+}
+
 // Thousands of turns of many tenants, with every fault, panics, cancels at any moment, routes that change and words of other servers, leave
 // nothing behind: no place, no probe, no key but those that rest, and no goroutine, which synctest would not let pass. The limit holds all the while.
 func TestStorm(t *testing.T) {
@@ -205,7 +259,7 @@ func TestStorm(t *testing.T) {
 					t.Errorf("places are held: %v, %v", w.keys, b.keys.running)
 				}
 				for name, s := range b.keys.state {
-					if s.running != 0 || s.breaker.probing || s.breaker.trips == 0 {
+					if s.running != 0 || s.breaker.probing || s.breaker.trips == 0 && s.proved.IsZero() {
 						t.Errorf("%s is remembered: %+v", name, s)
 					}
 				}

@@ -19,6 +19,9 @@ const (
 	restRefusedMost = time.Minute
 	// A provider's Retry-After and another server's word are believed up to here.
 	restMost = time.Hour
+	// provedFor is how long after a success here other servers' word that the key is refused is not believed, if it was wrong before: a server with
+	// a wrong clock, or at an address that the provider does not allow, must not take the key from all.
+	provedFor = 10 * time.Minute
 	// maxForeign bounds the keys that are known by other servers' word.
 	maxForeign = 65_536
 )
@@ -35,7 +38,23 @@ type keyring struct {
 type keyState struct {
 	breaker breaker
 	running int
+	told    bool      // it rests by another server's word
+	proved  time.Time // until when such a word is not believed
 }
+
+// well opens a key's breaker after a success, and reports whether the key had been refused.
+func (s *keyState) well(now time.Time, p pass) (restored bool) {
+	before := s.breaker.why.Kind
+	opened := s.breaker.well(p)
+	if opened && s.told && refusedKey(before) || now.Before(s.proved) {
+		s.proved = now.Add(provedFor)
+	}
+	s.told = s.told && !opened
+	return opened && refusedKey(before)
+}
+
+// forgettable: nothing is known of the key that matters.
+func (s *keyState) forgettable(now time.Time) bool { return s.running == 0 && !now.Before(s.proved) }
 
 func newKeyring() *keyring {
 	return &keyring{state: map[string]*keyState{}, running: map[string]int{}, sweepAt: 1024}
@@ -109,9 +128,7 @@ func (r *keyring) enter(provider string, k candidate) (lease, bool) {
 func (r *keyring) accepted(l lease) (restored bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	b := &r.state[l.name].breaker
-	before := b.why.Kind
-	return b.well(l.pass) && refusedKey(before)
+	return r.state[l.name].well(time.Now(), l.pass)
 }
 
 // give ends a call. If the failure calls for it the key rests from now on: rest is how long, and alarm is set if its provider refuses the key for
@@ -131,12 +148,14 @@ func (r *keyring) give(l lease, failure *chat.Error) (rest time.Duration, alarm,
 	switch {
 	case failure != nil && (keyFault(failure.Kind) || failure.RetryAfter > 0):
 		rest, alarm = b.refused(now, l.pass, failure)
+		if refusedKey(failure.Kind) {
+			s.told, s.proved = false, time.Time{}
+		}
 	case answered(failure):
-		before := b.why.Kind
-		restored = b.well(l.pass) && refusedKey(before)
+		restored = s.well(now, l.pass)
 	}
 	b.leave(l.pass)
-	if s.running == 0 && b.trips == 0 {
+	if b.trips == 0 && s.forgettable(now) {
 		delete(r.state, l.name)
 	}
 	return rest, alarm, restored
@@ -186,9 +205,10 @@ func (r *keyring) rest(name string, d time.Duration, kind chat.Kind, code string
 		r.state[name] = s
 	}
 	b, until := &s.breaker, now.Add(min(d, restMost))
-	if !until.After(b.until) {
+	if !until.After(b.until) || refusedKey(kind) && now.Before(s.proved) {
 		return
 	}
+	s.told = true
 	why := foreign(&chat.Error{Kind: kind, Op: opComplete, Code: code})
 	*b = breaker{trips: max(b.trips, 1), until: until, round: b.round + 1, why: *why}
 }
@@ -217,7 +237,7 @@ func (r *keyring) sweep(now time.Time) {
 		return
 	}
 	for name, s := range r.state {
-		if s.running == 0 && !now.Before(s.breaker.until) {
+		if s.forgettable(now) && !now.Before(s.breaker.until) {
 			delete(r.state, name)
 		}
 	}
