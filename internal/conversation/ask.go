@@ -3,7 +3,6 @@ package conversation
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -157,7 +156,7 @@ func (a *asking) servers(ctx context.Context) (chat.Reply, error) {
 		if failures++; failures >= maxInstanceFailures {
 			return reply, err
 		}
-		if failures > 1 && a.Pause(turn, growing(failures-2, 2*time.Second)) != nil {
+		if failures > 1 && a.Pause(turn, a.growing(failures-2, 2*time.Second)) != nil {
 			return reply, err
 		}
 	}
@@ -208,7 +207,7 @@ func request(t *chat.Tenant, outlet Outlet, c Claim) chat.Request {
 func userID(c Claim) string { return opaque(c.Key.Tenant, c.Message.User) }
 
 // growing is a pause that is longer each time, up to most, and not in step with others.
-func growing(n int, most time.Duration) time.Duration {
+func (s *Service) growing(n int, most time.Duration) time.Duration {
 	d := min(250*time.Millisecond<<min(n, 8), most)
-	return d/2 + rand.N(d/2)
+	return d/2 + time.Duration(s.dice.Int64N(int64(d/2)))
 }

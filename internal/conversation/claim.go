@@ -2,7 +2,8 @@ package conversation
 
 import (
 	"context"
-	"math/rand/v2"
+	"maps"
+	"slices"
 	"time"
 
 	"parley/internal/chat"
@@ -38,7 +39,7 @@ func (s *Service) pollLoop(ctx, work context.Context) {
 		if s.wait(ctx, sweep(s.Poll, len(tenants))) {
 			return
 		}
-		rand.Shuffle(len(tenants), func(i, j int) { tenants[i], tenants[j] = tenants[j], tenants[i] })
+		s.dice.Shuffle(len(tenants), func(i, j int) { tenants[i], tenants[j] = tenants[j], tenants[i] })
 		for i, tenant := range tenants {
 			share := Shards * claimBatch
 			if left, scarce := s.room.left(); scarce {
@@ -83,7 +84,7 @@ func (s *Service) claimAt(ctx, work context.Context, tenant string, shards []Sha
 	if !ok {
 		return // its document is gone: its messages wait for a process that knows the tenant
 	}
-	rand.Shuffle(len(shards), func(i, j int) { shards[i], shards[j] = shards[j], shards[i] }) // little room is shared fairly
+	s.dice.Shuffle(len(shards), func(i, j int) { shards[i], shards[j] = shards[j], shards[i] }) // little room is shared fairly
 	for len(shards) > 0 && share > 0 && ctx.Err() == nil {
 		room := s.room.take(tenant, min(len(shards)*claimBatch, share))
 		if room == 0 {
@@ -121,8 +122,7 @@ func (s *Service) claimOptions(t *chat.Tenant) ClaimOptions {
 }
 
 func (s *Service) claim(ctx, work context.Context, shards []Shard, most int, opt ClaimOptions) ([]Claim, error) {
-	s.claiming.RLock()
-	defer s.claiming.RUnlock()
+	defer s.underWay()()
 	began := time.Now()
 	claims, err := s.Store.Claim(ctx, shards, s.Owner, most, opt)
 	s.metrics.step("claim", began)
@@ -130,6 +130,30 @@ func (s *Service) claim(ctx, work context.Context, shards []Shard, most int, opt
 		s.start(work, c)
 	}
 	return claims, err
+}
+
+// underWay notes a claim; it has ended when what it got is in running.
+func (s *Service) underWay() (end func()) {
+	ch := make(chan struct{})
+	s.mu.Lock()
+	s.claiming[ch] = struct{}{}
+	s.mu.Unlock()
+	return func() {
+		s.mu.Lock()
+		delete(s.claiming, ch)
+		s.mu.Unlock()
+		close(ch)
+	}
+}
+
+// claimed waits until the claims that are under way have ended. No lock is held meanwhile: a store that does not answer holds nobody else up.
+func (s *Service) claimed() {
+	s.mu.Lock()
+	under := slices.Collect(maps.Keys(s.claiming))
+	s.mu.Unlock()
+	for _, ch := range under {
+		<-ch
+	}
 }
 
 // failed counts a step of the store that failed. Data that cannot be read is no trouble with the store.
@@ -160,14 +184,14 @@ func (s *Service) reconcile(ctx context.Context, shards []Shard) {
 	}
 }
 
-// unknown lists what the store holds for this process in a shard and nothing here works on.
+// unknown lists what the store holds for this process in a shard and nothing here works on. A claim whose work the list shows was under way
+// when it was asked for: it is waited for. A turn that ended meanwhile has an old fence: to release it changes nothing.
 func (s *Service) unknown(ctx context.Context, sh Shard) ([]Held, error) {
-	s.claiming.Lock()
-	defer s.claiming.Unlock()
 	all, err := s.Store.Owned(ctx, sh, s.Owner)
 	if err != nil {
 		return nil, err
 	}
+	s.claimed()
 	var out []Held
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -3,7 +3,6 @@ package conversation
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"parley/internal/chat"
@@ -50,12 +49,12 @@ func (a *asking) wait(ctx context.Context, reason string, since time.Time, e *ch
 			return errCrowd
 		}
 	}
-	d := growing(a.waits, maxPause)
+	d := a.growing(a.waits, maxPause)
 	if reason != "no_server" { // which costs nothing to find out
-		d = max(d, spread(time.Duration(a.room.crowd())*lookGap))
+		d = max(d, a.spread(time.Duration(a.room.crowd())*lookGap))
 	}
 	if e != nil && e.RetryAfter > d {
-		d = e.RetryAfter + rand.N(e.RetryAfter/4+1)
+		d = e.RetryAfter + time.Duration(a.dice.Int64N(int64(e.RetryAfter/4+1)))
 	}
 	d = min(d, left) // and one last try
 	a.waits++
@@ -79,4 +78,6 @@ func (a *asking) wait(ctx context.Context, reason string, since time.Time, e *ch
 }
 
 // spread is d on average, between half of it and half as much again.
-func spread(d time.Duration) time.Duration { return d/2 + rand.N(d+1) }
+func (s *Service) spread(d time.Duration) time.Duration {
+	return d/2 + time.Duration(s.dice.Int64N(int64(d+1)))
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -42,6 +43,7 @@ type Options struct {
 	SendFor time.Duration                                    // how long a reply is tried while the platform refuses or fails; 1 h
 	Pause   func(ctx context.Context, d time.Duration) error // between tries; a context-aware sleep
 	Backoff func(try int) time.Duration                      // before try+1; 500 ms doubling to 30 s
+	Rand    rand.Source                                      // of pauses and of who is served first; safe for concurrent use; math/rand/v2's own
 }
 
 // dedupeFor is how long a message id is remembered; platforms redeliver within seconds to hours. Callbacks older than this are refused.
@@ -64,6 +66,7 @@ const handoverFor = 5 * time.Second
 type Service struct {
 	Options
 	metrics  *metrics
+	dice     *rand.Rand // has no state but its source
 	hints    hints
 	room     room
 	trouble  trouble
@@ -73,7 +76,7 @@ type Service struct {
 	over     chan struct{} // closed when a shutdown's handover has taken long enough
 	mu       sync.Mutex
 	running  map[held]*running
-	claiming sync.RWMutex // held between a claim and its entries in running, so that reconcile sees both or neither
+	claiming map[chan struct{}]struct{} // claims under way; each is closed once what it got is in running
 	wg       sync.WaitGroup
 }
 
@@ -114,18 +117,28 @@ func New(o Options) *Service {
 	if o.Backoff == nil {
 		o.Backoff = func(try int) time.Duration { return min(500*time.Millisecond<<min(try, 6), 30*time.Second) }
 	}
+	if o.Rand == nil {
+		o.Rand = globalRand{}
+	}
 	s := &Service{
-		Options: o,
-		metrics: newMetrics(o.Metrics),
-		running: map[held]*running{},
-		room:    room{most: o.Turns},
-		handing: make(chan struct{}, maxHanding),
-		over:    make(chan struct{}),
+		Options:  o,
+		metrics:  newMetrics(o.Metrics),
+		dice:     rand.New(o.Rand),
+		running:  map[held]*running{},
+		claiming: map[chan struct{}]struct{}{},
+		room:     room{most: o.Turns},
+		handing:  make(chan struct{}, maxHanding),
+		over:     make(chan struct{}),
 	}
 	s.leaving, s.leave = context.WithCancel(context.Background())
 	s.hints.wake = make(chan struct{}, 1)
 	return s
 }
+
+// globalRand is the source of math/rand/v2's functions.
+type globalRand struct{}
+
+func (globalRand) Uint64() uint64 { return rand.Uint64() }
 
 func orDefault[T int | time.Duration](v, def T) T {
 	if v <= 0 {
