@@ -172,9 +172,7 @@ func keys(s *section, t *chat.Tenant, opt Options) map[string][]chat.Secret {
 			sub.faultAt(provider, "is not among this tenant's providers, so the key is never used", "add it to providers, or remove the key")
 		}
 		set := &Settings{section: sub, tenant: t.Name, resolve: opt.Resolve}
-		if list := set.Secrets(provider); len(list) > 0 {
-			all[provider] = list
-		}
+		all[provider] = set.Secrets(provider) // also without a key: the platform's is not to be spent
 	}
 	return all
 }
