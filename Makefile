@@ -9,7 +9,7 @@ PKG      ?= ./...
 
 WITH := .cache/bin/with
 
-.PHONY: help run build test unit lint check ci gen fuzz bench e2e switches stats clean
+.PHONY: help run build test unit lint check ci gen fuzz bench e2e switches chaos stats clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -49,6 +49,9 @@ e2e: build $(WITH) ## whole programs over a real Redis and a real Nacos, with ki
 
 switches: ## the operator's switch under load, a provider's outage, key limits over the fleet; starts a Nacos of its own, and kills it
 	go run ./test/degrade $(ARGS)
+
+chaos: ## kill, stop, cut and slow every part at random while people talk, and compare the ledgers; starts all that it needs (ARGS=-h)
+	go run ./test/chaos $(ARGS)
 
 stats: ## sizes of the code: files, medians, tests per line
 	@scripts/stats

@@ -23,6 +23,7 @@ type Options struct {
 	Log  io.Writer // what the rig does, one line each; nil: nothing
 	// Nacos is host:port of a Nacos to use; empty: the one at PARLEY_TEST_NACOS or, without it, one of the rig's own.
 	Nacos string
+	Tags  string // build tags of bin/parley, separated by commas
 }
 
 // Rig is a running set of programs. Its methods are safe for concurrent use, Close and Keep apart.
@@ -30,11 +31,15 @@ type Rig struct {
 	Dir   string // the folder of all files: NAME.log is what the process NAME printed
 	Redis *realdeps.Server
 	Nacos Nacos
+	// NacosServer is the rig's own Nacos; nil: it uses another's.
+	NacosServer *realdeps.Server
 
 	keep   bool
 	log    io.Writer
+	tags   string
 	binary string // bin/parley
 	llmsim string
+	wecom  string // bin/wecomsim
 
 	mu        sync.Mutex
 	documents []string
@@ -48,7 +53,7 @@ func New(ctx context.Context, o Options) (*Rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Rig{Dir: dir, keep: o.Keep, log: o.Log, Nacos: Nacos{Addr: cmp.Or(o.Nacos, os.Getenv("PARLEY_TEST_NACOS"))}}
+	r := &Rig{Dir: dir, keep: o.Keep, log: o.Log, tags: o.Tags, Nacos: Nacos{Addr: cmp.Or(o.Nacos, os.Getenv("PARLEY_TEST_NACOS"))}}
 	if r.log == nil {
 		r.log = io.Discard
 	}
@@ -106,8 +111,9 @@ func (r *Rig) build(ctx context.Context) error {
 		return err
 	}
 	r.binary, r.llmsim = filepath.Join(r.Dir, "bin", "parley"), filepath.Join(r.Dir, "bin", "llmsim")
-	for out, pkg := range map[string]string{r.binary: "./cmd/parley", r.llmsim: "./test/llmsim"} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", out, pkg)
+	r.wecom = filepath.Join(r.Dir, "bin", "wecomsim")
+	for out, pkg := range map[string]string{r.binary: "./cmd/parley", r.llmsim: "./test/llmsim", r.wecom: "./test/wecomsim"} {
+		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", r.tags, "-o", out, pkg)
 		cmd.Dir = root
 		if said, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("go build %s: %w\n%s", pkg, err, said)
@@ -131,11 +137,14 @@ func Root(ctx context.Context) (string, error) {
 
 func (r *Rig) startRedis(ctx context.Context) (err error) {
 	r.Redis, err = r.dependency(ctx, "redis", func(dir string) (*realdeps.Server, error) {
-		return realdeps.StartRedis(ctx, realdeps.Redis{Dir: dir, Args: []string{
-			"--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction",
-		}})
+		return realdeps.StartRedis(ctx, realdeps.Redis{Dir: dir, Args: durable()})
 	})
 	return err
+}
+
+// durable is how production has Redis.
+func durable() []string {
+	return []string{"--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"}
 }
 
 func (r *Rig) startNacos(ctx context.Context) error {
@@ -147,7 +156,7 @@ func (r *Rig) startNacos(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.Nacos.Addr = s.Addr
+		r.Nacos.Addr, r.NacosServer = s.Addr, s
 	}
 	if err := r.Nacos.create(ctx); err != nil {
 		return fmt.Errorf("nacos at %s: %w", r.Nacos.Addr, err)

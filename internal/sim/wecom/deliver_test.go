@@ -214,3 +214,41 @@ func TestManyPeople(t *testing.T) {
 		t.Errorf("%d people", n)
 	}
 }
+
+func TestAcknowledgedMessagesComeAgain(t *testing.T) {
+	var mu sync.Mutex
+	got := 0
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		got++
+	}))
+	defer srv.Close()
+	s := New(Options{Again: 3, AckWithin: 300 * time.Millisecond})
+	a := App{Ref: Ref{"ww1", 7}, Secret: "s", Token: "t", AESKey: strings.Repeat("k", 43), Callbacks: []string{srv.URL}}
+	if err := s.AddApp(a); err != nil {
+		t.Fatal(err)
+	}
+	const messages = 40
+	tries := 0
+	for range messages {
+		p, err := s.Say(t.Context(), a.Ref, "amy", "你好")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tries += len(p.Tries)
+	}
+	// The last ones may still be on their way; that none of 40 came again has a chance of 4^-40.
+	deadline := time.Now().Add(30 * time.Second)
+	for s.Stats().Again == 0 {
+		if time.Now().After(deadline) {
+			t.Fatal("none came again")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if st := s.Stats(); got > tries+3*messages || st.Tries != tries || st.Again > 3*messages || st.AgainAcked > st.Again {
+		t.Errorf("%d deliveries, %+v", got, st)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -58,6 +59,8 @@ type Stats struct {
 	Posted     int            `json:"posted"`
 	Acked      int            `json:"acked"`
 	Tries      int            `json:"tries"`
+	Again      int            `json:"again"`       // deliveries after the acknowledgement
+	AgainAcked int            `json:"again_acked"` // of these answered 200
 	Shown      int            `json:"shown"`
 	Duplicates int            `json:"duplicates"`
 	Limited    int            `json:"limited"`
@@ -88,6 +91,15 @@ func (l *ledger) post(p Posted) {
 	l.stats.Tries += len(p.Tries)
 	if p.Acked {
 		l.stats.Acked++
+	}
+}
+
+func (l *ledger) again(t Try) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stats.Again++
+	if t.Status == http.StatusOK {
+		l.stats.AgainAcked++
 	}
 }
 

@@ -3,6 +3,7 @@ package wecom
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"time"
 )
@@ -82,7 +83,19 @@ func (s *Sim) Push(ctx context.Context, ref Ref, m Message) (Posted, error) {
 		}
 	}
 	s.ledger.post(p)
+	if p.Acked {
+		s.repeat(ctx, a, doc)
+	}
 	return p, err
+}
+
+// repeat delivers an acknowledged message again, as often as Options.Again has it, and soon rather than late.
+func (s *Sim) repeat(ctx context.Context, a *app, doc string) {
+	ctx = context.WithoutCancel(ctx) // a redelivery does not end with the caller's request
+	for range rand.IntN(s.opt.Again + 1) {
+		x := rand.Float64()
+		time.AfterFunc(time.Duration(x*x*x*float64(s.opt.AckWithin)), func() { s.ledger.again(s.deliver(ctx, a, doc)) })
+	}
 }
 
 func (s *Sim) complete(m Message) Message {

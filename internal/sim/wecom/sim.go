@@ -42,6 +42,9 @@ type Options struct {
 	TokenLife time.Duration // 2 h, whole seconds
 	PerMinute int           // messages that one member gets of one application; what is over is dropped silently. 30; below 0: no limit
 	PerHour   int           // 1000; below 0: no limit
+	// Again is how often a message is delivered once more at most after it was acknowledged, at random moments within AckWithin: answers get
+	// lost on their way, and then the platform does not know. 0: never.
+	Again int
 	// ByContent makes the duplicate check compare receiver and content only. The default compares whole requests; which of the two the
 	// platform does is not documented.
 	ByContent bool

@@ -1,0 +1,99 @@
+// Command chaos proves that nothing accepted is lost and nothing is shown twice, whatever dies: a real Redis that fsyncs every write, a real
+// Nacos, three client services of two tenants, three servers, simulators of WeCom and of a model's API, each a process of its own, with a
+// proxy that cuts, swallows and slows on every wire between them. While people talk, everything is killed, stopped, told to end, cut off and
+// slowed at random, and in the end the ledgers of people, platform and model are compared.
+//
+//	go run ./test/chaos                     three minutes
+//	go run ./test/chaos -for 1h -rate 40    a long one
+//	go run ./test/chaos -plant all          faults planted into the product: each must be found
+//
+// It ends with status 0 only if every acknowledged message had exactly one reply, in order, with the right context, or an apology whose
+// reason a log tells; and with -plant only if every fault was found. The logs are kept otherwise.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// plants are the faults that a binary with the tag "planted" can be told to have, by PARLEY_PLANT.
+var plants = []string{"fence", "ack", "dedupe", "commit"}
+
+func main() {
+	p := plan{manners: manners{turns: 6, patience: 30 * time.Second}}
+	flag.Uint64Var(&p.seed, "seed", uint64(time.Now().UnixNano()), "of who talks how, and what is struck when")
+	flag.DurationVar(&p.length, "for", 2*time.Minute, "how long people talk and parts are struck")
+	flag.Float64Var(&p.rate, "rate", 40, "messages a second")
+	flag.IntVar(&p.manners.eager, "eager", 20, "percent of people who write on after the acknowledgement, without waiting for the answer")
+	flag.IntVar(&p.manners.burst, "burst", 5, "percent of people who write all at once")
+	flag.IntVar(&p.manners.stops, "stops", 5, "percent of questions followed by a stop command")
+	flag.DurationVar(&p.settle, "settle", 90*time.Second, "after it everybody must have their replies")
+	flag.BoolVar(&p.keep, "keep", false, "leave the logs behind")
+	only := flag.String("only", "", "strike these alone: clients, servers, redis, nacos, wires, outside (separated by commas); none: nothing")
+	plant := flag.String("plant", "", "plant a fault into the product, which must be found: "+strings.Join(plants, ", ")+", or all of them")
+	out := flag.String("json", "", "file for the result as JSON")
+	flag.Parse()
+	faults := plants
+	if *plant != "all" {
+		faults = []string{*plant}
+	}
+	if flag.NArg() > 0 || p.rate <= 0 || p.length < time.Second || p.manners.eager+p.manners.burst > 100 ||
+		*plant != "" && *plant != "all" && !slices.Contains(plants, *plant) {
+		flag.Usage()
+		os.Exit(2)
+	}
+	p.only = func(lane string) bool { return *only == "" || slices.Contains(strings.Split(*only, ","), lane) }
+	p.nacos = os.Getenv("PARLEY_TEST_NACOS")
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := runAll(ctx, p, faults, *out)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chaos: FAILED:", err)
+		os.Exit(1)
+	}
+}
+
+// runAll makes one run for each fault to plant; the empty one is the product as it is.
+func runAll(ctx context.Context, p plan, faults []string, out string) error {
+	var results []*result
+	var missed []string
+	for _, fault := range faults {
+		p.plant = fault
+		r, err := p.run(ctx, os.Stderr)
+		if err != nil {
+			return err
+		}
+		fmt.Print(r)
+		results = append(results, r)
+		if fault != "" {
+			fmt.Printf("planted fault %s: found: %v\n", fault, !r.ok())
+		}
+		if r.ok() != (fault == "") {
+			missed = append(missed, fault)
+		}
+	}
+	if out != "" {
+		b, err := json.MarshalIndent(results, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(out, append(b, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	switch {
+	case len(missed) == 0:
+		return nil
+	case p.plant == "":
+		return fmt.Errorf("see above; seed %d", p.seed)
+	}
+	return fmt.Errorf("planted and not found: %s", strings.Join(missed, ", "))
+}

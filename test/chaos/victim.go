@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"syscall"
+	"time"
+
+	"parley/test/realdeps"
+	"parley/test/rig"
+)
+
+// victim is a process that is killed, stopped and started again.
+type victim struct {
+	name   string
+	mu     sync.Mutex // held by whoever does something to it
+	pid    func() int
+	kill   func()
+	alive  func() bool
+	term   func() error                // in good order; nil: this one is never asked to
+	revive func(context.Context) error // starts it again and returns once it is ready
+}
+
+func (v *victim) pause()  { _ = syscall.Kill(v.pid(), syscall.SIGSTOP) }
+func (v *victim) resume() { _ = syscall.Kill(v.pid(), syscall.SIGCONT) }
+
+// termWithin is how long a process may take to leave: the grace for running turns, and some for handing over.
+const termWithin = 45 * time.Second
+
+// reviveWithin is how long a process may take to be ready again while all around it fails.
+const reviveWithin = 3 * time.Minute
+
+// player is a Parley process, over all its starts.
+type player struct {
+	victim
+	mu   sync.Mutex
+	node *rig.Node
+	died int // times it ended by itself
+}
+
+func newPlayer(n *rig.Node) *player {
+	p := &player{node: n}
+	p.victim = victim{
+		name:  n.Name,
+		pid:   func() int { return p.now().PID() },
+		kill:  func() { p.now().Kill() },
+		alive: func() bool { return p.now().Alive() },
+		term:  func() error { return p.now().Term(termWithin) },
+	}
+	p.revive = p.again
+	return p
+}
+
+func (p *player) now() *rig.Node {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.node
+}
+
+// again starts the process as a supervisor would: one that ends before it is ready is started once more.
+func (p *player) again(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, reviveWithin)
+	defer cancel()
+	for {
+		n, err := p.now().Restart(ctx)
+		p.mu.Lock()
+		p.node = n
+		p.mu.Unlock()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if !n.Alive() { // whatever was out of order when it started: that is no reason to end
+			p.mu.Lock()
+			p.died++
+			p.mu.Unlock()
+			pause(ctx, time.Second)
+			continue
+		}
+		for !ready(ctx, n) {
+			if ctx.Err() != nil {
+				return fmt.Errorf("%s does not become ready: %w", p.name, err)
+			}
+			pause(ctx, 200*time.Millisecond)
+		}
+		return nil
+	}
+}
+
+func ready(ctx context.Context, n *rig.Node) bool {
+	_, err := n.Metrics(ctx)
+	return err == nil
+}
+
+// daemon is a Redis or a Nacos. at gives the running one.
+func daemon(name string, at func() *realdeps.Server, again func(context.Context) error) *victim {
+	return &victim{
+		name: name, pid: func() int { return at().PID() }, kill: func() { at().Kill() },
+		alive: func() bool { return syscall.Kill(at().PID(), 0) == nil },
+		revive: func(ctx context.Context) error {
+			var err error
+			for range 3 { // its port may be a moment in coming free
+				if err = again(ctx); err == nil || ctx.Err() != nil {
+					return err
+				}
+				pause(ctx, time.Second)
+			}
+			return fmt.Errorf("%s does not come back: %w", name, err)
+		},
+	}
+}
+
+// simulator is an outside party; what it knows would die with it, so it is only stopped.
+func simulator(p *rig.Process) *victim {
+	return &victim{
+		name: p.Name, pid: p.PID, kill: func() {}, alive: p.Alive,
+		revive: func(context.Context) error { return errors.New("a simulator does not come back") },
+	}
+}
