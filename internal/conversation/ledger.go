@@ -19,7 +19,8 @@ type Ledger interface {
 	Usage(ctx context.Context, tenant string, d Day) (Usage, error)
 
 	// Reserve sets tokens aside for a turn, if both caps leave room. It is idempotent: a turn has one reservation, and a further one takes
-	// its place, but for one under an earlier fence: the turn is another's by now, and the answer is GrantHeld. Whatever is not settled in time is free again. For must be positive and at most a day.
+	// its place, but for one under an earlier fence: the turn is another's by now, and the answer is GrantHeld. So it is where
+	// the turn was settled under the same fence: a request that comes late would hold what nobody settles. Whatever is not settled in time is free again. For must be positive and at most a day.
 	Reserve(ctx context.Context, r Reservation) (Granted, error)
 
 	// Settle ends a turn's reservation and counts what it really spent, today. It counts once for each Turn and Fence, also if the

@@ -29,7 +29,7 @@ func newLive(s *Service, gap time.Duration, c Claim) *live {
 	l := &live{s: s, key: c.Key, id: c.Message.ID, gap: gap, ended: make(chan struct{})}
 	if gap > 0 && s.Live != nil {
 		l.wake = make(chan struct{}, 1)
-		go l.write()
+		s.wg.Go(l.write)
 	}
 	return l
 }

@@ -98,6 +98,9 @@ func (s *Store) Reserve(ctx context.Context, r conversation.Reservation) (conver
 	if held, ok := b.reserved[r.Turn]; ok && held.Fence > r.Fence {
 		return out, nil // a later owner's
 	}
+	if _, over := b.settled[settlement{r.Turn, r.Fence}]; over {
+		return out, nil // it comes late: nobody would settle it
+	}
 	delete(b.reserved, r.Turn)
 	out.Grant = b.grant(r)
 	if out.Grant == conversation.GrantOK {

@@ -62,8 +62,11 @@ func testBudget(e *env) {
 	e.reserve(big, conversation.GrantOK) // nothing else is in flight: the last 50 can be used
 	e.reserve(d, conversation.GrantHeld)
 	e.settle(big, 49)
-	e.reserve(big, conversation.GrantOK)
+	e.reserve(big, conversation.GrantHeld) // a request that was under way for long: it must hold nothing
+	e.reserve(reservation("e2", 500), conversation.GrantOK)
+	e.settle(reservation("e2", 500), 0)
 	big.Fence = 2
+	e.reserve(big, conversation.GrantOK)
 	e.settle(big, 300)
 	for _, tokens := range []int{1, 5000} {
 		e.reserve(reservation("f", tokens), conversation.GrantTenantFull)

@@ -7,6 +7,7 @@ local day, left = beijing(t)
 local spent, ends = B .. 'd:' .. day, int(t + left)
 free(turn, fence) -- an earlier try's, or a dead owner's
 if redis.call('HEXISTS', B .. 'turns', turn) == 1 then return { 1, ends } end -- a later owner's
+if redis.call('ZSCORE', B .. 'settled', turn .. ':' .. fence) then return { 1, ends } end -- it comes late: nobody would settle it
 local was = redis.call('HMGET', spent, 't', user(whose), 'ct', 'cu')
 if was[3] ~= ARGV[6] or was[4] ~= ARGV[7] then
   redis.call('HSET', spent, 'ct', ARGV[6], 'cu', ARGV[7])
