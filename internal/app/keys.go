@@ -109,7 +109,11 @@ type otherServers struct{ *rpc.Client }
 // View implements fleet.Peers.
 func (o otherServers) View() keyfleet.View {
 	p := o.Peers()
-	return keyfleet.View{Settled: p.Settled, Servers: p.Up, Known: p.Known, Listed: p.Listed, Barred: o.Barred() != nil}
+	v := keyfleet.View{Settled: p.Settled, Servers: p.Up, Known: p.Known, Listed: p.Listed}
+	if why := o.Barred(); why != nil {
+		v.Barred = why.Error()
+	}
+	return v
 }
 
 // Hold implements fleet.Peers.

@@ -75,7 +75,7 @@ func newServer(cfg *config.Server, env Env, tel *telemetry.Telemetry, secrets *s
 	s.rpc, err = rpc.NewServer(rpc.ServerOptions{
 		Listen: cfg.RPC.Listen, Advertise: cfg.RPC.Advertise, TLS: rpcTLS(cfg.RPC.TLS), Insecure: cfg.RPC.Insecure,
 		Registry: rpcRegistry(cfg.Registry), Streams: cfg.Limits.Streams, Drain: drain, Handler: s.llm, Documents: s.documents,
-		Providers: s.llm.Providers, Keys: keyHandler{s}, Version: env.Version, Telemetry: tel,
+		Providers: s.llm.Providers, Alone: func() string { return s.fleet.Alone() }, Keys: keyHandler{s}, Version: env.Version, Telemetry: tel,
 	})
 	if err == nil {
 		err = s.joinFleet()

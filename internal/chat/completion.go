@@ -91,6 +91,18 @@ type ProviderState struct {
 	InFlight    int    `json:"in_flight"`   // calls of this instance, those by tenants' own keys included
 	NeedsKey    bool   `json:"needs_key"`   // without a key it cannot be called
 	Open        bool   `json:"open"`        // its breaker keeps turns away
+	// Unresolved counts the references to platform's keys that could not be resolved there, besides Keys: a WARN in its log says why.
+	Unresolved int `json:"unresolved,omitempty"`
+	// Rests tells of the first 20 keys that rest, in the order of the routes.
+	Rests []KeyRest `json:"rests,omitempty"`
+}
+
+// KeyRest is a platform's key that is not to be used now, and why.
+type KeyRest struct {
+	Fingerprint string `json:"fingerprint"` // [Secret.Fingerprint], as logs name the key
+	Kind        string `json:"kind"`        // of the error that sent it to rest
+	Code        string `json:"code,omitempty"`
+	Until       int64  `json:"until_unix_ms"` // then one call tries the key; in the past: that call is on its way
 }
 
 // Live is the text of a running turn as far as it came. Text is the whole text, not a delta.

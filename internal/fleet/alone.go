@@ -2,28 +2,56 @@ package fleet
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"parley/internal/chat"
 )
+
+// doubt is why a keeper could not be asked, and until when it is not asked again.
+type doubt struct {
+	until time.Time
+	why   error
+}
+
+// Alone says why this server counts calls with keys by itself, on top of what all servers count together; empty: it does not. A keeper that could
+// not be asked is named until it can be, or is gone.
+func (f *Fleet) Alone() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.view.Barred != "" || len(f.doubts) == 0 {
+		return f.view.Barred
+	}
+	addr := slices.Min(slices.Collect(maps.Keys(f.doubts)))
+	text := f.doubts[addr].why.Error()
+	if addr != "" {
+		text = "it cannot ask " + addr + ", which keeps keys: " + text
+	}
+	if more := len(f.doubts) - 1; more > 0 {
+		text += fmt.Sprintf(" (and %d more)", more)
+	}
+	return text
+}
 
 // countsAlone reports whether a key of this keeper is counted in this process alone: because the others would refuse this server, or
 // because the keeper could not be asked a moment ago. After that moment one call tries again.
 func (f *Fleet) countsAlone(addr string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.view.Barred {
+	if f.view.Barred != "" {
 		return true
 	}
-	until, doubted := f.doubts[addr]
+	d, doubted := f.doubts[addr]
 	if !doubted {
 		return false
 	}
 	now := time.Now()
-	if now.Before(until) {
+	if now.Before(d.until) {
 		return true
 	}
-	f.doubts[addr] = now.Add(max(doubtFor, 2*f.patience)) // meanwhile the others do not wait for this one's trial
+	f.doubts[addr] = doubt{now.Add(max(doubtFor, 2*f.patience)), d.why} // meanwhile the others do not wait for this one's trial
 	return false
 }
 
@@ -31,7 +59,7 @@ func (f *Fleet) countsAlone(addr string) bool {
 func (f *Fleet) doubt(addr string, why error) {
 	f.mu.Lock()
 	_, known := f.doubts[addr]
-	f.doubts[addr] = time.Now().Add(doubtFor)
+	f.doubts[addr] = doubt{time.Now().Add(doubtFor), why}
 	f.mu.Unlock()
 	if !known {
 		hint := "see that this server reaches it"

@@ -68,6 +68,9 @@ func TestAKeeperThatCannotBeAsked(t *testing.T) {
 				keeper, others := keeperAmong(n.fleet("a:1", "b:1", "c:1", "d:1"))
 				time.Sleep(defaultGrace)
 				nd := others[0]
+				if why := nd.Alone(); why != "" {
+					t.Error("it says that it counts alone:", why)
+				}
 				nd.cut(keeper.addr, tt.err)
 				began := time.Now()
 				first := mustHold(t, nd.Fleet, testKey, 10)
@@ -86,6 +89,13 @@ func TestAKeeperThatCannotBeAsked(t *testing.T) {
 					t.Errorf("%v calls are said to be counted alone, want 2", got)
 				}
 
+				if why, want := nd.Alone(), "it cannot ask "+keeper.addr+", which keeps keys: "+tt.err.Error(); why != want {
+					t.Errorf("it says %q, want %q", why, want)
+				}
+				if why := others[1].Alone(); why != "" {
+					t.Error("another server says that it counts alone:", why)
+				}
+
 				nd.cut(keeper.addr, nil)
 				time.Sleep(3 * doubtFor)
 				if got := len(fill(t, others[1], 10)); got != 8 {
@@ -94,6 +104,9 @@ func TestAKeeperThatCannotBeAsked(t *testing.T) {
 				first()
 				more[0]()
 				time.Sleep(time.Second)
+				if why := nd.Alone(); why != "" {
+					t.Error("it still says that it counts alone:", why)
+				}
 				if got := len(fill(t, nd, 10)); got != 2 {
 					t.Errorf("it makes %d calls by the keeper's leave, want 2", got)
 				}
@@ -110,10 +123,13 @@ func TestAServerThatIsBarredCountsAlone(t *testing.T) {
 		nodes := n.fleet("a:1", "b:1")
 		all := 0
 		for _, nd := range nodes {
-			nd.sees(func(v *View) { v.Barred = true })
+			nd.sees(func(v *View) { v.Barred = "no server" })
 		}
 		synctest.Wait()
 		for _, nd := range nodes {
+			if why := nd.Alone(); why != "no server" {
+				t.Errorf("why it counts alone: %q", why)
+			}
 			all += len(fill(t, nd, 5))
 		}
 		if all != 4 {

@@ -46,7 +46,7 @@ type View struct {
 	Servers []string // addresses of the other servers that are registered and up
 	Known   int      // how many other servers are registered, be they up or not
 	Listed  bool     // this server is registered, too
-	Barred  bool     // the others would refuse to talk with this server about keys
+	Barred  string   // why the others would refuse to talk with this server about keys; empty: they would not
 }
 
 // Peers is how a server sees and reaches the others. Its methods are safe for concurrent use; errors are *chat.Error.
@@ -91,7 +91,7 @@ type Fleet struct {
 	kept    *counter      // calls with the keys that this server keeps
 	alone   *counter      // calls that are counted in this process alone
 	holds   map[*hold]struct{}
-	doubts  map[string]time.Time // keepers that could not be asked, and until when they are not asked again
+	doubts  map[string]doubt // keepers that could not be asked when they were last
 	told    map[string]told
 }
 
@@ -112,7 +112,7 @@ func New(o Options) *Fleet {
 	f := &Fleet{
 		self: o.Self, peers: o.Peers, onRest: o.OnRest, patience: o.Patience, log: o.Telemetry.Log, metrics: newMetrics(o.Telemetry.Metrics),
 		telling: make(chan struct{}, mostTelling), ring: ring{self: o.Self, grace: o.Grace}, changed: make(chan struct{}), seen: time.Now(),
-		holds: map[*hold]struct{}{}, doubts: map[string]time.Time{}, told: map[string]told{},
+		holds: map[*hold]struct{}{}, doubts: map[string]doubt{}, told: map[string]told{},
 	}
 	f.kept = newCounter(f.closedFor, f.openLater, f.metrics)
 	f.alone = newCounter(func(string) time.Duration { return 0 }, nil, f.metrics)

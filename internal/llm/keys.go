@@ -213,16 +213,17 @@ func (r *keyring) rest(name string, d time.Duration, kind chat.Kind, code string
 	*b = breaker{trips: max(b.trips, 1), until: until, round: b.round + 1, why: *why}
 }
 
-// resting counts the keys that are not to be used now.
-func (r *keyring) resting(provider string, keys []chat.Secret) (n int) {
+// rests lists the keys that are not to be used now.
+func (r *keyring) rests(provider string, keys []chat.Secret) (list []chat.KeyRest) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, key := range keys {
 		if s := r.state[KeyName(provider, key)]; s != nil && !s.breaker.admits(time.Now()) {
-			n++
+			b := &s.breaker
+			list = append(list, chat.KeyRest{Fingerprint: key.Fingerprint(), Kind: b.why.Kind.String(), Code: b.why.Code, Until: b.until.UnixMilli()})
 		}
 	}
-	return n
+	return list
 }
 
 func (r *keyring) inFlight(provider string) int {

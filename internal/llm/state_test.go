@@ -2,6 +2,7 @@ package llm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"parley/internal/chat"
+	"parley/internal/route"
 )
 
 func TestKeyName(t *testing.T) {
@@ -127,7 +129,7 @@ func TestProviders(t *testing.T) {
 		var b *bench
 		var during []chat.ProviderState
 		b = newBench(t, doc, map[string][]script{"b": {fails(kind(chat.Unavailable))}, "a": {
-			fails(kind(chat.Billing)),
+			fails(&chat.Error{Kind: chat.Billing, Op: "fake", Code: "1113"}),
 			func(ctx context.Context, c Call, emit func(string) error) (Answer, error) {
 				during = b.Providers()
 				return says("a")(ctx, c, emit)
@@ -135,7 +137,15 @@ func TestProviders(t *testing.T) {
 		if _, err := b.ask(t.Context(), request()); err != nil {
 			t.Fatal(err)
 		}
-		a := chat.ProviderState{Name: "a", Keys: 2, Resting: 1, Concurrency: 3, InFlight: 1, NeedsKey: b.table.Provider("a").NeedsKey}
+		refused := chat.KeyRest{
+			Fingerprint: chat.NewSecret("env:ONE_API_KEY").Fingerprint(), Kind: "billing", Code: "1113", Until: during[0].Rests[0].Until,
+		}
+		if until := time.UnixMilli(refused.Until); time.Until(until) < restRefused*3/4-time.Second || time.Until(until) > restRefused {
+			t.Errorf("it rests until %v, now is %v", until, time.Now())
+		}
+		a := chat.ProviderState{
+			Name: "a", Keys: 2, Resting: 1, Concurrency: 3, InFlight: 1, NeedsKey: b.table.Provider("a").NeedsKey, Rests: []chat.KeyRest{refused},
+		}
 		idle := chat.ProviderState{Name: "b", NeedsKey: b.table.Provider("b").NeedsKey}
 		if diff := cmp.Diff([]chat.ProviderState{a, idle}, during); diff != "" {
 			t.Error("within a turn", diff)
@@ -150,7 +160,7 @@ func TestProviders(t *testing.T) {
 			t.Error("after an outage of b", diff)
 		}
 		time.Sleep(shutFirst + restRefused)
-		a.Resting, idle.Open = 0, false
+		a.Resting, a.Rests, idle.Open = 0, nil, false
 		if diff := cmp.Diff([]chat.ProviderState{a, idle}, b.Providers()); diff != "" {
 			t.Error("after the rests", diff)
 		}
@@ -159,4 +169,69 @@ func TestProviders(t *testing.T) {
 			t.Error(list)
 		}
 	})
+}
+
+// Rests tell which key, why and until when, also by another server's word, and nothing of the key itself.
+func TestRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var refs []string
+		for i := range 30 {
+			refs = append(refs, fmt.Sprintf("env:K%d_API_KEY", i))
+		}
+		b := newBench(t, providers(", key: ["+strings.Join(refs, ", ")+"]", "a"), nil)
+		rest := func(i int, kind chat.Kind, code string) chat.KeyRest {
+			key := chat.NewSecret(refs[i])
+			b.Rest(KeyName("a", key), time.Minute, kind, code)
+			return chat.KeyRest{Fingerprint: key.Fingerprint(), Kind: kind.String(), Code: code, Until: time.Now().Add(time.Minute).UnixMilli()}
+		}
+		want := []chat.KeyRest{rest(3, chat.Unauthenticated, "invalid_api_key"), rest(7, chat.Billing, "1113"), rest(29, chat.RateLimited, "")}
+		if diff := cmp.Diff(want, b.Providers()[0].Rests); diff != "" {
+			t.Error(diff)
+		}
+		if all := fmt.Sprintf("%+v", b.Providers()); strings.Contains(all, "_API_KEY") {
+			t.Error("a key is told:", all)
+		}
+		for i := range refs {
+			rest(i, chat.Billing, "")
+		}
+		if p := b.Providers()[0]; p.Resting != 30 || len(p.Rests) != mostRests {
+			t.Errorf("%d rest, %d are told", p.Resting, len(p.Rests))
+		}
+		time.Sleep(time.Minute)
+		if rests := b.Providers()[0].Rests; len(rests) != 0 {
+			t.Error("after the rests:", rests)
+		}
+	})
+}
+
+func TestUnresolvedKeys(t *testing.T) {
+	const doc = `providers:
+  a: {dialect: openai, base_url: 'http://fake/a', key: [env:HAVE_API_KEY, env:GONE_API_KEY, env:EMPTY_API_KEY]}
+  a.key: {dialect: openai, base_url: 'http://fake/b', key: env:GONE_API_KEY}
+  b: {dialect: openai, base_url: 'http://fake/b', key: env:HAVE_API_KEY}
+  c: {dialect: openai, base_url: 'http://fake/c'}
+models: {chat: [a/gpt-4o]}
+`
+	table, err := route.Parse([]byte(doc), route.Options{Outbound: []string{"http://fake"}, Dialects: []string{"openai"},
+		Resolve: func(ref string) (chat.Secret, error) {
+			switch ref {
+			case "env:GONE_API_KEY":
+				return chat.Secret{}, errors.New("it is not set")
+			case "env:EMPTY_API_KEY":
+				return chat.Secret{}, nil
+			}
+			return chat.NewSecret(ref), nil
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t, providers("", "a"), nil)
+	b.table = table
+	got := map[string][2]int{}
+	for _, p := range b.Providers() {
+		got[p.Name] = [2]int{p.Keys, p.Unresolved}
+	}
+	if diff := cmp.Diff(map[string][2]int{"a": {1, 2}, "a.key": {0, 1}, "b": {1, 0}, "c": {0, 0}}, got); diff != "" {
+		t.Error("keys, unresolved:", diff)
+	}
 }

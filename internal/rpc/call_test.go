@@ -247,13 +247,19 @@ func TestStreamLimit(t *testing.T) {
 func TestInspect(t *testing.T) {
 	t.Parallel()
 	docs := []Document{{Name: "parley-routes", Revision: "abc", Since: 1_700_000_000_123}, {Name: "tenant.acme", Refused: "line 3: no"}}
-	s := serve(t, ServerOptions{Handler: &script{}, Version: "v1", Documents: func() []Document { return docs }})
+	providers := []chat.ProviderState{{Name: "a", Keys: 3, Resting: 2, Concurrency: 4, InFlight: 5, NeedsKey: true, Unresolved: 6, Rests: []chat.KeyRest{
+		{Fingerprint: "0a1b2c3d", Kind: "billing", Code: "1113", Until: 1_700_000_000_456}, {Fingerprint: "ffffffff", Kind: "unauthenticated"},
+	}}, {Name: "b", Open: true}}
+	s := serve(t, ServerOptions{
+		Handler: &script{}, Version: "v1", Documents: func() []Document { return docs },
+		Providers: func() []chat.ProviderState { return providers }, Alone: func() string { return "nobody listens" },
+	})
 	c := dialDirect(t, s.Addr())
 	got, err := c.Inspect(t.Context(), s.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Status{Instance: s.Addr(), Version: "v1", StreamLimit: defaultStreams, Documents: docs}
+	want := Status{Instance: s.Addr(), Version: "v1", StreamLimit: defaultStreams, Documents: docs, Providers: providers, Alone: "nobody listens"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -49,6 +49,8 @@ type Status struct {
 	Draining    bool
 	Documents   []Document
 	Providers   []chat.ProviderState
+	// Alone is why the server counts calls with keys by itself now: what it lets run comes on top of their limits. Empty: it does not.
+	Alone string
 }
 
 // Dial makes a client and begins to look for servers. It does not wait for any: a client without servers is ready, and says Unavailable
@@ -177,7 +179,7 @@ func (c *Client) Inspect(ctx context.Context, addr string) (Status, error) {
 	}
 	st := Status{
 		Instance: out.GetInstance(), Version: out.GetVersion(), Streams: int(out.GetStreams()), StreamLimit: int(out.GetStreamLimit()),
-		Draining: out.GetDraining(),
+		Draining: out.GetDraining(), Alone: out.GetAlone(),
 	}
 	for _, d := range out.GetDocuments() {
 		st.Documents = append(st.Documents, Document{
@@ -185,10 +187,7 @@ func (c *Client) Inspect(ctx context.Context, addr string) (Status, error) {
 		})
 	}
 	for _, p := range out.GetProviders() {
-		st.Providers = append(st.Providers, chat.ProviderState{
-			Name: p.GetName(), Keys: int(p.GetKeys()), Resting: int(p.GetResting()), Concurrency: int(p.GetConcurrency()),
-			InFlight: int(p.GetInFlight()), NeedsKey: p.GetNeedsKey(), Open: p.GetOpen(),
-		})
+		st.Providers = append(st.Providers, decodeProvider(p))
 	}
 	return st, nil
 }

@@ -54,6 +54,7 @@ type ServerOptions struct {
 	Handler   Handler
 	Documents func() []Document           // for Inspect; may be nil
 	Providers func() []chat.ProviderState // for Inspect; may be nil
+	Alone     func() string               // for Inspect: why this server counts calls with keys by itself; may be nil
 	Keys      KeyHandler                  // nil: other servers are told that there is none
 	Version   string
 	Telemetry *telemetry.Telemetry // nil: none
@@ -89,6 +90,9 @@ func (o ServerOptions) withDefaults() ServerOptions {
 	}
 	if o.Linger <= 0 {
 		o.Linger = defaultLinger
+	}
+	if o.Alone == nil {
+		o.Alone = func() string { return "" }
 	}
 	if o.Providers == nil {
 		o.Providers = func() []chat.ProviderState { return nil }

@@ -55,7 +55,8 @@ func NewServer(o ServerOptions) (*Server, error) {
 	}
 	s := &Server{opts: o, registry: reg, log: o.Telemetry.Log, ready: make(chan struct{})}
 	s.service = &service{
-		handler: o.Handler, documents: o.Documents, providers: o.Providers, keys: o.Keys, instance: net.JoinHostPort(host, port), version: o.Version, limit: o.Streams,
+		handler: o.Handler, documents: o.Documents, providers: o.Providers, alone: o.Alone, keys: o.Keys,
+		instance: net.JoinHostPort(host, port), version: o.Version, limit: o.Streams,
 		log: s.log, metrics: newServerMetrics(o.Telemetry.Metrics), idle: make(chan struct{}),
 	}
 	s.transport = &transport{lis: lis, creds: creds, log: s.log, admit: s.service.admit, end: make(chan error, 1)}

@@ -21,6 +21,7 @@ type service struct {
 	handler   Handler
 	documents func() []Document
 	providers func() []chat.ProviderState
+	alone     func() string
 	keys      KeyHandler // nil: none
 	instance  string
 	version   string
@@ -120,16 +121,14 @@ func (s *service) inspect() *chatv1.InspectResponse {
 		Instance: s.instance, Version: s.version, Streams: count(s.streams), StreamLimit: count(s.limit), Draining: s.draining,
 	}
 	s.mu.Unlock()
+	out.Alone = s.alone()
 	for _, d := range s.documents() {
 		out.Documents = append(out.Documents, &chatv1.Document{
 			Name: d.Name, Revision: d.Revision, SinceUnixMs: d.Since, Refused: d.Refused,
 		})
 	}
 	for _, p := range s.providers() {
-		out.Providers = append(out.Providers, &chatv1.ProviderState{
-			Name: p.Name, Keys: count(p.Keys), Resting: count(p.Resting), Concurrency: count(p.Concurrency), InFlight: count(p.InFlight),
-			NeedsKey: p.NeedsKey, Open: p.Open,
-		})
+		out.Providers = append(out.Providers, encodeProvider(p))
 	}
 	return out
 }

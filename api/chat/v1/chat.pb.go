@@ -837,6 +837,7 @@ type InspectResponse struct {
 	Draining      bool                   `protobuf:"varint,5,opt,name=draining,proto3" json:"draining,omitempty"`
 	Documents     []*Document            `protobuf:"bytes,6,rep,name=documents,proto3" json:"documents,omitempty"`
 	Providers     []*ProviderState       `protobuf:"bytes,7,rep,name=providers,proto3" json:"providers,omitempty"`
+	Alone         string                 `protobuf:"bytes,8,opt,name=alone,proto3" json:"alone,omitempty"` // why it counts calls with keys by itself now, besides what all servers count; empty: it does not
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -920,6 +921,13 @@ func (x *InspectResponse) GetProviders() []*ProviderState {
 	return nil
 }
 
+func (x *InspectResponse) GetAlone() string {
+	if x != nil {
+		return x.Alone
+	}
+	return ""
+}
+
 // ProviderState is how this instance stands with a provider, by the platform's keys.
 type ProviderState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -929,7 +937,9 @@ type ProviderState struct {
 	Concurrency   uint32                 `protobuf:"varint,4,opt,name=concurrency,proto3" json:"concurrency,omitempty"`           // calls at once per key in the whole fleet; 0: no limit
 	InFlight      uint32                 `protobuf:"varint,5,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"` // calls of this instance, tenants' own keys included
 	NeedsKey      bool                   `protobuf:"varint,6,opt,name=needs_key,json=needsKey,proto3" json:"needs_key,omitempty"`
-	Open          bool                   `protobuf:"varint,7,opt,name=open,proto3" json:"open,omitempty"` // the breaker keeps turns away
+	Open          bool                   `protobuf:"varint,7,opt,name=open,proto3" json:"open,omitempty"`             // the breaker keeps turns away
+	Unresolved    uint32                 `protobuf:"varint,8,opt,name=unresolved,proto3" json:"unresolved,omitempty"` // references to keys that could not be resolved here, besides keys
+	Rests         []*KeyRest             `protobuf:"bytes,9,rep,name=rests,proto3" json:"rests,omitempty"`            // the platform's keys that rest, 20 at most
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1013,6 +1023,89 @@ func (x *ProviderState) GetOpen() bool {
 	return false
 }
 
+func (x *ProviderState) GetUnresolved() uint32 {
+	if x != nil {
+		return x.Unresolved
+	}
+	return 0
+}
+
+func (x *ProviderState) GetRests() []*KeyRest {
+	if x != nil {
+		return x.Rests
+	}
+	return nil
+}
+
+// KeyRest is a key that is not to be used now.
+type KeyRest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Fingerprint   string                 `protobuf:"bytes,1,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`                       // as logs name the key, never the key
+	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`                                     // of the error that sent it to rest
+	Code          string                 `protobuf:"bytes,3,opt,name=code,proto3" json:"code,omitempty"`                                     // the provider's word for it; may be empty
+	UntilUnixMs   int64                  `protobuf:"varint,4,opt,name=until_unix_ms,json=untilUnixMs,proto3" json:"until_unix_ms,omitempty"` // then one call tries it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyRest) Reset() {
+	*x = KeyRest{}
+	mi := &file_api_chat_v1_chat_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyRest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyRest) ProtoMessage() {}
+
+func (x *KeyRest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_chat_v1_chat_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyRest.ProtoReflect.Descriptor instead.
+func (*KeyRest) Descriptor() ([]byte, []int) {
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *KeyRest) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
+func (x *KeyRest) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *KeyRest) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *KeyRest) GetUntilUnixMs() int64 {
+	if x != nil {
+		return x.UntilUnixMs
+	}
+	return 0
+}
+
 type HoldRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"` // provider and digest of the key, never the key
@@ -1025,7 +1118,7 @@ type HoldRequest struct {
 
 func (x *HoldRequest) Reset() {
 	*x = HoldRequest{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[13]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1037,7 +1130,7 @@ func (x *HoldRequest) String() string {
 func (*HoldRequest) ProtoMessage() {}
 
 func (x *HoldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[13]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1050,7 +1143,7 @@ func (x *HoldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldRequest.ProtoReflect.Descriptor instead.
 func (*HoldRequest) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{13}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *HoldRequest) GetKey() string {
@@ -1090,7 +1183,7 @@ type HoldEvent struct {
 
 func (x *HoldEvent) Reset() {
 	*x = HoldEvent{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[14]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1102,7 +1195,7 @@ func (x *HoldEvent) String() string {
 func (*HoldEvent) ProtoMessage() {}
 
 func (x *HoldEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[14]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1115,7 +1208,7 @@ func (x *HoldEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldEvent.ProtoReflect.Descriptor instead.
 func (*HoldEvent) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{14}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{15}
 }
 
 type RestRequest struct {
@@ -1130,7 +1223,7 @@ type RestRequest struct {
 
 func (x *RestRequest) Reset() {
 	*x = RestRequest{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[15]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1142,7 +1235,7 @@ func (x *RestRequest) String() string {
 func (*RestRequest) ProtoMessage() {}
 
 func (x *RestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[15]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1155,7 +1248,7 @@ func (x *RestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestRequest.ProtoReflect.Descriptor instead.
 func (*RestRequest) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{15}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RestRequest) GetKey() string {
@@ -1194,7 +1287,7 @@ type RestResponse struct {
 
 func (x *RestResponse) Reset() {
 	*x = RestResponse{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[16]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1206,7 +1299,7 @@ func (x *RestResponse) String() string {
 func (*RestResponse) ProtoMessage() {}
 
 func (x *RestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[16]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1219,7 +1312,7 @@ func (x *RestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestResponse.ProtoReflect.Descriptor instead.
 func (*RestResponse) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{16}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{17}
 }
 
 // Document is the state of one live document in this instance.
@@ -1235,7 +1328,7 @@ type Document struct {
 
 func (x *Document) Reset() {
 	*x = Document{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[17]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1247,7 +1340,7 @@ func (x *Document) String() string {
 func (*Document) ProtoMessage() {}
 
 func (x *Document) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[17]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1260,7 +1353,7 @@ func (x *Document) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Document.ProtoReflect.Descriptor instead.
 func (*Document) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{17}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Document) GetName() string {
@@ -1359,7 +1452,7 @@ const file_api_chat_v1_chat_proto_rawDesc = "" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12+\n" +
 	"\x05usage\x18\x03 \x01(\v2\x15.parley.chat.v1.UsageR\x05usage\x12\x10\n" +
 	"\x03own\x18\x04 \x01(\bR\x03own\"\x10\n" +
-	"\x0eInspectRequest\"\x95\x02\n" +
+	"\x0eInspectRequest\"\xab\x02\n" +
 	"\x0fInspectResponse\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\tR\binstance\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x18\n" +
@@ -1367,7 +1460,8 @@ const file_api_chat_v1_chat_proto_rawDesc = "" +
 	"\fstream_limit\x18\x04 \x01(\rR\vstreamLimit\x12\x1a\n" +
 	"\bdraining\x18\x05 \x01(\bR\bdraining\x126\n" +
 	"\tdocuments\x18\x06 \x03(\v2\x18.parley.chat.v1.DocumentR\tdocuments\x12;\n" +
-	"\tproviders\x18\a \x03(\v2\x1d.parley.chat.v1.ProviderStateR\tproviders\"\xc1\x01\n" +
+	"\tproviders\x18\a \x03(\v2\x1d.parley.chat.v1.ProviderStateR\tproviders\x12\x14\n" +
+	"\x05alone\x18\b \x01(\tR\x05alone\"\x90\x02\n" +
 	"\rProviderState\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04keys\x18\x02 \x01(\rR\x04keys\x12\x18\n" +
@@ -1375,7 +1469,16 @@ const file_api_chat_v1_chat_proto_rawDesc = "" +
 	"\vconcurrency\x18\x04 \x01(\rR\vconcurrency\x12\x1b\n" +
 	"\tin_flight\x18\x05 \x01(\rR\binFlight\x12\x1b\n" +
 	"\tneeds_key\x18\x06 \x01(\bR\bneedsKey\x12\x12\n" +
-	"\x04open\x18\a \x01(\bR\x04open\"m\n" +
+	"\x04open\x18\a \x01(\bR\x04open\x12\x1e\n" +
+	"\n" +
+	"unresolved\x18\b \x01(\rR\n" +
+	"unresolved\x12-\n" +
+	"\x05rests\x18\t \x03(\v2\x17.parley.chat.v1.KeyRestR\x05rests\"w\n" +
+	"\aKeyRest\x12 \n" +
+	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04code\x18\x03 \x01(\tR\x04code\x12\"\n" +
+	"\runtil_unix_ms\x18\x04 \x01(\x03R\vuntilUnixMs\"m\n" +
 	"\vHoldRequest\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12 \n" +
 	"\vconcurrency\x18\x02 \x01(\rR\vconcurrency\x12\x18\n" +
@@ -1411,7 +1514,7 @@ func file_api_chat_v1_chat_proto_rawDescGZIP() []byte {
 	return file_api_chat_v1_chat_proto_rawDescData
 }
 
-var file_api_chat_v1_chat_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_api_chat_v1_chat_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_api_chat_v1_chat_proto_goTypes = []any{
 	(*CompleteRequest)(nil), // 0: parley.chat.v1.CompleteRequest
 	(*Turn)(nil),            // 1: parley.chat.v1.Turn
@@ -1426,16 +1529,17 @@ var file_api_chat_v1_chat_proto_goTypes = []any{
 	(*InspectRequest)(nil),  // 10: parley.chat.v1.InspectRequest
 	(*InspectResponse)(nil), // 11: parley.chat.v1.InspectResponse
 	(*ProviderState)(nil),   // 12: parley.chat.v1.ProviderState
-	(*HoldRequest)(nil),     // 13: parley.chat.v1.HoldRequest
-	(*HoldEvent)(nil),       // 14: parley.chat.v1.HoldEvent
-	(*RestRequest)(nil),     // 15: parley.chat.v1.RestRequest
-	(*RestResponse)(nil),    // 16: parley.chat.v1.RestResponse
-	(*Document)(nil),        // 17: parley.chat.v1.Document
-	nil,                     // 18: parley.chat.v1.CompleteRequest.KeysEntry
+	(*KeyRest)(nil),         // 13: parley.chat.v1.KeyRest
+	(*HoldRequest)(nil),     // 14: parley.chat.v1.HoldRequest
+	(*HoldEvent)(nil),       // 15: parley.chat.v1.HoldEvent
+	(*RestRequest)(nil),     // 16: parley.chat.v1.RestRequest
+	(*RestResponse)(nil),    // 17: parley.chat.v1.RestResponse
+	(*Document)(nil),        // 18: parley.chat.v1.Document
+	nil,                     // 19: parley.chat.v1.CompleteRequest.KeysEntry
 }
 var file_api_chat_v1_chat_proto_depIdxs = []int32{
 	1,  // 0: parley.chat.v1.CompleteRequest.history:type_name -> parley.chat.v1.Turn
-	18, // 1: parley.chat.v1.CompleteRequest.keys:type_name -> parley.chat.v1.CompleteRequest.KeysEntry
+	19, // 1: parley.chat.v1.CompleteRequest.keys:type_name -> parley.chat.v1.CompleteRequest.KeysEntry
 	3,  // 2: parley.chat.v1.CompleteRequest.providers:type_name -> parley.chat.v1.Providers
 	5,  // 3: parley.chat.v1.CompleteEvent.started:type_name -> parley.chat.v1.Started
 	6,  // 4: parley.chat.v1.CompleteEvent.delta:type_name -> parley.chat.v1.Delta
@@ -1443,22 +1547,23 @@ var file_api_chat_v1_chat_proto_depIdxs = []int32{
 	9,  // 6: parley.chat.v1.CompleteEvent.spent:type_name -> parley.chat.v1.Spent
 	8,  // 7: parley.chat.v1.Finished.usage:type_name -> parley.chat.v1.Usage
 	8,  // 8: parley.chat.v1.Spent.usage:type_name -> parley.chat.v1.Usage
-	17, // 9: parley.chat.v1.InspectResponse.documents:type_name -> parley.chat.v1.Document
+	18, // 9: parley.chat.v1.InspectResponse.documents:type_name -> parley.chat.v1.Document
 	12, // 10: parley.chat.v1.InspectResponse.providers:type_name -> parley.chat.v1.ProviderState
-	2,  // 11: parley.chat.v1.CompleteRequest.KeysEntry.value:type_name -> parley.chat.v1.Keys
-	0,  // 12: parley.chat.v1.ChatService.Complete:input_type -> parley.chat.v1.CompleteRequest
-	10, // 13: parley.chat.v1.ChatService.Inspect:input_type -> parley.chat.v1.InspectRequest
-	13, // 14: parley.chat.v1.ChatService.Hold:input_type -> parley.chat.v1.HoldRequest
-	15, // 15: parley.chat.v1.ChatService.Rest:input_type -> parley.chat.v1.RestRequest
-	4,  // 16: parley.chat.v1.ChatService.Complete:output_type -> parley.chat.v1.CompleteEvent
-	11, // 17: parley.chat.v1.ChatService.Inspect:output_type -> parley.chat.v1.InspectResponse
-	14, // 18: parley.chat.v1.ChatService.Hold:output_type -> parley.chat.v1.HoldEvent
-	16, // 19: parley.chat.v1.ChatService.Rest:output_type -> parley.chat.v1.RestResponse
-	16, // [16:20] is the sub-list for method output_type
-	12, // [12:16] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	13, // 11: parley.chat.v1.ProviderState.rests:type_name -> parley.chat.v1.KeyRest
+	2,  // 12: parley.chat.v1.CompleteRequest.KeysEntry.value:type_name -> parley.chat.v1.Keys
+	0,  // 13: parley.chat.v1.ChatService.Complete:input_type -> parley.chat.v1.CompleteRequest
+	10, // 14: parley.chat.v1.ChatService.Inspect:input_type -> parley.chat.v1.InspectRequest
+	14, // 15: parley.chat.v1.ChatService.Hold:input_type -> parley.chat.v1.HoldRequest
+	16, // 16: parley.chat.v1.ChatService.Rest:input_type -> parley.chat.v1.RestRequest
+	4,  // 17: parley.chat.v1.ChatService.Complete:output_type -> parley.chat.v1.CompleteEvent
+	11, // 18: parley.chat.v1.ChatService.Inspect:output_type -> parley.chat.v1.InspectResponse
+	15, // 19: parley.chat.v1.ChatService.Hold:output_type -> parley.chat.v1.HoldEvent
+	17, // 20: parley.chat.v1.ChatService.Rest:output_type -> parley.chat.v1.RestResponse
+	17, // [17:21] is the sub-list for method output_type
+	13, // [13:17] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_api_chat_v1_chat_proto_init() }
@@ -1478,7 +1583,7 @@ func file_api_chat_v1_chat_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_chat_v1_chat_proto_rawDesc), len(file_api_chat_v1_chat_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
