@@ -24,8 +24,8 @@ func (s *Service) hintLoop(ctx, work context.Context) {
 		if _, scarce := s.room.left(); scarce {
 			continue
 		}
-		for tenant, shards := range byTenant(shards) {
-			s.claimAt(ctx, work, tenant, shards, len(shards)*claimBatch)
+		for _, shards := range byTenant(shards) {
+			s.claimAt(ctx, work, shards[0].Tenant, shards, len(shards)*claimBatch)
 		}
 	}
 }
@@ -62,12 +62,18 @@ func (s *Service) wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func byTenant(shards []Shard) map[string][]Shard {
-	out := map[string][]Shard{}
+// byTenant groups shards by tenant, in the order in which the tenants come.
+func byTenant(shards []Shard) (groups [][]Shard) {
+	at := map[string]int{}
 	for _, sh := range shards {
-		out[sh.Tenant] = append(out[sh.Tenant], sh)
+		i, known := at[sh.Tenant]
+		if !known {
+			i = len(groups)
+			at[sh.Tenant], groups = i, append(groups, nil)
+		}
+		groups[i] = append(groups[i], sh)
 	}
-	return out
+	return groups
 }
 
 func shardsOf(tenant string) []Shard {

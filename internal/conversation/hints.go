@@ -6,6 +6,7 @@ import "sync"
 type hints struct {
 	mu   sync.Mutex
 	set  map[Shard]struct{}
+	list []Shard // the set, in the order in which they came
 	wake chan struct{}
 }
 
@@ -15,7 +16,10 @@ func (h *hints) add(shards ...Shard) {
 		h.set = map[Shard]struct{}{}
 	}
 	for _, s := range shards {
-		h.set[s] = struct{}{}
+		if _, known := h.set[s]; !known {
+			h.set[s] = struct{}{}
+			h.list = append(h.list, s)
+		}
 	}
 	h.mu.Unlock()
 	select {
@@ -24,14 +28,12 @@ func (h *hints) add(shards ...Shard) {
 	}
 }
 
-// take empties the set.
+// take empties the set. Who came first is first.
 func (h *hints) take() []Shard {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	out := make([]Shard, 0, len(h.set))
-	for s := range h.set {
-		out = append(out, s)
-	}
+	out := h.list
+	h.list = nil
 	clear(h.set)
 	return out
 }
