@@ -122,7 +122,7 @@ func (f *Front) post(w http.ResponseWriter, r *http.Request, kind string, cb Cal
 		f.refuse(w, r, kind, statusOf(err), chat.KindOf(err).String(), err)
 		return
 	}
-	if err := f.accept(r.Context(), opened.Messages); err != nil {
+	if err := ackFirst(f.accept)(r.Context(), opened.Messages); err != nil {
 		// Whatever the store's reason: nothing was acknowledged, and the platform delivers again.
 		f.refuse(w, r, kind, http.StatusServiceUnavailable, "store", err)
 		return

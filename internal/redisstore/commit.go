@@ -47,6 +47,7 @@ func (s *Store) Commit(ctx context.Context, c conversation.Claim, o conversation
 		turnDoc, size, reset, stateDoc, partsDoc, len(o.Parts), millis(max(o.Keep.TTL, 0)), o.Keep.Turns, o.Keep.Bytes,
 		dead, millis(cmp.Or(max(o.Keep.Dead, 0), deadFor)),
 	}
+	s.apart(ctx, c, args)
 	v, err := s.run(ctx, op, s.scripts.commit, prefix(c.Shard), append(args, spending(o.User, o.Spent)...)...)
 	return next(op, c, v, err)
 }

@@ -67,6 +67,9 @@ func runAll(ctx context.Context, p plan, faults []string, out string) error {
 	var missed []string
 	for _, fault := range faults {
 		p.plant = fault
+		if fault != "" {
+			p.manners.patience = 5 * time.Second // what is lost is not waited for long
+		}
 		r, err := p.run(ctx, os.Stderr)
 		if err != nil {
 			return err
