@@ -141,6 +141,9 @@ func TestErrors(t *testing.T) {
 				if !ok {
 					t.Fatalf("got %v", err)
 				}
+				if e.Op != dialect+".complete" {
+					t.Errorf("the error is said to be of %s", e.Op)
+				}
 				after := ""
 				if e.RetryAfter > 0 {
 					after = " " + e.RetryAfter.String()

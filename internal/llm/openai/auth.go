@@ -23,11 +23,11 @@ func showerOf(auth string, d *llm.Dialect) (shower, error) {
 		return apiKey, nil
 	case route.AuthJWT:
 		if d.Token == nil {
-			return nil, chat.E(chat.Invalid, opNew, errors.New("auth: jwt does not fit this dialect"))
+			return nil, errors.New("auth: jwt does not fit this dialect")
 		}
 		return signed(d.Token), nil
 	}
-	return nil, chat.E(chat.Invalid, opNew, errors.New("auth is none of bearer, api-key, jwt"))
+	return nil, errors.New("auth is none of bearer, api-key, jwt")
 }
 
 func bearer(h http.Header, key chat.Secret) error {

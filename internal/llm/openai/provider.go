@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -11,11 +12,8 @@ import (
 	"parley/internal/llm"
 )
 
-const (
-	op      = "openai.complete"
-	opNew   = "openai.new"
-	opCheck = "openai.check"
-)
+// op is the operation of all errors of a call until [Provider.report] names the dialect.
+const op = "complete"
 
 // How long the rest of a finished stream is waited for: the usage, then the end that lets the connection be used again.
 const (
@@ -25,6 +23,7 @@ const (
 
 // Provider is the client of one endpoint. It is safe for concurrent use.
 type Provider struct {
+	name    string // of the dialect, for errors
 	url     string // of chat completions
 	models  string // of the list of models
 	show    shower
@@ -43,19 +42,20 @@ func Factory(d llm.Dialect) llm.Factory {
 // New makes the client of an endpoint, which calls BaseURL + /chat/completions; a query of BaseURL stands behind that. It opens no
 // connection.
 func New(e llm.Endpoint, d llm.Dialect) (*Provider, error) {
+	name := cmp.Or(e.Dialect, "openai")
 	if e.BaseURL == "" {
-		return nil, chat.E(chat.Invalid, opNew, errors.New("base_url is missing"))
+		return nil, chat.E(chat.Invalid, name+".new", errors.New("base_url is missing"))
 	}
 	show, err := showerOf(e.Auth, &d)
 	if err != nil {
-		return nil, err
+		return nil, chat.E(chat.Invalid, name+".new", err)
 	}
 	base, query, has := strings.Cut(e.BaseURL, "?")
 	if has {
 		query = "?" + query
 	}
 	return &Provider{
-		url: base + "/chat/completions" + query, models: base + "/models" + query,
+		name: name, url: base + "/chat/completions" + query, models: base + "/models" + query,
 		show: show, appID: e.AppID, dialect: d, http: newClient(e),
 	}, nil
 }
@@ -63,8 +63,29 @@ func New(e llm.Endpoint, d llm.Dialect) (*Provider, error) {
 // Close gives idle connections back.
 func (p *Provider) Close() { p.http.CloseIdleConnections() }
 
+// report makes an error fit to leave: it says which dialect's call failed, and does not repeat the key.
+func (p *Provider) report(step string, err error, key chat.Secret) error {
+	if e, ok := errors.AsType[*chat.Error](err); ok {
+		named := *e
+		named.Op = p.name + "." + step
+		err = &named
+	}
+	return discreet(err, key)
+}
+
 // Complete implements [llm.Provider].
 func (p *Provider) Complete(ctx context.Context, c llm.Call, emit func(string) error) (llm.Answer, error) {
+	got, err := p.complete(ctx, c, emit)
+	if err == nil {
+		return got, nil
+	}
+	if e, ok := errors.AsType[emitError](err); ok {
+		return got, e.error
+	}
+	return got, p.report("complete", err, c.Key)
+}
+
+func (p *Provider) complete(ctx context.Context, c llm.Call, emit func(string) error) (llm.Answer, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	req, err := p.newRequest(ctx, c)
@@ -77,7 +98,7 @@ func (p *Provider) Complete(ctx context.Context, c llm.Call, emit func(string) e
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return llm.Answer{}, discreet(statusError(&p.dialect, resp), c.Key)
+		return llm.Answer{}, statusError(&p.dialect, resp)
 	}
 	var rest *time.Timer
 	a := &answer{dialect: &p.dialect, emit: emit, finished: func() { rest = time.AfterFunc(usageWait, cancel) }}
@@ -91,14 +112,10 @@ func (p *Provider) Complete(ctx context.Context, c llm.Call, emit func(string) e
 		rest.Stop()
 	}
 	got := llm.Answer{Text: a.text.String(), Usage: a.usage}
-	if err != nil {
-		if e, ok := errors.AsType[emitError](err); ok {
-			return got, e.error
-		}
-		return got, discreet(err, c.Key)
+	if err == nil {
+		got.FinishReason = a.finish.Reason
 	}
-	got.FinishReason = a.finish.Reason
-	return got, nil
+	return got, err
 }
 
 // Check asks for the list of models, which costs nothing, and gives a [*chat.Error] if the address does not answer or the key is
@@ -106,18 +123,18 @@ func (p *Provider) Complete(ctx context.Context, c llm.Call, emit func(string) e
 func (p *Provider) Check(ctx context.Context, key chat.Secret) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.models, nil)
 	if err != nil {
-		return chat.E(chat.Internal, opCheck, err)
+		return p.report("check", chat.E(chat.Internal, op, err), key)
 	}
 	if err := p.sign(req, key); err != nil {
-		return err
+		return p.report("check", err, key)
 	}
 	resp, err := p.http.Do(req)
 	if err != nil {
-		return transportError(err)
+		return p.report("check", transportError(err), key)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
-		return discreet(statusError(&p.dialect, resp), key)
+		return p.report("check", statusError(&p.dialect, resp), key)
 	}
 	return nil
 }
