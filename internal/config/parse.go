@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -34,7 +35,7 @@ func parseYAML(file string, content []byte) (*yaml.Node, Faults) {
 	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
 		return nil, nil
 	} else if err != nil {
-		return fault(errorLine(err, content), "is not YAML: "+yamlLine.ReplaceAllString(err.Error(), ""), "check indentation, colons and quotes there")
+		return fault(errorLine(err, content), "is not YAML: "+yamlLine.ReplaceAllString(err.Error(), ""), cmp.Or(slip(content), "check indentation, colons and quotes there"))
 	}
 	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
 		return fault(more.Line, "holds a second document", "remove the line --- and what follows it")
@@ -44,9 +45,32 @@ func parseYAML(file string, content []byte) (*yaml.Node, Faults) {
 		return nil, nil
 	}
 	if root.Kind != yaml.MappingNode {
-		return fault(root.Line, "is not a list of keys", "write it as key: value lines")
+		return fault(root.Line, "is not a list of keys", cmp.Or(slip(content), "write it as key: value lines"))
 	}
 	return root, nil
+}
+
+// Typed with a Chinese keyboard, or indented with a tab: YAML's own words for these help nobody. The packages of the live documents have the
+// same few lines, since they share no parser.
+var (
+	wideColon = regexp.MustCompile(`(?m)^[ \t]*(?:- *)?(?:\{ *)?[A-Za-z_]+ *：`)
+	tabFirst  = regexp.MustCompile(`(?m)^ *\t`)
+)
+
+// slip names the likely cause of a document that is not YAML; empty: none is known.
+func slip(content []byte) string {
+	for _, s := range []struct {
+		mark *regexp.Regexp
+		text string
+	}{
+		{wideColon, "has a full-width colon (：) after a key: write : and a space"},
+		{tabFirst, "begins with a tab: indent with spaces"},
+	} {
+		if at := s.mark.FindIndex(content); at != nil {
+			return fmt.Sprintf("line %d %s", 1+bytes.Count(content[:at[0]], []byte("\n")), s.text)
+		}
+	}
+	return ""
 }
 
 // errorLine finds the line of a YAML error. The library counts a parser's lines from 0, a scanner's from 1, leaves 0 out, and gives none

@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -44,7 +45,7 @@ func (r *reader) parse(content []byte) *yaml.Node {
 		r.fault(1, "", "is empty", "write at least name and channels")
 		return nil
 	} else if err != nil {
-		r.fault(errorLine(err, content), "", "is not YAML: "+yamlLine.ReplaceAllString(err.Error(), ""), "check indentation, colons and quotes there")
+		r.fault(errorLine(err, content), "", "is not YAML: "+yamlLine.ReplaceAllString(err.Error(), ""), cmp.Or(slip(content), "check indentation, colons and quotes there"))
 		return nil
 	}
 	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
@@ -52,10 +53,33 @@ func (r *reader) parse(content []byte) *yaml.Node {
 	}
 	root := follow(doc.Content[0])
 	if root.Kind != yaml.MappingNode {
-		r.fault(root.Line, "", "is not a list of keys", "write it as key: value lines")
+		r.fault(root.Line, "", "is not a list of keys", cmp.Or(slip(content), "write it as key: value lines"))
 		return nil
 	}
 	return root
+}
+
+// Typed with a Chinese keyboard, or indented with a tab: YAML's own words for these help nobody. Packages config and
+// route have the same few lines, since they share no parser.
+var (
+	wideColon = regexp.MustCompile(`(?m)^[ \t]*(?:- *)?(?:\{ *)?[A-Za-z_]+ *：`)
+	tabFirst  = regexp.MustCompile(`(?m)^ *\t`)
+)
+
+// slip names the likely cause of a document that is not YAML; empty: none is known.
+func slip(content []byte) string {
+	for _, s := range []struct {
+		mark *regexp.Regexp
+		text string
+	}{
+		{wideColon, "has a full-width colon (：) after a key: write : and a space"},
+		{tabFirst, "begins with a tab: indent with spaces"},
+	} {
+		if at := s.mark.FindIndex(content); at != nil {
+			return fmt.Sprintf("line %d %s", 1+bytes.Count(content[:at[0]], []byte("\n")), s.text)
+		}
+	}
+	return ""
 }
 
 // errorLine finds the line of a YAML error. The library counts a parser's lines from 0, a scanner's from 1, leaves 0 out, and gives none
@@ -115,6 +139,10 @@ func (r *reader) section(n *yaml.Node, path string) *section {
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], follow(n.Content[i+1])
+		if name, _, wide := strings.Cut(key.Value, "："); wide { // YAML takes it for a part of the key
+			r.fault(key.Line, s.at(strings.TrimSpace(name)), "has a full-width colon (：) after it", "write : and a space")
+			continue
+		}
 		if _, twice := s.fields[key.Value]; twice {
 			r.fault(key.Line, s.at(key.Value), "stands twice", "keep one of them")
 			continue
