@@ -66,12 +66,35 @@ func (s Scope) fromAge(sealed string) (chat.Secret, error) {
 	scope, value, ok := strings.Cut(string(plain), "\n")
 	value = strings.TrimRight(value, "\r\n")
 	if !ok || scope != s.name {
-		return chat.Secret{}, forbidden(fmt.Sprintf("is not sealed for %s; seal a text whose first line is %s and whose second is the secret", s.name, s.name))
+		return chat.Secret{}, forbidden(fmt.Sprintf("is not sealed for %s; seal the secret with: parley seal --to RECIPIENT %s", s.place(), s.flag()))
 	}
 	if value == "" {
 		return chat.Secret{}, invalid("is sealed without a secret; the second line of the sealed text is empty")
 	}
 	return chat.NewSecret(value), nil
+}
+
+// place and flag are what a scope is to people, and how `parley seal` is told of it.
+func (s Scope) place() string {
+	switch s.kind {
+	case routes:
+		return "parley-routes"
+	case static:
+		return "the static configuration"
+	default:
+		return s.name
+	}
+}
+
+func (s Scope) flag() string {
+	switch s.kind {
+	case routes:
+		return "--routes"
+	case static:
+		return "--static"
+	default:
+		return "--tenant " + s.name
+	}
 }
 
 // NewIdentity makes an age identity, which opens what is sealed for its recipient.

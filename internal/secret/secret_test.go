@@ -213,6 +213,12 @@ func TestSealed(t *testing.T) {
 			}
 		})
 	}
+	for flag, scope := range map[string]secret.Scope{"--tenant acme": store.Tenant("acme"), "--routes": store.Routes(), "--static": store.Static()} {
+		_, err := scope.Resolve(seal(store.Tenant("globex"), id, "sealed-value"))
+		if err == nil || !strings.HasSuffix(err.Error(), "parley seal --to RECIPIENT "+flag) {
+			t.Errorf("it does not say how to seal for %s: %v", flag, err)
+		}
+	}
 	if _, err := store.Tenant("acme").Seal("age1nonsense", chat.NewSecret("x")); chat.KindOf(err) != chat.Invalid {
 		t.Errorf("a faulty recipient: %v", err)
 	}
