@@ -167,5 +167,8 @@ func (s *server) missing() []string {
 }
 
 func (s *server) documents() []rpc.Document {
-	return documentStates(s.routes.Health(), s.degrade.Health())
+	docs := documentStates(s.routes.Health(), s.degrade.Health())
+	switches, _ := s.degrade.Get()
+	docs[1].InForce = inForce(switches, time.Now())
+	return docs
 }

@@ -1,8 +1,10 @@
 package app
 
 import (
+	"cmp"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +25,19 @@ type switchLog struct {
 
 func newSwitchLog(log *slog.Logger) *switchLog {
 	return &switchLog{log: log, now: time.Now, active: map[string]route.Switch{}}
+}
+
+// inForce is what a form's switches do at a time, in the same words on every server: who compares servers compares this.
+func inForce(d *route.Degradation, now time.Time) string {
+	var all []string
+	if d != nil {
+		for _, s := range d.Switches {
+			if s.InForce(now) {
+				all = append(all, s.ID+" → "+s.To)
+			}
+		}
+	}
+	return cmp.Or(strings.Join(all, ", "), "none")
 }
 
 // take compares a form that has come into force with the one before. It is called for the same form again when what it refers to has changed.

@@ -246,7 +246,7 @@ func TestStreamLimit(t *testing.T) {
 
 func TestInspect(t *testing.T) {
 	t.Parallel()
-	docs := []Document{{Name: "parley-routes", Revision: "abc", Since: 1_700_000_000_123}, {Name: "tenant.acme", Refused: "line 3: no"}}
+	docs := []Document{{Name: "parley-routes", Revision: "abc", Since: 1_700_000_000_123, InForce: "all → chatglm"}, {Name: "tenant.acme", Refused: "line 3: no"}}
 	providers := []chat.ProviderState{{Name: "a", Keys: 3, Resting: 2, Concurrency: 4, InFlight: 5, NeedsKey: true, Unresolved: 6, Rests: []chat.KeyRest{
 		{Fingerprint: "0a1b2c3d", Kind: "billing", Code: "1113", Until: 1_700_000_000_456}, {Fingerprint: "ffffffff", Kind: "unauthenticated"},
 	}}, {Name: "b", Open: true}}

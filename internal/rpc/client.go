@@ -183,7 +183,7 @@ func (c *Client) Inspect(ctx context.Context, addr string) (Status, error) {
 	}
 	for _, d := range out.GetDocuments() {
 		st.Documents = append(st.Documents, Document{
-			Name: d.GetName(), Revision: d.GetRevision(), Since: d.GetSinceUnixMs(), Refused: d.GetRefused(),
+			Name: d.GetName(), Revision: d.GetRevision(), Since: d.GetSinceUnixMs(), Refused: d.GetRefused(), InForce: d.GetInForce(),
 		})
 	}
 	for _, p := range out.GetProviders() {

@@ -18,4 +18,7 @@ type Document struct {
 	Revision string `json:"revision"`
 	Since    int64  `json:"since_unix_ms"`     // when it came into force here
 	Refused  string `json:"refused,omitempty"` // why the newest form was refused; empty: it is in force
+	// InForce is what the document's switches do here now, for people and in the same words everywhere; "none" without any. Empty: it has no
+	// switches, or the instance is of an older release.
+	InForce string `json:"in_force,omitempty"`
 }

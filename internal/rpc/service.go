@@ -124,7 +124,7 @@ func (s *service) inspect() *chatv1.InspectResponse {
 	out.Alone = s.alone()
 	for _, d := range s.documents() {
 		out.Documents = append(out.Documents, &chatv1.Document{
-			Name: d.Name, Revision: d.Revision, SinceUnixMs: d.Since, Refused: d.Refused,
+			Name: d.Name, Revision: d.Revision, SinceUnixMs: d.Since, Refused: d.Refused, InForce: d.InForce,
 		})
 	}
 	for _, p := range s.providers() {

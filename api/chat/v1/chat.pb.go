@@ -1317,11 +1317,14 @@ func (*RestResponse) Descriptor() ([]byte, []int) {
 
 // Document is the state of one live document in this instance.
 type Document struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Revision      string                 `protobuf:"bytes,2,opt,name=revision,proto3" json:"revision,omitempty"`                             // of the form in force
-	SinceUnixMs   int64                  `protobuf:"varint,3,opt,name=since_unix_ms,json=sinceUnixMs,proto3" json:"since_unix_ms,omitempty"` // when it came into force here
-	Refused       string                 `protobuf:"bytes,4,opt,name=refused,proto3" json:"refused,omitempty"`                               // why the newest one was refused; empty: it is in force
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Name        string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Revision    string                 `protobuf:"bytes,2,opt,name=revision,proto3" json:"revision,omitempty"`                             // of the form in force
+	SinceUnixMs int64                  `protobuf:"varint,3,opt,name=since_unix_ms,json=sinceUnixMs,proto3" json:"since_unix_ms,omitempty"` // when it came into force here
+	Refused     string                 `protobuf:"bytes,4,opt,name=refused,proto3" json:"refused,omitempty"`                               // why the newest one was refused; empty: it is in force
+	// What parley-degradation does on this instance now, in one form for all: "all → chatglm, night → ernie/m"; "none" without a switch. Empty:
+	// another document, or an older release that does not tell.
+	InForce       string `protobuf:"bytes,5,opt,name=in_force,json=inForce,proto3" json:"in_force,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1380,6 +1383,13 @@ func (x *Document) GetSinceUnixMs() int64 {
 func (x *Document) GetRefused() string {
 	if x != nil {
 		return x.Refused
+	}
+	return ""
+}
+
+func (x *Document) GetInForce() string {
+	if x != nil {
+		return x.InForce
 	}
 	return ""
 }
@@ -1490,12 +1500,13 @@ const file_api_chat_v1_chat_proto_rawDesc = "" +
 	"\arest_ms\x18\x02 \x01(\rR\x06restMs\x12\x12\n" +
 	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04code\x18\x04 \x01(\tR\x04code\"\x0e\n" +
-	"\fRestResponse\"x\n" +
+	"\fRestResponse\"\x93\x01\n" +
 	"\bDocument\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\tR\brevision\x12\"\n" +
 	"\rsince_unix_ms\x18\x03 \x01(\x03R\vsinceUnixMs\x12\x18\n" +
-	"\arefused\x18\x04 \x01(\tR\arefused2\xac\x02\n" +
+	"\arefused\x18\x04 \x01(\tR\arefused\x12\x19\n" +
+	"\bin_force\x18\x05 \x01(\tR\ainForce2\xac\x02\n" +
 	"\vChatService\x12L\n" +
 	"\bComplete\x12\x1f.parley.chat.v1.CompleteRequest\x1a\x1d.parley.chat.v1.CompleteEvent0\x01\x12J\n" +
 	"\aInspect\x12\x1e.parley.chat.v1.InspectRequest\x1a\x1f.parley.chat.v1.InspectResponse\x12@\n" +
