@@ -91,7 +91,7 @@ func (s *stage) startOutside(ctx context.Context) (err error) {
 	if s.wecom, err = s.rig.RunWeCom(ctx, 3); err != nil {
 		return err
 	}
-	if s.model, err = s.rig.RunModel(ctx, rig.ModelOptions{Pace: pace}); err != nil {
+	if s.model, err = s.rig.RunModel(ctx, rig.ModelOptions{Pace: pace, Long: 5}); err != nil {
 		return err
 	}
 	s.outside = []*victim{simulator(s.wecom.Process), simulator(s.model.Process)}

@@ -27,7 +27,7 @@ func textsOf() string {
 
 // meaning is what a shown text is.
 type meaning struct {
-	answers ledger.ID // of an answer
+	answers ledger.ID // of an answer, and of its further parts
 	name    string    // of a text; "answer" of an answer; "" of neither
 	more    bool      // a further part of the answer
 }
@@ -35,6 +35,9 @@ type meaning struct {
 func read(text string) meaning {
 	if id, ok := ledger.Answered(text); ok {
 		return meaning{answers: id, name: "answer"}
+	}
+	if pads := ledger.Padded(text); len(pads) > 0 {
+		return meaning{answers: pads[0].ID, more: true}
 	}
 	if m := marked.FindStringSubmatch(text); m != nil {
 		return meaning{name: m[1]}

@@ -71,6 +71,7 @@ func judge(all map[string]*person, why reasons, tenant func(person string) strin
 	var seen []ledger.Seen
 	for _, p := range sortedPeople(all) {
 		a.count(p, why, tenant(p.name))
+		a.parts(p)
 		if ok, undecided := p.inOrder(end); undecided {
 			a.fault("undecided", "%s: the history is too long to decide\n%s", p.name, p.story())
 		} else if !ok {
@@ -145,6 +146,34 @@ func (a *account) count(p *person, why reasons, tenant string) {
 	}
 }
 
+// parts checks that a long answer came whole, once, and with nothing in between.
+func (a *account) parts(p *person) {
+	var next ledger.Pad // what must come
+	check := func() {
+		if next.Of > 0 && next.I <= next.Of {
+			a.fault("parts", "%s: the answer to %s ends before line %d of %d\n%s", p.name, next.ID, next.I, next.Of, p.story())
+		}
+		next = ledger.Pad{}
+	}
+	for _, s := range p.shown {
+		if !read(s.Text).more {
+			check()
+		}
+		for _, pad := range ledger.Padded(s.Text) {
+			if next.Of == 0 {
+				next = ledger.Pad{ID: pad.ID, I: 1, Of: pad.Of}
+			}
+			if pad != next {
+				a.fault("parts", "%s: line %d of the answer to %s where line %d to %s belongs\n%s", p.name, pad.I, pad.ID, next.I, next.ID, p.story())
+				next = ledger.Pad{}
+				break
+			}
+			next.I++
+		}
+	}
+	check()
+}
+
 // story is a conversation as it was seen from outside.
 func (p *person) story() string {
 	type line struct {
@@ -165,7 +194,7 @@ func (p *person) story() string {
 		}
 	}
 	for _, s := range p.shown {
-		lines = append(lines, line{s.At, "sees " + s.Text})
+		lines = append(lines, line{s.At, "sees " + firstLine(s.Text)})
 	}
 	slices.SortStableFunc(lines, func(a, b line) int { return a.at.Compare(b.at) })
 	var b strings.Builder
@@ -198,4 +227,9 @@ func (a *account) log(name, text string) {
 			}
 		}
 	}
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
 }

@@ -2,12 +2,14 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"parley/internal/sim/wecom"
+	"parley/test/ledger"
 )
 
 func kinds(faults []fault) (list []string) {
@@ -81,5 +83,39 @@ func TestRested(t *testing.T) {
 	r.rested(before, after)
 	if diff := cmp.Diff([]string{"goroutines", "memory", "gone"}, kinds(r.Account.Faults)); diff != "" || len(r.Rest) != 3 {
 		t.Errorf("%d at rest (-want +got):\n%s", len(r.Rest), diff)
+	}
+}
+
+func TestLongAnswersComeWhole(t *testing.T) {
+	id := ledger.ID{Person: "acme1", N: 5}
+	lines := strings.Split(strings.TrimPrefix(ledger.Padding(id, 4), "\n"), "\n")
+	head := ledger.Answer([]ledger.Line{{Role: "user", Text: ledger.Question(id)}})
+	other := strings.ReplaceAll(lines[3], "acme1.5", "acme1.4")
+	for _, c := range []struct {
+		name  string
+		shown []string
+		whole bool
+	}{
+		{"in one part", []string{head + "\n" + strings.Join(lines, "\n")}, true},
+		{"in three", []string{head + "\n" + lines[0], lines[1] + "\n" + lines[2], lines[3]}, true},
+		{"and then a short one", []string{head + "\n" + lines[0], lines[1] + lines[2] + lines[3], "【言 failed】"}, true},
+		{"without its end", []string{head + "\n" + lines[0], lines[1]}, false},
+		{"without its end, and then another", []string{head + "\n" + lines[0], lines[1], head}, false},
+		{"without its middle", []string{head + "\n" + lines[0], lines[2], lines[3]}, false},
+		{"a part twice", []string{head + "\n" + lines[0], lines[1], lines[1], lines[2] + lines[3]}, false},
+		{"its end twice", []string{head + "\n" + lines[0], lines[1] + lines[2] + lines[3], lines[3]}, false},
+		{"with another's part", []string{head + "\n" + lines[0], lines[1] + lines[2], other}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := &person{name: "acme1"}
+			for _, text := range c.shown {
+				p.shown = append(p.shown, shown{Person: p.name, Text: text})
+			}
+			var a account
+			a.parts(p)
+			if (len(a.Faults) == 0) != c.whole {
+				t.Errorf("whole %v: %v", c.whole, a.Faults)
+			}
+		})
 	}
 }

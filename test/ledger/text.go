@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"regexp"
 	"strconv"
+	"strings"
 )
 
 // ID names one question: the n-th message (from 1) of a person.
@@ -23,6 +24,7 @@ type Line struct {
 
 var (
 	question = regexp.MustCompile(`【问 ([^ 】]+)\.([0-9]+)】`)
+	padding  = regexp.MustCompile(`【续 ([^ 】]+)\.([0-9]+) ([0-9]+)/([0-9]+)】`)
 	answer   = regexp.MustCompile(`【答 ([^ 】]+)\.([0-9]+) ([0-9a-f]{8})】`)
 )
 
@@ -77,4 +79,32 @@ func parse(kind *regexp.Regexp, text string) (ID, bool) {
 	}
 	n, err := strconv.Atoi(m[2])
 	return ID{m[1], n}, err == nil
+}
+
+// Pad is one line of what makes an answer long.
+type Pad struct {
+	ID    ID
+	I, Of int // the I-th (from 1) of Of
+}
+
+// Padding makes the answer to a question so many lines of some 130 bytes longer, so that a channel must cut it into parts. Each line
+// names itself.
+func Padding(id ID, lines int) string {
+	var b strings.Builder
+	for i := range lines {
+		fmt.Fprintf(&b, "\n【续 %s %d/%d】这一行只是为了让回答长到一条消息放不下，须分成几条发送。", id, i+1, lines)
+	}
+	return b.String()
+}
+
+// Padded lists the lines of a text that are padding.
+func Padded(text string) (list []Pad) {
+	for _, m := range padding.FindAllStringSubmatch(text, -1) {
+		p := Pad{ID: ID{Person: m[1]}}
+		for into, s := range map[*int]string{&p.ID.N: m[2], &p.I: m[3], &p.Of: m[4]} {
+			*into, _ = strconv.Atoi(s) // digits; what is out of range is no line's number either
+		}
+		list = append(list, p)
+	}
+	return list
 }

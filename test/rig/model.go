@@ -27,6 +27,7 @@ type ModelOptions struct {
 	Keys   []string
 	Limits llm.Limits // of every key
 	Window int
+	Long   int // every so many-th question of a person gets an answer of several parts; 0: none
 }
 
 // BaseURL is what a provider's base_url must be.
@@ -53,7 +54,7 @@ func (r *Rig) RunModel(ctx context.Context, o ModelOptions) (*Model, error) {
 	}
 	m := &Model{Origin: "http://" + addr, Vendor: cmp.Or(o.Vendor, llm.OpenAI)}
 	if m.Process, err = r.spawn(cmp.Or(o.Name, "llmsim"), nil, r.llmsim, "-listen", addr, "-vendor", string(m.Vendor),
-		"-keys", strings.Join(o.Keys, ","), "-window", fmt.Sprint(o.Window)); err != nil {
+		"-keys", strings.Join(o.Keys, ","), "-window", fmt.Sprint(o.Window), "-long", fmt.Sprint(o.Long)); err != nil {
 		return nil, err
 	}
 	ready, cancel := context.WithTimeout(ctx, readyWithin)
