@@ -116,7 +116,7 @@ func (m *member) judge(err error) {
 	switch {
 	case ofConnection(err):
 		m.pool.eject(m, err)
-	case chat.KindOf(err) == chat.Overloaded && codeOfError(err) != chat.CodeKeysBusy:
+	case chat.KindOf(err) == chat.Overloaded && codeOfError(err) == chat.CodeInstance: // without the code it is a provider that is
 		m.busy.Store(time.Now().Add(busyFor).UnixNano())
 	}
 }

@@ -84,14 +84,27 @@ func TestEqualInstancesTakeTurns(t *testing.T) {
 func TestAFullInstanceIsPassedOver(t *testing.T) {
 	t.Parallel()
 	p, members := pretend(t, 1, 1)
-	members[0].judge(chat.E(chat.Overloaded, "x", nil))
+	full := &chat.Error{Kind: chat.Overloaded, Op: "x", Code: chat.CodeInstance}
+	members[0].judge(full)
 	members[1].streams.Add(100)
 	if m := memberOf(leastStreams{}.Select(p.List(nil), nil)); m != members[1] {
 		t.Error("the full instance is asked again at once")
 	}
-	members[1].judge(chat.E(chat.Overloaded, "x", nil))
+	members[1].judge(full)
 	if m := memberOf(leastStreams{}.Select(p.List(nil), nil)); m != members[0] {
 		t.Error("when all are full, the least loaded is not the one asked")
+	}
+}
+
+// What a provider, or a key, has no room for says nothing of the instance that asked it: its neighbours would ask the same one.
+func TestOnlyAnInstancesOwnLoadCounts(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{"", "engine_overloaded", chat.CodeKeysBusy} {
+		_, members := pretend(t, 1, 1)
+		members[0].judge(&chat.Error{Kind: chat.Overloaded, Op: "x", Code: code})
+		if members[0].busy.Load() != 0 {
+			t.Errorf("an instance is passed over for an overload of code %q", code)
+		}
 	}
 }
 
