@@ -12,10 +12,13 @@ import (
 )
 
 const (
-	// patience is how long a turn waits here for a key, or before its retries, until it says so to whoever asked: the client side waits on more
-	// cheaply, and can tell the person.
-	patience = 10 * time.Second
-	// busyPause is when to ask again for a key that is at its limit.
+	// patience is how long a turn stands in line for a key until it says so to whoever asked: only then is the person told, and the client side
+	// waits on more cheaply. It loses its place for that. So of those who wait longer than this no order is kept: each has the same chance
+	// as all others, whatever their channel, which is why it is one figure for all. Longer, people would look at nothing for longer; shorter, they
+	// would be out of line for most of the time, and a key that comes free would find nobody.
+	patience = 3 * time.Second
+	// linePause is when to ask again after standing in line: to stand there again soon. busyPause is when to, where there was no line.
+	linePause = 100 * time.Millisecond
 	busyPause = time.Second
 	// busyMost is the longest rest of a rate limit that a turn waits for. A daily cap is not waited for.
 	busyMost = 5 * time.Minute
@@ -182,9 +185,11 @@ func (s *Service) queue(caller context.Context, c route.Choice, free []candidate
 	switch {
 	case caller.Err() != nil:
 		return candidate{}, nil, asError(context.Cause(caller))
-	case isBusy(last) || ctx.Err() != nil:
-		return candidate{}, nil, keysBusy(busyPause, fmt.Errorf("every free key of %s had %d calls running for %v",
+	case ctx.Err() != nil:
+		return candidate{}, nil, keysBusy(linePause, fmt.Errorf("every free key of %s had %d calls running for %v",
 			c.Provider.Name, c.Provider.Concurrency, patience))
+	case isBusy(last): // too many stand in line
+		return candidate{}, nil, keysBusy(busyPause, last)
 	}
 	return candidate{}, nil, asError(last)
 }

@@ -95,13 +95,13 @@ func TestWaitingForAKey(t *testing.T) {
 	}{
 		{"free", []string{"a", "b"}, nil, "", "a", "a", 0, 0},
 		{"the next choice is free", []string{"a", "b"}, map[string]time.Duration{"a": time.Minute}, "", "b", "b", 0, 0},
-		{"comes free", []string{"a"}, map[string]time.Duration{"a": 9 * time.Second}, "", "a", "a", 9 * time.Second, 0},
-		{"the first choice is waited for", []string{"a", "b"}, map[string]time.Duration{"a": 9 * time.Second, "b": time.Second}, "", "a", "a", 9 * time.Second, 0},
-		{"does not come free", []string{"a"}, map[string]time.Duration{"a": time.Minute}, "", chat.CodeKeysBusy, "", patience, busyPause},
-		{"nobody is free", []string{"a", "b"}, map[string]time.Duration{"a": time.Minute, "b": time.Minute}, "", chat.CodeKeysBusy, "", patience, busyPause},
-		{"the fallback of a failure comes free", []string{"a", "b"}, map[string]time.Duration{"b": 3 * time.Second}, "a", "b", "a b", 3 * time.Second, 0},
+		{"comes free", []string{"a"}, map[string]time.Duration{"a": 2 * time.Second}, "", "a", "a", 2 * time.Second, 0},
+		{"the first choice is waited for", []string{"a", "b"}, map[string]time.Duration{"a": 2 * time.Second, "b": time.Second}, "", "a", "a", 2 * time.Second, 0},
+		{"does not come free", []string{"a"}, map[string]time.Duration{"a": time.Minute}, "", chat.CodeKeysBusy, "", patience, linePause},
+		{"nobody is free", []string{"a", "b"}, map[string]time.Duration{"a": time.Minute, "b": time.Minute}, "", chat.CodeKeysBusy, "", patience, linePause},
+		{"the fallback of a failure comes free", []string{"a", "b"}, map[string]time.Duration{"b": 2 * time.Second}, "a", "b", "a b", 2 * time.Second, 0},
 		{"the fallback of a failure does not: an answer later is better than none", []string{"a", "b"}, map[string]time.Duration{"b": time.Minute}, "a",
-			chat.CodeKeysBusy, "a", patience, busyPause},
+			chat.CodeKeysBusy, "a", patience, linePause},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -152,13 +152,13 @@ func TestWaitingForAnyKey(t *testing.T) {
 		w := newWatched()
 		b := newBench(t, providers(", concurrency: 1", "a"), map[string][]script{"a": {says("a")}}, func(o *Options) { o.Fleet = w })
 		keys := secrets("one", "two", "three")
-		for i, d := range []time.Duration{8 * time.Second, 3 * time.Second, 3 * time.Second} {
+		for i, d := range []time.Duration{8 * time.Second, 2 * time.Second, 2 * time.Second} {
 			w.occupy(t, "a", 1, keys[i], d)
 		}
 		req := request()
 		req.Keys = map[string][]chat.Secret{"a": keys}
 		began := time.Now()
-		if _, err := b.ask(t.Context(), req); err != nil || time.Since(began) != 3*time.Second {
+		if _, err := b.ask(t.Context(), req); err != nil || time.Since(began) != 2*time.Second {
 			t.Fatal(time.Since(began), err)
 		}
 		synctest.Wait()
@@ -178,9 +178,9 @@ func TestWaitingDoesNotEatTheDeadline(t *testing.T) {
 		w := newWatched()
 		doc := providers(", concurrency: 1", "a") + "deadlines: {connect: 5s, first_token: 10s, idle: 10s, turn: 10s}\n"
 		b := newBench(t, doc, map[string][]script{"a": {slowly(9*time.Second, says("a"))}}, func(o *Options) { o.Fleet = w })
-		w.occupy(t, "a", 1, chat.Secret{}, 8*time.Second)
+		w.occupy(t, "a", 1, chat.Secret{}, 2*time.Second)
 		began := time.Now()
-		if _, err := b.ask(t.Context(), request()); err != nil || time.Since(began) != 17*time.Second {
+		if _, err := b.ask(t.Context(), request()); err != nil || time.Since(began) != 11*time.Second {
 			t.Errorf("after %v: %v", time.Since(began), err)
 		}
 	})
@@ -297,6 +297,86 @@ func TestHoldsAreAlwaysReleased(t *testing.T) {
 						t.Errorf("%s is remembered: %+v", name, s)
 					}
 				}
+			})
+		})
+	}
+}
+
+// crowded is a Fleet whose lines are full.
+type crowded struct{ local }
+
+func (*crowded) Hold(context.Context, string, int, bool) (func(), error) {
+	return nil, keysBusy(0, errors.New("too many wait"))
+}
+
+// Whoever stood in line asks again at once, to stand there again; whoever found no line must not hammer.
+func TestWhenToAskAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, providers(", concurrency: 1", "a"), nil, func(o *Options) { o.Fleet = &crowded{} })
+		began := time.Now()
+		_, err := b.ask(t.Context(), request())
+		if e, ok := errors.AsType[*chat.Error](err); !ok || !isBusy(err) || e.RetryAfter != busyPause || time.Since(began) != 0 {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
+}
+
+// Going on to the next choice past keys at their limit uses what is there: it is no fallback, since nothing failed, and must raise no alarm.
+func TestOverflow(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		taken string // providers whose key is taken by others
+		down  string
+		rests string // providers whose key rests after a rate limit
+		want  []string
+	}{
+		{"past a key at its limit", "a", "", "", []string{"fallbacks {provider=a,reason=keys_busy} 1", "turns ok c=b via=overflow"}},
+		{"past two", "ab", "", "", []string{"fallbacks {provider=a,reason=keys_busy} 1", "fallbacks {provider=b,reason=keys_busy} 1", "turns ok c=c via=overflow"}},
+		{"past a rate limit's rest", "", "", "a", []string{"fallbacks {provider=a,reason=keys_busy} 1", "turns ok c=b via=overflow"}},
+		{"after an error", "", "a", "", []string{"fallbacks {provider=a,reason=unavailable} 1", "turns ok c=b via=fallback"}},
+		{"an error, then past a limit", "b", "a", "", []string{"fallbacks {provider=a,reason=unavailable} 1", "fallbacks {provider=b,reason=keys_busy} 1",
+			"turns ok c=c via=fallback"}},
+		{"past a limit, then an error", "a", "b", "", []string{"fallbacks {provider=a,reason=keys_busy} 1", "fallbacks {provider=b,reason=unavailable} 1",
+			"turns ok c=c via=fallback"}},
+		{"none is free: it waits", "abc", "", "", []string{"fallbacks {provider=a,reason=keys_busy} 1", "fallbacks {provider=b,reason=keys_busy} 1",
+			"turns keys_busy c=a via=route"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWatched()
+				scripts := map[string][]script{}
+				for _, n := range []string{"a", "b", "c"} {
+					scripts[n] = []script{says(n)}
+					if strings.Contains(test.down, n) {
+						scripts[n] = []script{fails(kind(chat.Unavailable))}
+					}
+				}
+				b := newBench(t, providers(", concurrency: 1", "a", "b", "c"), scripts, func(o *Options) { o.Fleet = w })
+				for _, n := range strings.Split(test.taken, "") {
+					w.occupy(t, n, 1, chat.Secret{}, time.Minute)
+				}
+				for _, n := range strings.Split(test.rests, "") {
+					b.Rest(KeyName(n, chat.Secret{}), time.Minute, chat.RateLimited, "")
+				}
+				_, _ = b.ask(t.Context(), request())
+				var got []string
+				for _, line := range scrape(t, b) {
+					if rest, ok := strings.CutPrefix(line, "parley_llm_fallbacks_total"); ok {
+						got = append(got, "fallbacks "+rest)
+					}
+					var outcome, provider, via string
+					if rest, ok := strings.CutPrefix(line, "parley_llm_turns_total{model=gpt-4o,outcome="); ok {
+						rest = strings.NewReplacer(",provider=", " ", ",via=", " ", "} 1", "").Replace(rest)
+						if _, err := fmt.Sscan(rest, &outcome, &provider, &via); err != nil {
+							t.Fatal(line, err)
+						}
+						got = append(got, fmt.Sprintf("turns %s c=%s via=%s", outcome, provider, via))
+					}
+				}
+				if diff := cmp.Diff(test.want, got); diff != "" {
+					t.Error(diff)
+				}
+				time.Sleep(time.Hour)
 			})
 		})
 	}

@@ -89,7 +89,7 @@ func TestWaitingWhereThereIsALine(t *testing.T) {
 			func(o *Options) { o.Fleet = w })
 		key := chat.NewSecret("env:P_API_KEY")
 		b.Rest(KeyName("a", key), 4*time.Minute, chat.RateLimited, "")
-		w.occupy(t, "b", 1, key, 5*time.Second)
+		w.occupy(t, "b", 1, key, 2*time.Second)
 		if got, err := b.ask(t.Context(), request()); err != nil || got.Reply.Provider != "b" {
 			t.Errorf("got %+v, %v; want b's answer", got, err)
 		}

@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -42,8 +43,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help: "Turns that went on to the next choice: after an error of this provider, past its breaker, or past keys at their limit."},
 			[]string{"provider", "reason"}),
 		turns: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "parley_llm_turns_total",
-			Help: "Turns by who was called last and why: route, fallback (an error), degradation (an operator). outcome: ok, keys_busy (it waits), " +
-				"or the kind of the error."}, append(who, "via", "outcome")),
+			Help: "Turns by who was called last and why: route, fallback (an error), overflow (keys at their limit), degradation (an operator). " +
+				"outcome: ok, keys_busy (it waits), or the kind of the error."}, append(who, "via", "outcome")),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "parley_llm_retries_total",
 			Help: "Further calls of a turn at a provider that it had called."}, []string{"provider"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "parley_llm_retries_refused_total",
@@ -84,6 +85,8 @@ func (m *metrics) turn(t *turn, failure *chat.Error) {
 		x := &t.tries[t.last]
 		provider, model = x.Provider.Name, x.Model
 		switch {
+		case t.overflown():
+			via = "overflow"
 		case t.last > 0:
 			via = "fallback"
 		case x.Switch != nil:
@@ -98,4 +101,10 @@ func (m *metrics) turn(t *turn, failure *chat.Error) {
 		outcome = failure.Kind.String()
 	}
 	m.turns.WithLabelValues(provider, model, via, outcome).Inc()
+}
+
+// overflown: the turn went past earlier choices only because their keys were at their limit. Nothing failed: capacity elsewhere was used.
+func (t *turn) overflown() bool {
+	failed := func(x try) bool { return !x.busy || x.called }
+	return t.last > 0 && !slices.ContainsFunc(t.tries[:t.last], failed)
 }

@@ -70,7 +70,7 @@ func (s *Service) Close() { s.clients.close() }
 // Complete answers one turn: Started (again after each fallback or retry), if wanted a delta for every piece that the provider sends (DeltaGap
 // is for whoever puts them on a wire), Spent after each call that cost something, Finished. It calls emit from this goroutine, in order, and
 // blocks until the last event or the error; an error of emit ends the turn as Canceled. The turn's deadline begins with its first call; before,
-// it waits no more than ten seconds for a key.
+// it waits no more than three seconds for a key.
 //
 // All errors are *chat.Error, and of two sorts. With the code [chat.CodeKeysBusy] (kind Overloaded) the turn waits: every key that it may
 // use is at its limit, or rests for minutes at most after a rate limit; nothing failed, and the same request is asked again after RetryAfter.

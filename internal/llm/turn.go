@@ -15,6 +15,8 @@ const (
 	maxAttempts = 3
 	// retryPause is the pause before a turn's first retry at the same provider; it doubles with each.
 	retryPause = 500 * time.Millisecond
+	// retryPauses bounds the pauses of a turn before its retries, a provider's Retry-After included.
+	retryPauses = 10 * time.Second
 )
 
 // turn is one Complete on its way over choices and keys.
@@ -166,7 +168,7 @@ func (t *turn) retry(ctx context.Context, n int) int {
 			continue
 		}
 		pause := max(jitter(retryPause<<n), x.err.RetryAfter, t.keys.back(x.Choice))
-		if t.waited += pause; t.waited > patience || time.Until(t.deadline) <= pause || !t.mayRetry(i) {
+		if t.waited += pause; t.waited > retryPauses || time.Until(t.deadline) <= pause || !t.mayRetry(i) {
 			t.waited -= pause
 			continue
 		}
