@@ -5,11 +5,12 @@ SHELL := bash
 
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 30s
+SEEDS    ?= 10000
 PKG      ?= ./...
 
 WITH := .cache/bin/with
 
-.PHONY: help run build test unit lint check ci gen fuzz bench e2e switches chaos stats clean
+.PHONY: help run build test unit lint check ci gen fuzz bench e2e switches chaos simulate stats clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -52,6 +53,9 @@ switches: ## the operator's switch under load, a provider's outage, key limits o
 
 chaos: ## kill, stop, cut and slow every part at random while people talk, and compare the ledgers; starts all that it needs (ARGS=-h)
 	go run ./test/chaos $(ARGS)
+
+simulate: ## SEEDS (10000) seeds of the turns in simulated time, and planted faults; one seed: go test ./test/simulate -run TestOne -v -seed N
+	go test -timeout 30m -count 1 -run 'TestSeeds|TestPlanted' -v ./test/simulate -seeds $(SEEDS) $(ARGS)
 
 stats: ## sizes of the code: files, medians, tests per line
 	@scripts/stats
