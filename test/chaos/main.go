@@ -37,7 +37,8 @@ func main() {
 	flag.IntVar(&p.manners.stops, "stops", 5, "percent of questions followed by a stop command")
 	flag.DurationVar(&p.settle, "settle", 90*time.Second, "after it everybody must have their replies")
 	flag.BoolVar(&p.keep, "keep", false, "leave the logs behind")
-	only := flag.String("only", "", "strike these alone: clients, servers, redis, nacos, wires, outside (separated by commas); none: nothing")
+	only := flag.String("only", strings.Join(parts, ","), "what to strike; none: nothing")
+	flag.DurationVar(&p.takeover, "takeover", lease+2*time.Second, "the bound of a killed client's turns running elsewhere, p99, where nothing else is amiss")
 	plant := flag.String("plant", "", "plant a fault into the product, which must be found: "+strings.Join(plants, ", ")+", or all of them")
 	out := flag.String("json", "", "file for the result as JSON")
 	flag.Parse()
@@ -45,12 +46,14 @@ func main() {
 	if *plant != "all" {
 		faults = []string{*plant}
 	}
-	if flag.NArg() > 0 || p.rate <= 0 || p.length < time.Second || p.manners.eager+p.manners.burst > 100 ||
+	struck := strings.Split(*only, ",")
+	unknown := func(part string) bool { return part != "none" && !slices.Contains(parts, part) }
+	if flag.NArg() > 0 || slices.ContainsFunc(struck, unknown) || p.rate <= 0 || p.length < time.Second || p.manners.eager+p.manners.burst > 100 ||
 		*plant != "" && *plant != "all" && !slices.Contains(plants, *plant) {
 		flag.Usage()
 		os.Exit(2)
 	}
-	p.only = func(lane string) bool { return *only == "" || slices.Contains(strings.Split(*only, ","), lane) }
+	p.only = func(lane string) bool { return slices.Contains(struck, lane) }
 	p.nacos = os.Getenv("PARLEY_TEST_NACOS")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := runAll(ctx, p, faults, *out)
@@ -60,6 +63,9 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// parts are the kinds of part that can be struck; see lanes.
+var parts = []string{"clients", "servers", "redis", "nacos", "wires", "wecom", "llm"}
 
 // runAll makes one run for each fault to plant; the empty one is the product as it is.
 func runAll(ctx context.Context, p plan, faults []string, out string) error {

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -169,22 +171,7 @@ type person struct {
 }
 
 func sortedPeople(all map[string]*person) []*person {
-	list := make([]*person, 0, len(all))
-	for _, p := range all {
-		list = append(list, p)
-	}
-	slices.SortFunc(list, func(a, b *person) int { return compare(a.name, b.name) })
-	return list
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
+	return slices.SortedFunc(maps.Values(all), func(a, b *person) int { return strings.Compare(a.name, b.name) })
 }
 
 // acks is how long acknowledgements took, from the first try on.

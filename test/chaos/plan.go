@@ -18,12 +18,17 @@ type plan struct {
 	only    func(lane string) bool
 	settle  time.Duration // after it everybody must have their replies
 	plant   string        // a planted fault
-	keep    bool
-	nacos   string // of others; empty: one of this program's own
+	// takeover bounds the p99 of undisturbed takeovers, where there were enough to tell; 0: no bound
+	takeover time.Duration
+	keep     bool
+	nacos    string // of others; empty: one of this program's own
 }
 
 // quiet is how long nothing more may come after the last reply: longer than a lease and a redelivery, which would bring second ones.
 const quiet = 8 * time.Second
+
+// enough takeovers make a p99 worth judging.
+const enough = 20
 
 func (p plan) run(ctx context.Context, log io.Writer) (res *result, err error) {
 	tags := ""
@@ -87,10 +92,8 @@ func (p plan) finish(ctx context.Context, s *stage, all *people, res *result, be
 	if err != nil {
 		return err
 	}
-	calls, err := s.model.Ledger(ctx)
-	if err != nil {
-		return err
-	}
+	s.model.learn()
+	calls := s.model.calls
 	for _, n := range s.nodes() {
 		if err := n.term(); err != nil {
 			res.Account.fault("disorder", "%v", err)
@@ -119,6 +122,9 @@ func (p plan) finish(ctx context.Context, s *stage, all *people, res *result, be
 	res.rested(before, after)
 	res.Platform, res.Computed, res.Acks = stats, len(calls), acks(talked)
 	res.Takeover, res.Undisturbed = takeovers(res.events, calls)
+	if u := res.Undisturbed; p.takeover > 0 && u.N >= enough && u.P99 > p.takeover {
+		res.Account.fault("takeover", "turns of killed clients ran elsewhere after %s", u)
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -58,7 +59,7 @@ func (r *result) String() string {
 	var b strings.Builder
 	a := r.Account
 	fmt.Fprintf(&b, "\n%d people in %s (seed %d)\n", a.People, time.Duration(r.Took*float64(time.Second)).Round(time.Second), r.Seed)
-	for _, what := range slices.Sorted(mapKeys(r.Struck)) {
+	for _, what := range slices.Sorted(maps.Keys(r.Struck)) {
 		fmt.Fprintf(&b, "  %-18s %7d\n", what, r.Struck[what])
 	}
 	fmt.Fprintln(&b, "ledger")
@@ -72,7 +73,7 @@ func (r *result) String() string {
 	} {
 		fmt.Fprintf(&b, "  %-18s %7d\n", l.name, l.n)
 	}
-	for _, name := range slices.Sorted(mapKeys(a.Excused)) {
+	for _, name := range slices.Sorted(maps.Keys(a.Excused)) {
 		fmt.Fprintf(&b, "  %-18s %7d, each with its reason in a log\n", "apology: "+name, a.Excused[name])
 	}
 	fmt.Fprintf(&b, "acknowledged after  %s\ntaken over after    %s (n %d)\n  nothing else amiss %s (n %d)\n",
@@ -99,20 +100,10 @@ func (r *result) faults() string {
 			fmt.Fprintf(&b, "  %s: %s\n", f.Kind, f.What)
 		}
 	}
-	for _, k := range slices.Sorted(mapKeys(n)) {
+	for _, k := range slices.Sorted(maps.Keys(n)) {
 		fmt.Fprintf(&b, "  FAULTS: %d × %s\n", n[k], k)
 	}
 	return b.String()
-}
-
-func mapKeys(m map[string]int) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 // measure reads what processes are at.
@@ -133,13 +124,7 @@ func measure(ctx context.Context, nodes []*player) map[string]rest {
 
 // rested compares what processes are at with what they were at, and judges: neither goroutines nor memory may stay.
 func (r *result) rested(before, after map[string]rest) {
-	for _, name := range slices.Sorted(func(yield func(string) bool) {
-		for k := range before {
-			if !yield(k) {
-				return
-			}
-		}
-	}) {
+	for _, name := range slices.Sorted(maps.Keys(before)) {
 		n, ok := after[name]
 		if !ok {
 			r.Account.fault("gone", "%s does not tell its metrics", name)

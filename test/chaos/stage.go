@@ -56,12 +56,12 @@ type stage struct {
 	wires     *wires
 	companies []company
 	wecom     *rig.WeCom
-	model     *rig.Model
+	model     *vendor
 	clients   []*player
 	servers   []*player
 	redis     *victim
 	nacos     *victim // nil: another's, which is only cut off
-	outside   []*victim
+	platform  *victim
 	balancers []*rig.Balancer
 	plant     []string // environment of processes with a planted fault
 	addresses struct{ wecom, model string }
@@ -91,14 +91,15 @@ func (s *stage) startOutside(ctx context.Context) (err error) {
 	if s.wecom, err = s.rig.RunWeCom(ctx, 3); err != nil {
 		return err
 	}
-	if s.model, err = s.rig.RunModel(ctx, rig.ModelOptions{Pace: pace, Long: 5}); err != nil {
+	model, err := s.rig.RunModel(ctx, rig.ModelOptions{Pace: pace, Long: 5})
+	if err != nil {
 		return err
 	}
-	s.outside = []*victim{simulator(s.wecom.Process), simulator(s.model.Process)}
+	s.platform, s.model = platformOf(s.wecom.Process), newVendor(model)
 	if s.addresses.wecom, err = s.wires.lay("wecom", s.wecom.Addr); err != nil {
 		return err
 	}
-	if s.addresses.model, err = s.wires.lay("llm", strings.TrimPrefix(s.model.Origin, "http://")); err != nil {
+	if s.addresses.model, err = s.wires.lay("llm", strings.TrimPrefix(model.Origin, "http://")); err != nil {
 		return err
 	}
 	for _, c := range s.companies {
@@ -111,7 +112,7 @@ func (s *stage) startOutside(ctx context.Context) (err error) {
 models:
   chat: [openai/gpt-4o-mini]
 deadlines: {connect: 3s, first_token: 10s, idle: 8s, turn: 60s}
-`, s.addresses.model, s.model.Vendor.Path()))
+`, s.addresses.model, model.Vendor.Path()))
 }
 
 // live is how a node finds Nacos, over a wire of its own.
@@ -218,7 +219,10 @@ func (s *stage) lanes(only func(string) bool) []lane {
 			min: 2 * time.Second, max: 7 * time.Second, longest: 12 * time.Second},
 		{name: "redis", victims: []*victim{s.redis}, acts: []string{"kill", "kill", "freeze", "stop"},
 			min: 5 * time.Second, max: 15 * time.Second, longest: 6 * time.Second},
-		{name: "outside", victims: s.outside, acts: []string{"stop"}, min: 10 * time.Second, max: 25 * time.Second, longest: 4 * time.Second},
+		{name: "wecom", victims: []*victim{s.platform}, acts: []string{"stop"},
+			min: 10 * time.Second, max: 25 * time.Second, longest: 4 * time.Second},
+		{name: "llm", victims: []*victim{&s.model.victim}, acts: []string{"stop", "kill"},
+			min: 10 * time.Second, max: 25 * time.Second, longest: 4 * time.Second},
 		{name: "wires", wires: s.wires.list(), acts: []string{"cut", "cut", "hole", "reset", "slow", "slow", "drip"},
 			min: time.Second, max: 4 * time.Second, longest: 8 * time.Second},
 	}

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"parley/internal/sim/llm"
 	"parley/test/realdeps"
 	"parley/test/rig"
 )
@@ -111,10 +112,56 @@ func daemon(name string, at func() *realdeps.Server, again func(context.Context)
 	}
 }
 
-// simulator is an outside party; what it knows would die with it, so it is only stopped.
-func simulator(p *rig.Process) *victim {
+// platformOf is the simulated WeCom. What people were shown, and what it knows of repetitions, would die with it, so it is only stopped.
+func platformOf(p *rig.Process) *victim {
 	return &victim{
 		name: p.Name, pid: p.PID, kill: func() {}, alive: p.Alive,
-		revive: func(context.Context) error { return errors.New("a simulator does not come back") },
+		revive: func(context.Context) error { return errors.New("the simulated platform does not come back") },
 	}
+}
+
+// vendor is the model's simulated API over all its starts.
+type vendor struct {
+	victim
+	mu    sync.Mutex
+	model *rig.Model
+	calls []llm.Entry // of earlier starts, but for the last moments of each
+}
+
+func newVendor(m *rig.Model) *vendor {
+	v := &vendor{model: m}
+	v.victim = victim{
+		name: m.Name, pid: func() int { return v.now().PID() }, alive: func() bool { return v.now().Alive() },
+		kill: func() {
+			v.learn()
+			v.now().Kill()
+		},
+		revive: func(ctx context.Context) error {
+			again, err := v.now().Restart(ctx)
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			v.model = again
+			return err
+		},
+	}
+	return v
+}
+
+func (v *vendor) now() *rig.Model {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.model
+}
+
+// learn keeps what the running one's ledger says.
+func (v *vendor) learn() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	list, err := v.now().Ledger(ctx)
+	if err != nil {
+		return // the calls serve figures alone
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.calls = append(v.calls, list...)
 }

@@ -17,6 +17,10 @@ type Model struct {
 	*Process
 	Origin string // http://host:port
 	Vendor llm.Vendor
+
+	rig  *Rig
+	addr string
+	opt  ModelOptions
 }
 
 // ModelOptions say what a simulated API is to be; see [llm.Options].
@@ -52,20 +56,31 @@ func (r *Rig) RunModel(ctx context.Context, o ModelOptions) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Origin: "http://" + addr, Vendor: cmp.Or(o.Vendor, llm.OpenAI)}
-	if m.Process, err = r.spawn(cmp.Or(o.Name, "llmsim"), nil, r.llmsim, "-listen", addr, "-vendor", string(m.Vendor),
+	m := &Model{Origin: "http://" + addr, Vendor: cmp.Or(o.Vendor, llm.OpenAI), rig: r, addr: addr, opt: o}
+	return m, m.start(ctx)
+}
+
+func (m *Model) start(ctx context.Context) (err error) {
+	o := m.opt
+	if m.Process, err = m.rig.spawn(cmp.Or(o.Name, "llmsim"), nil, m.rig.llmsim, "-listen", m.addr, "-vendor", string(m.Vendor),
 		"-keys", strings.Join(o.Keys, ","), "-window", fmt.Sprint(o.Window), "-long", fmt.Sprint(o.Long)); err != nil {
-		return nil, err
+		return err
 	}
 	ready, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
 	if err := m.waitFor(ready, "ready", func(ctx context.Context) error { _, err := m.Stats(ctx); return err }); err != nil {
-		return nil, err
+		return err
 	}
 	if err := m.SetLimits(ctx, llm.LimitTable{Default: o.Limits}); err != nil {
-		return nil, err
+		return err
 	}
-	return m, m.SetPace(ctx, o.Pace)
+	return m.SetPace(ctx, o.Pace)
+}
+
+// Restart starts a model that has ended again, on the same address and as it was started first. Its ledger begins anew.
+func (m *Model) Restart(ctx context.Context) (*Model, error) {
+	again := &Model{Origin: m.Origin, Vendor: m.Vendor, rig: m.rig, addr: m.addr, opt: m.opt}
+	return again, again.start(ctx)
 }
 
 // SetPace changes the pace of later answers.
