@@ -18,7 +18,8 @@ func degradeCmd(env app.Env) *cobra.Command {
 		Long: `Switch turns to another provider on every server, until restored.
 
 It first shows what would move and asks every server whether the provider can carry it: keys, breaker, concurrency, what tenants allow.
-Whatever speaks against it is listed with how to mend it, and nothing is changed; --force goes on nevertheless, --drill only shows.`,
+Whatever speaks against it is listed with how to mend it, and nothing is changed; --force goes on nevertheless, --drill only shows.
+Exit status: 0 done, or a drill was shown whatever it found; 1 refused or failed; 2 wrong usage.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := degradeUsage(o); err != nil {
@@ -35,7 +36,7 @@ Whatever speaks against it is listed with how to mend it, and nothing is changed
 	f.StringVar(&o.Reason, "reason", "", "why, for those who read it later")
 	f.DurationVar(&o.For, "for", 0, "restore by itself after this time, like 2h (default: until restored)")
 	f.DurationVar(&o.Ramp, "ramp", 0, "with --for: turns return by share in the last part of it, like 15m (default: all at the end)")
-	f.BoolVar(&o.Drill, "drill", false, "show what would happen, change nothing")
+	f.BoolVar(&o.Drill, "drill", false, "show what would happen, change nothing; exit status 0 even if it would be refused")
 	f.BoolVar(&o.Force, "force", false, "go on in spite of what speaks against it")
 	path = configFlag(c, "client.yaml or server.yaml")
 	return c
@@ -51,6 +52,9 @@ func degradeUsage(o app.DegradeOptions) error {
 		return errors.New("--ramp needs --for: turns return in the last part of it")
 	case o.Ramp > o.For:
 		return errors.New("--ramp must not be longer than --for")
+	}
+	if err := o.Check(); err != nil {
+		return err
 	}
 	return rampUsage(o.Ramp)
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -21,16 +22,20 @@ import (
 type board struct {
 	source liveconfig.Source
 	closer io.Closer
+	nacos  []string     // its addresses; none: the source is a folder
 	table  *route.Table // parley-routes as published, without keys
 }
 
-// openBoard reads parley-routes, and waits a little for the source.
+// openBoard reads parley-routes, and waits a little for the source. Close it.
 func openBoard(ctx context.Context, cfg config.Either) (*board, error) {
 	source, closer, err := openSource(cfg.Live(), cfg.Registry(), telemetry.Discard())
 	if err != nil {
 		return nil, err
 	}
 	b := &board{source: source, closer: closer}
+	if cfg.Live().Source == config.SourceNacos {
+		b.nacos = cfg.Registry().Nacos.Addrs
+	}
 	if err := b.load(ctx); err != nil {
 		b.close()
 		return nil, err
@@ -43,7 +48,7 @@ func (b *board) close() { _ = b.closer.Close() }
 func (b *board) load(ctx context.Context) error {
 	content, exists, err := b.get(ctx, routesDocument)
 	if err != nil {
-		return fmt.Errorf("reading %s: %w", routesDocument, err)
+		return err
 	}
 	if !exists {
 		return fmt.Errorf("%s does not exist: nothing can be degraded before it is published", routesDocument)
@@ -52,18 +57,46 @@ func (b *board) load(ctx context.Context) error {
 	return err
 }
 
+// patience is how long a command waits for a source or a registry that does not answer: connections are only being made.
+const patience = 8 * time.Second
+
 // get reads a document, waiting a little for a connection that is only being made.
 func (b *board) get(ctx context.Context, name string) ([]byte, bool, error) {
-	for end := time.Now().Add(8 * time.Second); ; {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
 		content, exists, err := b.source.Get(ctx, name)
-		if err == nil || time.Now().After(end) {
-			return content, exists, err
+		if err == nil {
+			return content, exists, nil
 		}
 		select {
 		case <-ctx.Done():
-			return nil, false, err
+			return nil, false, b.explain("reading "+name, err)
 		case <-time.After(200 * time.Millisecond):
 		}
+	}
+}
+
+// publish is the source's own, with an error that says where it is.
+func (b *board) publish(ctx context.Context, name string, content, old []byte) error {
+	err := b.source.Publish(ctx, name, content, old)
+	if err == nil || errors.Is(err, liveconfig.ErrConflict) {
+		return err
+	}
+	return b.explain("publishing "+name, err)
+}
+
+// explain says what the SDK's words do not: where Nacos was looked for, and what to do.
+func (b *board) explain(what string, err error) error {
+	where := strings.Join(b.nacos, ", ")
+	switch text := err.Error(); {
+	case where == "":
+		return fmt.Errorf("%s: %w", what, err)
+	case strings.Contains(text, "client not connected"), errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s: no answer from Nacos at %s within %v: start it, or mend registry.nacos (addrs, username, password); servers keep what they have",
+			what, where, patience)
+	default:
+		return fmt.Errorf("%s from Nacos at %s: %w", what, where, err)
 	}
 }
 
@@ -73,6 +106,7 @@ type scoped struct {
 	missing   bool     // it has no document
 	providers []string // that it allows; nil: all
 	own       []string // providers that it brings keys for
+	limits    chat.TenantLimits
 }
 
 func (s scoped) allows(provider string) bool {
@@ -85,7 +119,7 @@ func (b *board) tenants(ctx context.Context, names []string) ([]scoped, error) {
 	if len(names) == 0 {
 		listed, err := b.source.List(ctx, tenantPrefix)
 		if err != nil {
-			return nil, fmt.Errorf("listing the tenants: %w", err)
+			return nil, b.explain("listing the tenants", err)
 		}
 		for _, n := range listed {
 			names = append(names, strings.TrimPrefix(n, tenantPrefix))
@@ -103,9 +137,9 @@ func (b *board) tenants(ctx context.Context, names []string) ([]scoped, error) {
 		})
 	}
 	wg.Wait()
-	for i, err := range errs {
+	for _, err := range errs {
 		if err != nil {
-			return nil, fmt.Errorf("reading %s%s: %w", tenantPrefix, names[i], err)
+			return nil, err
 		}
 	}
 	slices.SortFunc(all, func(a, b scoped) int { return strings.Compare(a.name, b.name) })
@@ -121,7 +155,7 @@ func (b *board) tenant(ctx context.Context, name string) (scoped, error) {
 	t := tenant.Decode(content, tenant.Options{
 		File: tenantPrefix + name, Name: name, Resolve: func(string, string) (chat.Secret, error) { return standIn(), nil },
 	}).Tenant
-	s := scoped{name: name, providers: t.Providers}
+	s := scoped{name: name, providers: t.Providers, limits: t.Limits}
 	for provider := range t.Keys {
 		s.own = append(s.own, provider)
 	}

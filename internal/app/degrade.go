@@ -79,13 +79,16 @@ func Degrade(ctx context.Context, env Env, path string, o DegradeOptions) error 
 // degrade is Degrade by a configuration at hand.
 func degrade(ctx context.Context, env Env, cfg config.Either, o DegradeOptions) error {
 	return withChange(ctx, env, cfg, func(ctx context.Context, c *change) error {
+		if err := errors.Join(o.Check(), o.against(c.board.table)); err != nil {
+			return err
+		}
 		tenants, err := c.board.tenants(ctx, o.Tenants)
 		if err != nil {
 			return err
 		}
 		known := facts{table: c.board.table, tenants: tenants, servers: c.servers(ctx), unasked: c.unasked}
-		return c.try(ctx, func(ctx context.Context, old []byte, was *route.Degradation) (string, error) {
-			return c.degrade(ctx, o, known, old, was)
+		return c.try(ctx, func(ctx context.Context, old []byte, e *switchEdit, was *route.Degradation) (string, error) {
+			return c.degrade(ctx, o, known, old, e, was)
 		})
 	})
 }
@@ -102,8 +105,8 @@ func Restore(ctx context.Context, env Env, path string, o RestoreOptions) error 
 // restore is Restore by a configuration at hand.
 func restore(ctx context.Context, env Env, cfg config.Either, o RestoreOptions) error {
 	return withChange(ctx, env, cfg, func(ctx context.Context, c *change) error {
-		return c.try(ctx, func(ctx context.Context, old []byte, was *route.Degradation) (string, error) {
-			return c.restore(ctx, o, old, was)
+		return c.try(ctx, func(ctx context.Context, old []byte, e *switchEdit, was *route.Degradation) (string, error) {
+			return c.restore(ctx, o, old, e, was)
 		})
 	})
 }
@@ -126,20 +129,20 @@ func withChange(ctx context.Context, env Env, cfg config.Either, f func(context.
 
 // try reads the document, has it changed by edit, and waits for the revision that edit returns ("": nothing was changed). Whoever was faster
 // wins: then edit gets their form.
-func (c *change) try(ctx context.Context, edit func(context.Context, []byte, *route.Degradation) (string, error)) error {
+func (c *change) try(ctx context.Context, edit func(context.Context, []byte, *switchEdit, *route.Degradation) (string, error)) error {
 	for {
 		old, exists, err := c.board.get(ctx, degradationDocument)
 		if err != nil {
-			return fmt.Errorf("reading %s: %w", degradationDocument, err)
+			return err
 		}
 		if !exists {
 			old = nil
 		}
-		was, err := route.ParseDegradation(old, degradationDocument, "")
+		e, was, err := openSwitches(old)
 		if err != nil {
-			return fmt.Errorf("what stands there is faulty; mend it by hand first: %w", err)
+			return err
 		}
-		revision, err := edit(ctx, old, was)
+		revision, err := edit(ctx, old, e, was)
 		switch {
 		case errors.Is(err, liveconfig.ErrConflict):
 			fmt.Fprintln(c.env.Stderr, "somebody else changed the document meanwhile; trying again on the new form")
@@ -151,12 +154,8 @@ func (c *change) try(ctx context.Context, edit func(context.Context, []byte, *ro
 	}
 }
 
-func (c *change) degrade(ctx context.Context, o DegradeOptions, known facts, old []byte, was *route.Degradation) (string, error) {
+func (c *change) degrade(ctx context.Context, o DegradeOptions, known facts, old []byte, e *switchEdit, was *route.Degradation) (string, error) {
 	now := time.Now()
-	e, err := editSwitches(old)
-	if err != nil {
-		return "", err
-	}
 	e.degrade(o, c.by, now)
 	content, is, err := e.result()
 	if err != nil {
@@ -171,7 +170,7 @@ func (c *change) degrade(ctx context.Context, o DegradeOptions, known facts, old
 	if bytes.Equal(old, content) {
 		return liveconfig.Revision(content), nil
 	}
-	if err := c.board.source.Publish(ctx, degradationDocument, content, old); err != nil {
+	if err := c.board.publish(ctx, degradationDocument, content, old); err != nil {
 		return "", err
 	}
 	s := find(is, o.id())
@@ -204,11 +203,7 @@ func (c *change) allowed(p *plan) error {
 	return nil
 }
 
-func (c *change) restore(ctx context.Context, o RestoreOptions, old []byte, was *route.Degradation) (string, error) {
-	e, err := editSwitches(old)
-	if err != nil {
-		return "", err
-	}
+func (c *change) restore(ctx context.Context, o RestoreOptions, old []byte, e *switchEdit, was *route.Degradation) (string, error) {
 	done, err := e.restore(o, was, c.by, time.Now())
 	if err != nil {
 		return "", err
@@ -219,7 +214,7 @@ func (c *change) restore(ctx context.Context, o RestoreOptions, old []byte, was 
 	if o.Ramp > 0 && len(done.ids) > 0 {
 		fmt.Fprintf(c.env.Stdout, "turns return by share within %s: a conversation that has returned stays\n", briefly(o.Ramp))
 	}
-	if len(done.ids) == 0 && !c.lost(ctx, old) {
+	if len(done.ids) == 0 && !c.lost(ctx, old, e.blank) {
 		fmt.Fprintln(c.env.Stdout, "no switch was changed: there is nothing to restore")
 		return "", nil
 	}
@@ -228,7 +223,7 @@ func (c *change) restore(ctx context.Context, o RestoreOptions, old []byte, was 
 		return "", err
 	}
 	fmt.Fprint(c.env.Stdout, difference(old, content))
-	if err := c.board.source.Publish(ctx, degradationDocument, content, old); err != nil {
+	if err := c.board.publish(ctx, degradationDocument, content, old); err != nil {
 		return "", err
 	}
 	var switches []*route.Switch
@@ -238,15 +233,20 @@ func (c *change) restore(ctx context.Context, o RestoreOptions, old []byte, was 
 	return c.audit("restore", old, content, switches, o.Reason, nil), nil
 }
 
-// lost reports whether the document is gone while servers still keep a form of it: then publishing one without switches is what restores.
-func (c *change) lost(ctx context.Context, old []byte) bool {
-	if old != nil {
+// lost reports whether the document is gone or emptied while servers still keep a form of it: then publishing one without switches is what
+// restores.
+func (c *change) lost(ctx context.Context, old []byte, blank bool) bool {
+	if !blank {
 		return false
 	}
+	what := "does not exist"
+	if old != nil {
+		what = "was emptied, which servers refuse"
+	}
 	for _, s := range c.servers(ctx) {
-		if d, ok := s.document(degradationDocument); ok && d.Revision != "" {
-			fmt.Fprintf(c.env.Stdout, "%s does not exist, but %s keeps its last form (%s): publishing one without switches\n",
-				degradationDocument, s.Address, d.Revision)
+		if d, ok := s.document(degradationDocument); ok && d.Revision != "" && d.Revision != revisionOf(old) {
+			fmt.Fprintf(c.env.Stdout, "%s %s, and %s keeps its last form (%s): publishing one without switches\n",
+				degradationDocument, what, s.Address, d.Revision)
 			return true
 		}
 	}

@@ -70,13 +70,32 @@ func newPlan(o DegradeOptions, f facts, was, is *route.Degradation, now time.Tim
 		}
 		p.tenants = append(p.tenants, t)
 	}
-	if err := is.Check(f.table, now); err != nil {
-		p.objections = append(p.objections, objection{what: reason(err), mend: "every server would refuse the document: choose another target", fatal: true})
+	if p.astray() {
 		return p // where turns would go then says nothing
 	}
 	p.compare()
+	p.judgeNames()
 	p.judge()
 	return p
+}
+
+// astray objects to switches that lead nowhere, this one or another of the document: servers refuse it as a whole.
+func (p *plan) astray() bool {
+	bad := false
+	for _, s := range p.is.Switches {
+		one := &route.Degradation{Switches: []route.Switch{s}}
+		err := one.Check(p.table, p.now)
+		if err == nil {
+			continue
+		}
+		bad = true
+		mend := "choose another target with --to"
+		if s.ID != p.options.id() {
+			mend = fmt.Sprintf("`parley restore %s` switches that one off; or mend its target in %s", s.ID, degradationDocument)
+		}
+		p.objections = append(p.objections, objection{what: reason(err), mend: "every server would refuse the document: " + mend, fatal: true})
+	}
+	return bad
 }
 
 // reason is an error's own text without where it happened.
@@ -94,12 +113,19 @@ func (p *plan) compare() {
 		all = []scoped{{}}
 	}
 	byMove := map[string][]string{}
+	effect, why := false, map[string]bool{}
 	idle := map[string]bool{}
 	for _, t := range all {
 		for _, class := range p.table.Models(t.name) {
 			w := route.Want{Tenant: t.name, Class: class, Allowed: t.providers, Now: p.now}
 			usable := func(provider string) bool { return p.usable(t, provider) }
-			from, to := first(p.table.Preview(w, p.was, usable).After), first(p.table.Preview(w, p.is, usable).After)
+			then := p.table.Preview(w, p.is, usable)
+			if text := futile(then, p.options.id()); text == "" {
+				effect = true
+			} else {
+				why[text] = true
+			}
+			from, to := first(p.table.Preview(w, p.was, usable).After), first(then.After)
 			if from == to {
 				idle[class] = true
 				continue
@@ -117,8 +143,28 @@ func (p *plan) compare() {
 		return cmp.Or(strings.Compare(a.class, b.class), strings.Compare(a.from, b.from), strings.Compare(a.to, b.to))
 	})
 	p.idle = slices.Sorted(maps.Keys(idle))
-	if len(p.moves) == 0 && len(all) > 0 {
-		p.note("no effect: turns go there anyway, or to where an earlier switch leads, or do not use what --provider names")
+	switch {
+	case effect && len(p.moves) == 0:
+		p.note("no turn moves: this switch has them already")
+	case !effect && len(why) > 0 && len(p.unknownProviders()) == 0:
+		p.object("choose another target or scope, or see `parley status` for the switches that there are",
+			"no effect on any turn: %s", strings.Join(slices.Sorted(maps.Keys(why)), "; "))
+	}
+}
+
+// futile says why a switch does nothing to a turn; empty: it does.
+func futile(then route.Preview, id string) string {
+	switch {
+	case then.Switch != nil && then.Switch.ID == id:
+		return ""
+	case then.First != nil && then.First.ID == id:
+		return "turns go to " + then.First.To + " anyway"
+	case then.First != nil:
+		return fmt.Sprintf("an earlier switch %q decides", then.First.ID)
+	case len(then.Before) == 0:
+		return "no provider is left for turns anyway"
+	default:
+		return "turns would not use what the switch replaces; they go to " + then.Before[0]
 	}
 }
 

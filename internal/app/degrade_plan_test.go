@@ -22,6 +22,7 @@ models:
   fast: [chatglm/glm-4-flash]
 tenants:
   lone: {chat: [openai/gpt-4o]}
+windows: {qwen: 32768}
 `
 
 // healthy is a server that can do all, with load.
@@ -46,11 +47,7 @@ func planFor(t *testing.T, o DegradeOptions, document string, tenants []scoped, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	was, err := route.ParseDegradation([]byte(document), "", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := editSwitches([]byte(document))
+	e, was, err := openSwitches([]byte(document))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +97,11 @@ func TestPlanObjections(t *testing.T) {
 		{"own keys elsewhere are no matter", all, []scoped{{name: "acme", own: []string{"local"}}}, two, nil, nil},
 		{"an unknown tenant", DegradeOptions{To: "chatglm", Tenants: []string{"x"}}, []scoped{{name: "x", missing: true}}, two, []string{`no tenant "x"`}, nil},
 		{"an unknown provider", DegradeOptions{To: "gemini"}, acme, two, []string{"not a provider of parley-routes"}, nil},
-		{"where turns go anyway", DegradeOptions{To: "openai", Providers: []string{"openai"}}, acme, two, nil, []string{"no effect"}},
+		{"where turns go anyway", DegradeOptions{To: "openai", Providers: []string{"openai"}}, acme, two, []string{"no effect on any turn: turns go to openai anyway"}, nil},
+		{"what no turn uses", DegradeOptions{To: "chatglm", Providers: []string{"local"}}, acme, two,
+			[]string{"turns would not use what the switch replaces; they go to chatglm/glm-4-flash; turns would not use what the switch replaces; they go to openai/gpt-4o"}, nil},
+		{"a slip in --provider", DegradeOptions{To: "chatglm", Providers: []string{"opnai"}}, acme, two, []string{"--provider opnai is no provider of parley-routes"}, nil},
+		{"a slip in the model", DegradeOptions{To: "chatglm/glm-46"}, acme, two, []string{"no route of parley-routes names the model glm-46 of chatglm"}, nil},
 		{"another form of the routes", all, acme, []serverReport{{Address: "s1", Weight: 1, Enabled: true, Documents: []rpc.Document{{Name: "parley-routes", Revision: "q"}},
 			Providers: healthy("").Providers}}, nil, []string{"another form of parley-routes than the published one (r) is in force on s1 (q)"}},
 	} {
@@ -149,10 +150,17 @@ func TestPlanMoves(t *testing.T) {
 		{"without a key for the first", "", DegradeOptions{To: "chatglm"}, []serverReport{{Providers: []chat.ProviderState{{Name: "openai", NeedsKey: true}, {Name: "chatglm"}}}}, []move{
 			{"chat", "", "chatglm/glm-4.6", []string{"lone"}},
 		}},
-		{"behind another switch", "switches: [{id: x, active: true, to: local/qwen, tenants: [acme]}, {id: all, active: false}]", DegradeOptions{To: "chatglm"}, []serverReport{healthy("s")}, []move{
+		{"above another switch", "switches: [{id: x, active: true, to: local/qwen, tenants: [acme]}, {id: all, active: false}]", DegradeOptions{To: "chatglm"}, []serverReport{healthy("s")}, []move{
+			{"chat", "local/qwen", "chatglm/glm-4.6", []string{"acme"}},
 			{"chat", "openai/gpt-4o", "", []string{"strict"}},
 			{"chat", "openai/gpt-4o", "chatglm/glm-4.6", []string{"beta", "lone"}},
+			{"fast", "local/qwen", "chatglm/glm-4-flash", []string{"acme"}},
 		}},
+		{"an inactive one below another moves up to where it decides", "switches: [{id: all, active: true, to: local/qwen}, {id: acme, active: false, to: chatglm}]",
+			DegradeOptions{To: "chatglm", Tenants: []string{"acme"}}, []serverReport{healthy("s")}, []move{
+				{"chat", "local/qwen", "chatglm/glm-4.6", []string{"acme"}},
+				{"fast", "local/qwen", "chatglm/glm-4-flash", []string{"acme"}},
+			}},
 		{"from where another switch led", "switches: [{id: x, active: true, to: local/qwen, tenants: [acme]}]", DegradeOptions{To: "chatglm", ID: "y", Tenants: []string{"acme"}}, []serverReport{healthy("s")}, []move{
 			{"chat", "local/qwen", "chatglm/glm-4.6", []string{"acme"}},
 			{"fast", "local/qwen", "chatglm/glm-4-flash", []string{"acme"}},
@@ -179,6 +187,56 @@ func TestPlanPrints(t *testing.T) {
 		"chat   openai/gpt-4o  chatglm/glm-4.6  every tenant", "unchanged: fast", "load: 10 calls"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in:\n%s", want, out.String())
+		}
+	}
+}
+
+// TestPlanOfAChangedDocument judges a switch beside others: one that leads nowhere is named, one that is only prolonged is no change in vain.
+func TestPlanOfAChangedDocument(t *testing.T) {
+	for name, test := range map[string]struct {
+		document   string
+		o          DegradeOptions
+		objections []string
+		note       string
+	}{
+		"an old one leads nowhere": {"switches: [{id: old, active: true, to: gemini, tenants: [x]}]", DegradeOptions{To: "chatglm", ID: "new"},
+			[]string{`switch "old" leads to "gemini"`, "`parley restore old` switches that one off"}, ""},
+		"this one does":       {"switches: []", DegradeOptions{To: "gemini"}, []string{`switch "all" leads to "gemini"`, "choose another target with --to"}, ""},
+		"prolonged":           {"switches: [{id: all, active: true, to: chatglm}]", DegradeOptions{To: "chatglm", For: time.Hour}, nil, "no turn moves: this switch has them already"},
+		"where another leads": {"switches: [{id: all, active: true, to: chatglm}]", DegradeOptions{To: "chatglm", Tenants: []string{"acme"}}, nil, "no turn moves"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := planFor(t, test.o, test.document, []scoped{{name: "acme"}}, []serverReport{healthy("s")})
+			text := ""
+			for _, o := range p.objections {
+				text += o.String()
+			}
+			if (len(p.objections) == 0) != (len(test.objections) == 0) {
+				t.Errorf("objections: %s", text)
+			}
+			for _, want := range test.objections {
+				if !strings.Contains(text, want) {
+					t.Errorf("%q is not in %s", want, text)
+				}
+			}
+			if !strings.Contains(strings.Join(p.notes, "\n"), test.note) {
+				t.Errorf("notes: %q", p.notes)
+			}
+		})
+	}
+}
+
+func TestFutile(t *testing.T) {
+	a, b := &route.Switch{ID: "a", To: "chatglm"}, &route.Switch{ID: "b"}
+	for want, then := range map[string]route.Preview{
+		"":                                     {Switch: a, First: a},
+		"turns go to chatglm anyway":           {First: a},
+		`an earlier switch "b" decides`:        {Switch: b, First: b},
+		"no provider is left for turns anyway": {},
+		"turns would not use what the switch replaces; they go to x/y": {Before: []string{"x/y"}},
+	} {
+		if got := futile(then, "a"); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }

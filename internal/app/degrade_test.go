@@ -176,6 +176,15 @@ func TestRestoreAlwaysWorks(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+	t.Run("where the document was emptied", func(t *testing.T) {
+		b := newSwitchboardWith(t, "switches: [{id: all, active: true, to: chatglm}]\n")
+		b.write("parley-degradation.yaml", "{}\n")
+		out, err := b.run(func(env app.Env) error { return app.Restore(t.Context(), env, b.path, app.RestoreOptions{}) })
+		if err != nil || b.read() != "switches: []\n" {
+			t.Errorf("%v\n%s\n%s", err, out, b.read())
+		}
+		contains(t, out, "was emptied, which servers refuse", "keeps its last form", "in force on 1 of 1 servers")
+	})
 	t.Run("and degrade on a page of comments", func(t *testing.T) {
 		b := newSwitchboardWith(t, "# nothing here yet\n")
 		out, err := b.run(func(env app.Env) error {

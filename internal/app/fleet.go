@@ -2,7 +2,8 @@ package app
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ type serverReport struct {
 	Draining    bool                 `json:"draining,omitempty"`
 	Documents   []rpc.Document       `json:"documents,omitempty"`
 	Providers   []chat.ProviderState `json:"providers,omitempty"`
+	Alone       string               `json:"counts_alone,omitempty"` // why it counts calls with keys by itself
 	Error       string               `json:"error,omitempty"`
 }
 
@@ -75,8 +77,9 @@ func openFleet(ctx context.Context, cfg config.Either) (*fleet, error) {
 		return &fleet{c}, nil
 	case <-ctx.Done():
 		err = ctx.Err()
-	case <-time.After(8 * time.Second):
-		err = errors.New("the registry did not answer within 8 s: are registry.nacos.addrs right, and is Nacos up?")
+	case <-time.After(patience):
+		err = fmt.Errorf("the registry, Nacos at %s, did not answer within %v: start it, or mend registry.nacos (addrs, username, password)",
+			strings.Join(cfg.Registry().Nacos.Addrs, ", "), patience)
 	}
 	_ = c.Close()
 	return nil, err
@@ -106,6 +109,6 @@ func (f *fleet) askOne(ctx context.Context, in rpc.Instance) serverReport {
 		return r
 	}
 	r.Up, r.Version, r.Streams, r.StreamLimit, r.Draining = true, st.Version, st.Streams, st.StreamLimit, st.Draining
-	r.Documents, r.Providers = st.Documents, st.Providers
+	r.Documents, r.Providers, r.Alone = st.Documents, st.Providers, st.Alone
 	return r
 }

@@ -15,31 +15,62 @@ import (
 
 // switchEdit is one operator's change of parley-degradation. It edits the document's own YAML, so that comments and other switches stay.
 type switchEdit struct {
-	root *yaml.Node
-	list *yaml.Node // the sequence under switches
+	root  *yaml.Node
+	list  *yaml.Node // the sequence under switches
+	blank bool       // there was no such sequence: servers refuse that form and keep the one before
+}
+
+// openSwitches opens a document for editing and reads what it means. A blank one means no switch here.
+func openSwitches(content []byte) (*switchEdit, *route.Degradation, error) {
+	e, err := editSwitches(content)
+	if err != nil {
+		return nil, nil, err
+	}
+	was, err := route.ParseDegradation(content, degradationDocument, "")
+	if err != nil && e.blank {
+		_, was, err = e.result()
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("what stands there is faulty; mend it by hand first:\n%s", reason(err))
+	}
+	return e, was, nil
 }
 
 // editSwitches opens a document for editing; nil content is a new one.
 func editSwitches(content []byte) (*switchEdit, error) {
-	if len(bytes.TrimSpace(content)) == 0 {
-		content = []byte("switches: []\n")
+	if text := string(bytes.TrimSpace(content)); text == "" || text == "null" || text == "~" {
+		return blankSwitches("")
 	}
 	var root yaml.Node
 	if err := yaml.Unmarshal(content, &root); err != nil {
 		return nil, fmt.Errorf("%s is not YAML; mend it by hand first: %w", degradationDocument, err)
 	}
 	if root.Kind == 0 { // nothing but comments: they stay in front
-		return editSwitches(append(bytes.TrimRight(content, "\n"), "\nswitches: []\n"...))
+		return blankSwitches(string(bytes.TrimRight(content, "\n")) + "\n")
 	}
 	if root.Kind != yaml.DocumentNode || root.Content[0].Kind != yaml.MappingNode {
 		return nil, errors.New(degradationDocument + " is not a list of keys; mend it by hand first")
 	}
 	list := field(root.Content[0], "switches")
-	if list == nil || list.Kind != yaml.SequenceNode {
-		list = &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
-		set(root.Content[0], "switches", list)
+	if list != nil && list.Kind == yaml.SequenceNode {
+		return &switchEdit{root: &root, list: list}, nil
 	}
-	return &switchEdit{root: &root, list: list}, nil
+	if list != nil && list.Tag != "!!null" {
+		return nil, errors.New("switches in " + degradationDocument + " is no list; mend it by hand first")
+	}
+	list = &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
+	root.Content[0].Style = 0 // of {}: the whole document would be one line
+	set(root.Content[0], "switches", list)
+	return &switchEdit{root: &root, list: list, blank: true}, nil
+}
+
+// blankSwitches is an edit of a document without switches, after its comments.
+func blankSwitches(comments string) (*switchEdit, error) {
+	e, err := editSwitches([]byte(comments + "switches: []\n"))
+	if err == nil {
+		e.blank = true
+	}
+	return e, err
 }
 
 func field(m *yaml.Node, key string) *yaml.Node {
@@ -71,10 +102,11 @@ func scalar(v any) *yaml.Node {
 	return &n
 }
 
-// switchOf finds a switch by id, or adds one at the front: the first that fits decides.
+// switchOf finds a switch by id, or adds one, and puts it in front: the first that fits decides.
 func (e *switchEdit) switchOf(id string) *yaml.Node {
-	for _, s := range e.list.Content {
+	for i, s := range e.list.Content {
 		if v := field(s, "id"); v != nil && v.Value == id {
+			e.list.Content = slices.Insert(slices.Delete(e.list.Content, i, i+1), 0, s)
 			return s
 		}
 	}
@@ -169,6 +201,8 @@ func (e *switchEdit) restore(o RestoreOptions, was *route.Degradation, by string
 		set(s, "by", scalar(by))
 		if o.Reason != "" {
 			set(s, "reason", scalar(o.Reason))
+		} else { // the old one is another operator's, and says why the switch is on
+			unset(s, "reason")
 		}
 		done.ids = append(done.ids, sw.ID)
 	}
@@ -191,31 +225,4 @@ func (e *switchEdit) bytes() ([]byte, error) {
 	enc.SetIndent(2)
 	err := errors.Join(enc.Encode(e.root), enc.Close())
 	return out.Bytes(), err
-}
-
-// difference shows two forms of a document as the lines that went and came, with one line around them.
-func difference(old, new []byte) string {
-	a, b := strings.Split(strings.TrimRight(string(old), "\n"), "\n"), strings.Split(strings.TrimRight(string(new), "\n"), "\n")
-	if len(bytes.TrimSpace(old)) == 0 {
-		a = nil
-	}
-	head := 0
-	for head < len(a) && head < len(b) && a[head] == b[head] {
-		head++
-	}
-	tail := 0
-	for tail < len(a)-head && tail < len(b)-head && a[len(a)-1-tail] == b[len(b)-1-tail] {
-		tail++
-	}
-	var out strings.Builder
-	line := func(mark string, lines []string) {
-		for _, l := range lines {
-			out.WriteString(mark + l + "\n")
-		}
-	}
-	line("  ", a[max(0, head-1):head])
-	line("- ", a[head:len(a)-tail])
-	line("+ ", b[head:len(b)-tail])
-	line("  ", a[len(a)-tail:min(len(a), len(a)-tail+1)])
-	return out.String()
 }

@@ -69,6 +69,8 @@ func TestRampEdits(t *testing.T) {
 			map[string]state{"a": {true, "", 0, "again", "wu"}, "b": {Reason: "back", By: "li"}, "c": {}}},
 		{"with an end and a ramp", degrade(DegradeOptions{To: "chatglm", ID: "a", For: 2 * time.Hour, Ramp: time.Hour}), 0, nil, 0,
 			map[string]state{"a": {true, "14:05:00", time.Hour, "", "wu"}, "b": {Reason: "back", By: "li"}, "c": {}}},
+		{"another's reason goes", degrade(DegradeOptions{To: "chatglm", ID: "a", For: 2 * time.Hour, Ramp: time.Hour, Reason: "outage"}), 0, nil, 0,
+			map[string]state{"a": {true, "14:05:00", time.Hour, "outage", "wu"}, "b": {Reason: "back", By: "li"}, "c": {}}},
 		{"at once, within the ramp", restore(RestoreOptions{IDs: []string{"a"}}), 90 * time.Minute, []string{"a"}, 0,
 			map[string]state{"a": off, "b": {Reason: "back", By: "li"}, "c": {}}},
 		{"nothing is left", restore(RestoreOptions{Ramp: time.Minute}), 0, nil, 0, map[string]state{"a": off, "b": {Reason: "back", By: "li"}, "c": {}}},
@@ -94,6 +96,33 @@ func TestRampEdits(t *testing.T) {
 	}
 	if !strings.Contains(string(doc), "# why") {
 		t.Errorf("the comment is gone:\n%s", doc)
+	}
+}
+
+// A document without the list is none that servers take; a command makes one of it, and keeps what is written beside.
+func TestOpenSwitches(t *testing.T) {
+	for doc, want := range map[string]string{
+		"":                    "switches: []\n",
+		"null\n":              "switches: []\n",
+		"{}\n":                "switches: []\n",
+		"# why\n":             "# why\nswitches: []\n",
+		"# why\nswitches:\n":  "# why\nswitches: []\n",
+		"switches: [{id: a}]": "",
+		"switches: []":        "",
+	} {
+		e, was, err := openSwitches([]byte(doc))
+		if err != nil || e.blank != (want != "") {
+			t.Errorf("%q: blank %v, %v", doc, e != nil && e.blank, err)
+			continue
+		}
+		if got, err := e.bytes(); want != "" && (err != nil || string(got) != want || len(was.Switches) != 0) {
+			t.Errorf("%q: %v became %q, %v", doc, was, got, err)
+		}
+	}
+	for _, doc := range []string{"switch: []\n", "switches: {id: a}\n", "- a\n", "a: [", "switches: [{id: a, active: yes}]"} {
+		if e, was, err := openSwitches([]byte(doc)); err == nil || !strings.Contains(err.Error(), "mend it by hand first") {
+			t.Errorf("%q: %v, %v, %v", doc, e, was, err)
+		}
 	}
 }
 

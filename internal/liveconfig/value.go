@@ -178,8 +178,11 @@ func (v *Value[T]) decode(content []byte) bool {
 	t, err := v.form(content)
 	v.update(func(h *Health) { h.Refused, h.Missing = err, false })
 	if err != nil {
-		v.opt.Log.Error("live document refused; the last good form stays in force", "document", v.opt.Name, "refused", revision,
-			"revision", was.Revision, "faults", err.Error())
+		then := "the last good form stays in force"
+		if v.good == nil {
+			then = "no good form of it is in force here"
+		}
+		v.opt.Log.Error("live document refused; "+then, "document", v.opt.Name, "refused", revision, "revision", was.Revision, "faults", err.Error())
 		return false
 	}
 	v.good = content

@@ -1,9 +1,11 @@
 package liveconfig_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -355,5 +357,26 @@ func TestConcurrent(t *testing.T) {
 		close(stop)
 		wg.Wait()
 		synctest.Wait()
+	})
+}
+
+// A process that has never had a good form must not claim one.
+func TestRefusedSaysWhatIsInForce(t *testing.T) {
+	var log bytes.Buffer
+	s := newSource("doc", "bad")
+	opt := liveconfig.Options[string]{Log: slog.New(slog.NewTextHandler(&log, nil))}
+	run(t, s, opt, func(t *testing.T, _ *liveconfig.Value[string], _ *[]string) {
+		for _, step := range []struct{ content, want string }{
+			{"bad", "live document refused; no good form of it is in force here"},
+			{"one", "live document in force"},
+			{"bad again", "live document refused; the last good form stays in force"},
+		} {
+			s.set("doc", step.content)
+			synctest.Wait()
+			if !strings.Contains(log.String(), step.want) {
+				t.Errorf("%s: %q, want %q", step.content, log.String(), step.want)
+			}
+			log.Reset()
+		}
 	})
 }

@@ -31,8 +31,9 @@ type Switch struct {
 	Ramp time.Duration
 }
 
-// ParseDegradation reads and judges parley-degradation. source and revision as in [Options]; an empty document has no switches. The
-// error is a *chat.Error of kind Invalid that wraps *[Faults]. Whether a switch leads anywhere is [Degradation.Check]'s question.
+// ParseDegradation reads and judges parley-degradation. source and revision as in [Options]. A document without the list `switches` is
+// faulty, so that an emptied one ends no switch: none at all is written as `switches: []`. The error is a *chat.Error of kind Invalid that
+// wraps *[Faults]. Whether a switch leads anywhere is [Degradation.Check]'s question.
 func ParseDegradation(data []byte, source, revision string) (*Degradation, error) {
 	p := &decoder{Faults{Source: source}}
 	if source == "" {
@@ -44,8 +45,10 @@ func ParseDegradation(data []byte, source, revision string) (*Degradation, error
 	d := &Degradation{Revision: revision}
 	root := p.document(data)
 	ids := map[string]bool{}
+	listed := false
 	p.fields(root, "", map[string]func(*yaml.Node, string){
 		"switches": func(n *yaml.Node, where string) {
+			listed = !absent(n)
 			p.items(n, where, false, func(n *yaml.Node, where string) {
 				s := p.readSwitch(n, where)
 				if ids[s.ID] && s.ID != "" {
@@ -56,6 +59,9 @@ func ParseDegradation(data []byte, source, revision string) (*Degradation, error
 			})
 		},
 	})
+	if !listed && len(p.List) == 0 {
+		p.faultf(root, "switches", "is missing or empty; write switches: [] if there is to be no switch")
+	}
 	if err := p.err("route.degradation"); err != nil {
 		return nil, err
 	}
@@ -143,32 +149,38 @@ func (d *Degradation) Check(t *Table, now time.Time) error {
 
 // apply puts the first fitting switch's target before the route without what was degraded. A nil switch: nothing changed.
 func (d *Degradation) apply(t *Table, w Want, route []target) ([]target, *Switch) {
-	if d == nil || len(route) == 0 {
+	s := d.decides(w, route)
+	if s == nil {
 		return route, nil
+	}
+	to, ok := t.resolve(s.To, w.Tenant, w.Class)
+	if ok && to == route[0] {
+		return route, nil // the turn goes there anyway
+	}
+	degraded := s.Providers
+	if len(degraded) == 0 {
+		degraded = []string{route[0].provider}
+	}
+	rest := slices.DeleteFunc(slices.Clone(route), func(x target) bool { return contains(degraded, x.provider) })
+	if ok {
+		rest = append([]target{to}, rest...)
+	}
+	return rest, s
+}
+
+// decides is the first switch that fits a turn with a route; nil: none.
+func (d *Degradation) decides(w Want, route []target) *Switch {
+	if d == nil || len(route) == 0 {
+		return nil
 	}
 	for i := range d.Switches {
 		s := &d.Switches[i]
-		if !s.takes(w) || len(s.Tenants) > 0 && !contains(s.Tenants, w.Tenant) {
-			continue
+		if s.takes(w) && (len(s.Tenants) == 0 || contains(s.Tenants, w.Tenant)) &&
+			(len(s.Providers) == 0 || contains(s.Providers, route[0].provider)) {
+			return s
 		}
-		if len(s.Providers) > 0 && !contains(s.Providers, route[0].provider) {
-			continue
-		}
-		to, ok := t.resolve(s.To, w.Tenant, w.Class)
-		if ok && to == route[0] {
-			return route, nil // the turn goes there anyway
-		}
-		degraded := s.Providers
-		if len(degraded) == 0 {
-			degraded = []string{route[0].provider}
-		}
-		rest := slices.DeleteFunc(slices.Clone(route), func(x target) bool { return contains(degraded, x.provider) })
-		if ok {
-			rest = append([]target{to}, rest...)
-		}
-		return rest, s
 	}
-	return route, nil
+	return nil
 }
 
 // names reports whether a switch's target can be completed for any of the tenants (none: for any turn at all).

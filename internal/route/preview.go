@@ -6,7 +6,8 @@ import "slices"
 type Preview struct {
 	Before []string // provider/model, the first choice and its fallbacks, without any switch
 	After  []string // with the switches; empty: nothing is left, such turns fail
-	Switch *Switch  // the switch that decides; nil: none fits, or turns go where it leads anyway
+	Switch *Switch  // the switch that changes the route; nil: none fits, or turns go where it leads anyway
+	First  *Switch  // the first that fits, which decides though turns may go there anyway; nil: none
 }
 
 // Preview tells where turns like w go without and with the switches of d, both nil for a class that does not exist. A switch that ramps counts
@@ -18,8 +19,9 @@ func (t *Table) Preview(w Want, d *Degradation, usable func(provider string) boo
 	can := func(x target) bool { return may(x) && (usable == nil || usable(x.provider)) }
 	var p Preview
 	before := filter(t.route(w.Tenant, w.Class), may, can)
-	after, sw := d.whole(w).apply(t, w, before)
-	p.Before, p.After, p.Switch = texts(before, can), texts(after, can), sw
+	whole := d.whole(w)
+	after, sw := whole.apply(t, w, before)
+	p.Before, p.After, p.Switch, p.First = texts(before, can), texts(after, can), sw, whole.decides(w, before)
 	return p
 }
 

@@ -53,7 +53,11 @@ func TestPreview(t *testing.T) {
 			}
 		})
 	}
-	if got := table.Preview(Want{Class: "chat"}, nil, nil); !cmp.Equal(got.Before, got.After) {
+	two := mustDegrade(t, "switches: [{id: a, active: true, to: openai}, {id: b, active: true, to: chatglm}]")
+	if got := table.Preview(Want{Class: "chat", Now: noon}, two, nil); got.Switch != nil || got.First == nil || got.First.ID != "a" {
+		t.Errorf("one that decides without effect: %+v", got)
+	}
+	if got := table.Preview(Want{Class: "chat"}, nil, nil); !cmp.Equal(got.Before, got.After) || got.First != nil {
 		t.Errorf("without a document: %v", got)
 	}
 }
