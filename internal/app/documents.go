@@ -41,7 +41,10 @@ func openSource(live config.Live, reg config.Registry, tel *telemetry.Telemetry)
 
 // routesFor watches parley-routes as a server does: origins are judged and keys resolved.
 func routesFor(src liveconfig.Source, outbound []string, secrets *secret.Store, log *slog.Logger, m *liveconfig.Metrics) *liveconfig.Value[*route.Table] {
-	return watchRoutes(src, log, m, route.Options{Outbound: outbound, Dialects: all.Names(), Resolve: secrets.Routes().Resolve})
+	names := newKeyNames(secrets.Routes().Resolve, log)
+	v := watchRoutes(src, log, m, route.Options{Outbound: outbound, Dialects: all.Names(), Resolve: names.resolve})
+	v.Subscribe(names.take)
+	return v
 }
 
 // readOnlyRoutes watches parley-routes as a client does, for the names of models and the deadlines.
