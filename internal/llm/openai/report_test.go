@@ -59,7 +59,7 @@ func TestAnErrorOfTheListenerStays(t *testing.T) {
 	}
 	t.Cleanup(p.Close)
 	left := chat.E(chat.Canceled, "listener", errors.New("gone"))
-	if _, err := p.Complete(t.Context(), llm.Call{ID: "1", Model: "m", Question: "q"}, func(string) error { return left }); err != error(left) {
+	if _, err := p.Complete(t.Context(), llm.Call{ID: "1", Model: "m", Question: "q"}, func(string) error { return left }); !errors.Is(err, left) {
 		t.Errorf("%v, want the listener's own error", err)
 	}
 }
