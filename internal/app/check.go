@@ -5,46 +5,54 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
-	"strings"
+	"os"
 	"time"
 
 	"parley/internal/channel"
 	"parley/internal/chat"
 	"parley/internal/config"
-	"parley/internal/liveconfig"
-	llmall "parley/internal/llm/all"
 	"parley/internal/route"
-	"parley/internal/secret"
 )
 
-// Check is `parley check`: it validates each file and prints every fault of every file. References need not resolve on this machine: the
-// files may be meant for another one. With live it also asks the parts that the files name whether they can be reached with the
-// credentials given; then references must resolve here.
+// Check is `parley check`: it validates each file, alone and beside the others, and prints every fault of every file; what is allowed and
+// probably not meant is a warning on stderr. References need not resolve on this machine: the files may be meant for another one. With live it
+// also asks the parts that the files name whether they can be reached with the credentials given; then references must resolve here, and no
+// origin is called that servers would not call.
 func Check(ctx context.Context, env Env, files []string, live bool) error {
 	secrets := secretsOf(nil)
 	opt := config.Options{Elsewhere: !live, Secrets: secrets.probe}
 	if live {
 		opt.Secrets = secrets.static
 	}
-	dir := secretsDir(files)
-	checked := config.Check(files, opt, checkers(secrets.at(dir), live))
+	limits, err := outbounds(files, live)
+	if err != nil {
+		return err
+	}
+	j := &judge{live: live, secrets: secrets.at(secretsDir(files)), limits: limits, clients: clients(files)}
+	checked := config.Check(files, opt, j.decoders())
+	more := j.together(time.Now())
 	var faults config.Faults
 	for _, c := range checked {
 		kind := string(c.Kind)
 		if kind == "" {
 			kind = "unknown"
 		}
-		if len(c.Faults) == 0 {
+		if c.Faults = append(c.Faults, more[c.File]...).Sorted(); len(c.Faults) == 0 {
 			fmt.Fprintf(env.Stdout, "%s: ok (%s)\n", c.File, kind)
 		}
 		faults = append(faults, c.Faults...)
+	}
+	for _, w := range j.warnings {
+		fmt.Fprintln(env.Stderr, w)
+	}
+	for _, w := range config.UnknownVariables(os.Environ()) {
+		fmt.Fprintln(env.Stderr, "warning: "+w)
 	}
 	if len(faults) > 0 {
 		return faults
 	}
 	if live {
-		return checkLive(ctx, env, secrets, checked, dir)
+		return checkLive(ctx, env, secrets, checked, j)
 	}
 	return nil
 }
@@ -56,11 +64,7 @@ func (s *secretStores) probe(dir string) func(string) (chat.Secret, error) {
 
 // secretsDir is the secrets folder that a checked client.yaml or server.yaml names, else the default one.
 func secretsDir(files []string) string {
-	for _, f := range files {
-		base := filepath.Base(f)
-		if !strings.HasPrefix(base, "client") && !strings.HasPrefix(base, "server") {
-			continue
-		}
+	for _, f := range append(config.Named(files, config.KindClient), config.Named(files, config.KindServer)...) {
 		cfg, err := config.Load(f, config.Options{Elsewhere: true})
 		switch {
 		case err != nil:
@@ -72,50 +76,6 @@ func secretsDir(files []string) string {
 	}
 	return config.DefaultClient().Secrets.Dir
 }
-
-// checkers decode live documents as the roles do, without the services around them.
-func checkers(secrets *secret.Store, live bool) map[config.Kind]config.Decoder {
-	resolveRoute, resolveTenant := secrets.Routes().Probe, func(tenant, ref string) (chat.Secret, error) {
-		s, err := secrets.ProbeTenant(tenant, ref)
-		if err == nil && s.IsZero() {
-			s = standIn()
-		}
-		return s, err
-	}
-	if live {
-		resolveRoute, resolveTenant = secrets.Routes().Resolve, secrets.ResolveTenant
-	}
-	return map[config.Kind]config.Decoder{
-		config.KindRoutes: func(d config.Document) config.Faults {
-			_, err := route.Parse(d.Content, route.Options{
-				Source: d.File, AnyOrigin: true, Dialects: llmall.Names(), Resolve: resolveRoute,
-			})
-			return faultsOf(d.File, err)
-		},
-		config.KindDegradation: func(d config.Document) config.Faults {
-			_, err := route.ParseDegradation(d.Content, d.File, "")
-			return faultsOf(d.File, err)
-		},
-		config.KindTenant: func(d config.Document) config.Faults {
-			name := d.Name
-			if name == "" {
-				name = tenantPrefix
-			}
-			c, err := decodeCompany(liveconfig.Document{Name: name, Content: d.Content}, resolveTenant, checkDeps())
-			if err == nil {
-				c.close()
-			}
-			fs := faultsOf(d.File, err)
-			for i := range fs {
-				fs[i].File = d.File
-			}
-			return fs
-		},
-	}
-}
-
-// standIn takes the place of a secret that need not be on this machine; it has the form of all of them, a platform's AES key included.
-func standIn() chat.Secret { return chat.NewSecret(strings.Repeat("A", 43)) }
 
 // checkDeps are enough for channels to be made, not used.
 func checkDeps() channel.Deps {
@@ -140,6 +100,14 @@ func faultsOf(file string, err error) config.Faults {
 		}
 	}
 	return out
+}
+
+// plain is what an error says to people: without the name of the layer and the kind.
+func plain(err error) string {
+	if e, ok := errors.AsType[*chat.Error](err); ok && e.Err != nil {
+		err = e.Err
+	}
+	return err.Error()
 }
 
 func flatten(err error) []error {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"parley/internal/channel"
@@ -14,15 +16,14 @@ import (
 	"parley/internal/llm"
 	llmall "parley/internal/llm/all"
 	"parley/internal/route"
-	"parley/internal/secret"
 	"parley/internal/telemetry"
 )
 
 // checkLive asks what the files name whether it can be reached with the credentials given. It changes nothing there.
-func checkLive(ctx context.Context, env Env, secrets *secretStores, checked []config.Checked, dir string) error {
+func checkLive(ctx context.Context, env Env, secrets *secretStores, checked []config.Checked, j *judge) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	l := &liveCheck{env: env, secrets: secrets, tenants: secrets.at(dir), deps: checkDeps()}
+	l := &liveCheck{env: env, secrets: secrets, judge: j, deps: checkDeps()}
 	for _, c := range checked { // the platforms' origins stand in client.yaml
 		if c.Kind == config.KindClient {
 			if cfg, err := config.LoadClient(c.File, config.Options{Secrets: secrets.static}); err == nil {
@@ -42,7 +43,7 @@ func checkLive(ctx context.Context, env Env, secrets *secretStores, checked []co
 type liveCheck struct {
 	env     Env
 	secrets *secretStores
-	tenants *secret.Store
+	judge   *judge
 	deps    channel.Deps
 	errs    []error
 }
@@ -70,40 +71,68 @@ func (l *liveCheck) file(ctx context.Context, c config.Checked) error {
 		}
 		return nil
 	}
-	content, err := os.ReadFile(c.File)
-	if err != nil {
-		return err
+	for _, r := range l.judge.routes { // the very form whose origins were judged
+		if r.file == c.File {
+			l.routes(ctx, r)
+		}
 	}
-	switch c.Kind {
-	case config.KindRoutes:
-		t, err := route.Parse(content, route.Options{
-			Source: c.File, AnyOrigin: true, Dialects: llmall.Names(), Resolve: l.tenants.Routes().Resolve,
-		})
-		if err != nil {
+	for _, t := range l.judge.tenants {
+		if t.File != c.File {
+			continue
+		}
+		if err := l.channels(ctx, t); err != nil {
 			return err
-		}
-		for _, w := range t.Warnings() {
-			l.errs = append(l.errs, fmt.Errorf("%s: %s", c.File, w))
-		}
-		for _, p := range t.Providers() {
-			if p.BaseURL != "" && (len(p.Keys) > 0 || !p.NeedsKey) {
-				l.say(c.File, "provider "+p.Name, checkProvider(ctx, p))
-			}
-		}
-	case config.KindTenant:
-		_, name := config.Detect(c.File, content)
-		co, err := decodeCompany(liveconfig.Document{Name: name, Content: content}, l.tenants.ResolveTenant, l.deps)
-		if err != nil {
-			return err
-		}
-		defer co.close()
-		for name, ch := range co.channels {
-			if asks, ok := ch.(channel.Checker); ok {
-				l.say(c.File, "channel "+name, asks.Check(ctx))
-			}
 		}
 	}
 	return nil
+}
+
+func (l *liveCheck) routes(ctx context.Context, r checkedRoutes) {
+	for _, w := range r.table.Warnings() {
+		l.errs = append(l.errs, fmt.Errorf("%s: %s", r.file, w))
+	}
+	for _, p := range r.table.Providers() {
+		if p.BaseURL != "" && (len(p.Keys) > 0 || !p.NeedsKey) {
+			l.say(r.file, "provider "+p.Name, reach(checkProvider(ctx, p), p.BaseURL, "base_url"))
+		}
+	}
+}
+
+// channels asks a tenant's platforms. Channels are made anew: their origins stand in client.yaml, which may come after the tenant's document.
+func (l *liveCheck) channels(ctx context.Context, t checkedTenant) error {
+	co, err := decodeCompany(liveconfig.Document{Name: t.Name, Content: t.Content}, l.judge.secrets.ResolveTenant, l.deps)
+	if err != nil {
+		return err
+	}
+	defer co.close()
+	for _, name := range slices.Sorted(maps.Keys(co.channels)) {
+		if asks, ok := co.channels[name].(channel.Checker); ok {
+			l.say(t.File, "channel "+name, l.platform(co.channels[name].Kind(), asks.Check(ctx)))
+		}
+	}
+	return nil
+}
+
+// platform adds which origin was asked, and where it is set.
+func (l *liveCheck) platform(kind string, err error) error {
+	origins := map[string]string{"wecom": l.deps.Origins.WeCom, "dingtalk": l.deps.Origins.DingTalk, "feishu": l.deps.Origins.Feishu}
+	for _, platform := range slices.Sorted(maps.Keys(origins)) {
+		if strings.HasPrefix(kind, platform) {
+			return reach(err, origins[platform], "platforms."+platform+" in client.yaml")
+		}
+	}
+	return err
+}
+
+// reach adds to an error of the way there whom it was on the way to, and what to look at. What came back from there is left as it is.
+func reach(err error, address, key string) error {
+	switch kind := chat.KindOf(err); {
+	case err == nil:
+		return nil
+	case kind == chat.Unavailable, kind == chat.Timeout, kind == chat.Internal:
+		return fmt.Errorf("%w; asked %s: is %s right, does it run, and does a firewall, DNS, TLS or a proxy (HTTPS_PROXY) stand between here and there?", err, address, key)
+	}
+	return err
 }
 
 func checkRedis(ctx context.Context, cfg *config.Client) error {
@@ -112,7 +141,7 @@ func checkRedis(ctx context.Context, cfg *config.Client) error {
 		return err
 	}
 	defer func() { _ = store.Close() }()
-	return store.Ping(ctx)
+	return reach(store.Ping(ctx), strings.Join(cfg.Redis.Addrs, ", "), "redis.addrs")
 }
 
 func checkNacos(ctx context.Context, cfg config.Either) error {
@@ -133,7 +162,7 @@ func checkNacos(ctx context.Context, cfg config.Either) error {
 		}
 		select {
 		case <-ctx.Done():
-			return err
+			return reach(err, strings.Join(cfg.Registry().Nacos.Addrs, ", ")+" (gRPC on the port 1000 above)", "registry.nacos.addrs")
 		case <-time.After(300 * time.Millisecond): // a new connection needs a moment
 		}
 	}

@@ -47,6 +47,7 @@ func TestCheckLive(t *testing.T) {
 		write("parley-routes.yaml", "providers:\n  openai: {dialect: openai, base_url: "+provider.URL+"/v1, key: env:CHECK_API_KEY}\nmodels: {chat: [openai/gpt-4o]}\n"),
 		write("tenant.acme.yaml", "name: acme\nchannels:\n  - {name: app, kind: wecom, corp_id: ww1, agent_id: 7, secret: env:ACME_SECRET, token: env:ACME_TOKEN, aes_key: env:ACME_AES}\n"),
 	}
+	t.Setenv("PARLEY_OUTBOUND", provider.URL)
 	t.Setenv("ACME_TOKEN", "tok")
 	t.Setenv("ACME_AES", aes)
 	for name, c := range map[string]struct {

@@ -108,19 +108,41 @@ type Checked struct {
 func Check(files []string, opt Options, decoders map[Kind]Decoder) []Checked {
 	var all []Checked
 	for _, file := range files {
-		if info, err := os.Stat(file); err == nil && info.IsDir() {
-			inside, _ := filepath.Glob(filepath.Join(file, "*.yaml"))
-			if len(inside) == 0 {
-				all = append(all, Checked{File: file, Faults: Faults{{File: file, What: "is a folder without .yaml files", Mend: "name files, or another folder"}}})
-			}
-			for _, f := range inside {
-				all = append(all, checkFile(f, opt, decoders))
-			}
-			continue
+		inside, isFolder := filesIn(file)
+		if isFolder && len(inside) == 0 {
+			all = append(all, Checked{File: file, Faults: Faults{{File: file, What: "is a folder without .yaml files", Mend: "name files, or another folder"}}})
 		}
-		all = append(all, checkFile(file, opt, decoders))
+		for _, f := range inside {
+			all = append(all, checkFile(f, opt, decoders))
+		}
 	}
 	return all
+}
+
+// Named lists those of files that are of a kind; a folder stands for the .yaml files directly in it.
+func Named(files []string, kind Kind) []string {
+	var all []string
+	for _, file := range files {
+		inside, _ := filesIn(file)
+		for _, f := range inside {
+			content, err := read(f)
+			if err != nil {
+				continue
+			}
+			if k, _ := Detect(f, content); k == kind {
+				all = append(all, f)
+			}
+		}
+	}
+	return all
+}
+
+func filesIn(file string) (inside []string, isFolder bool) {
+	if info, err := os.Stat(file); err != nil || !info.IsDir() {
+		return []string{file}, false
+	}
+	inside, _ = filepath.Glob(filepath.Join(file, "*.yaml"))
+	return inside, true
 }
 
 func checkFile(file string, opt Options, decoders map[Kind]Decoder) Checked {
