@@ -50,7 +50,7 @@ type Start struct {
 	Model    string
 	Revision string // of the route table that decided
 	Degraded bool   // by an operator's switch
-	Fallback bool   // by an error of an earlier choice
+	Fallback bool   // an earlier choice erred, or was at its limit
 }
 
 // Reply is a complete answer; a reply exists only if the provider said why it finished.

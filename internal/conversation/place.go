@@ -11,6 +11,8 @@ import (
 const (
 	// maxPause is the longest time between two looks for a free place.
 	maxPause = 4 * time.Second
+	// keysPause is that time where a server keeps the line: longer, and a key that comes free would find nobody in it.
+	keysPause = time.Second
 	// lookGap is how far apart all who wait in a process look for a place, on average: each look in vain is work for a server or the store.
 	lookGap = 2 * time.Millisecond
 	// showAfter is how long somebody waits before a live text says so: a moment's wait is not worth a word.
@@ -49,7 +51,11 @@ func (a *asking) wait(ctx context.Context, reason string, since time.Time, e *ch
 			return errCrowd
 		}
 	}
-	d := a.growing(a.waits, maxPause)
+	most := maxPause
+	if reason == "keys" {
+		most = keysPause
+	}
+	d := a.growing(a.waits, most)
 	if reason != "no_server" { // which costs nothing to find out
 		d = max(d, a.spread(time.Duration(a.room.crowd())*lookGap))
 	}
