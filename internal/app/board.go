@@ -28,6 +28,19 @@ type board struct {
 
 // openBoard reads parley-routes, and waits a little for the source. Close it.
 func openBoard(ctx context.Context, cfg config.Either) (*board, error) {
+	b, err := connectBoard(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.load(ctx); err != nil {
+		b.close()
+		return nil, err
+	}
+	return b, nil
+}
+
+// connectBoard opens the source, and waits for nothing: the table is missing. Close it.
+func connectBoard(cfg config.Either) (*board, error) {
 	source, closer, err := openSource(cfg.Live(), cfg.Registry(), telemetry.Discard())
 	if err != nil {
 		return nil, err
@@ -35,10 +48,6 @@ func openBoard(ctx context.Context, cfg config.Either) (*board, error) {
 	b := &board{source: source, closer: closer}
 	if cfg.Live().Source == config.SourceNacos {
 		b.nacos = cfg.Registry().Nacos.Addrs
-	}
-	if err := b.load(ctx); err != nil {
-		b.close()
-		return nil, err
 	}
 	return b, nil
 }

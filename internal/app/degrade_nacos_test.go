@@ -113,7 +113,7 @@ func (f *fleetTest) removed(nodes []*node) {
 	}
 	f.want("with the document removed", 8, "chatglm degraded")
 	out := f.command(func(env app.Env) error { return app.Status(t.Context(), env, f.path, false) })
-	contains(t, out, "does not exist any more", "`parley restore` mends that")
+	contains(t, out, "does not exist any more", "`parley restore` ends the degradation", "all → chatglm")
 	out = f.command(func(env app.Env) error { return app.Restore(t.Context(), env, f.path, app.RestoreOptions{}) })
 	contains(t, out, "in force on 4 of 4 servers")
 	f.want("restored", 8, "openai")

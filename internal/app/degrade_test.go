@@ -89,8 +89,10 @@ func (b *switchboard) write(name, content string) string {
 	return path
 }
 
-func (b *switchboard) read() string {
-	content, err := os.ReadFile(filepath.Join(b.dir, "parley-degradation.yaml"))
+func (b *switchboard) read() string { return b.file("parley-degradation.yaml") }
+
+func (b *switchboard) file(name string) string {
+	content, err := os.ReadFile(filepath.Join(b.dir, name))
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -264,7 +266,7 @@ func TestAServerStartsWithAFaultySwitchDocument(t *testing.T) {
 			if err == nil { // there is no Redis
 				t.Error("status did not miss Redis")
 			}
-			contains(t, out, "parley-degradation@-(newest refused)", "up")
+			contains(t, out, "parley-degradation@-(newest refused)", "up", "it has had no good form since it started", "is faulty and comes into force nowhere")
 			b.write("parley-degradation.yaml", "switches: [{id: all, active: true, to: chatglm}]")
 			for range 100 {
 				out, _ = b.run(func(env app.Env) error { return app.Status(t.Context(), env, b.path, false) })

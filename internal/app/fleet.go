@@ -62,6 +62,19 @@ type fleet struct{ client *rpc.Client }
 
 // openFleet connects to the registry and waits for its list. Close it.
 func openFleet(ctx context.Context, cfg config.Either) (*fleet, error) {
+	f, err := connectFleet(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.ready(ctx, cfg); err != nil {
+		f.close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// connectFleet begins to look for servers, and waits for nothing. Close it.
+func connectFleet(cfg config.Either) (*fleet, error) {
 	o := rpc.ClientOptions{Registry: rpcRegistry(cfg.Registry()), Telemetry: telemetry.Discard()}
 	if cfg.Client != nil {
 		o.TLS, o.Insecure = rpcTLS(cfg.Client.RPC.TLS), cfg.Client.RPC.Insecure
@@ -72,17 +85,20 @@ func openFleet(ctx context.Context, cfg config.Either) (*fleet, error) {
 	if err != nil {
 		return nil, err
 	}
+	return &fleet{c}, nil
+}
+
+// ready waits for the registry's list.
+func (f *fleet) ready(ctx context.Context, cfg config.Either) error {
 	select {
-	case <-c.Ready():
-		return &fleet{c}, nil
+	case <-f.client.Ready():
+		return nil
 	case <-ctx.Done():
-		err = ctx.Err()
+		return ctx.Err()
 	case <-time.After(patience):
-		err = fmt.Errorf("the registry, Nacos at %s, did not answer within %v: start it, or mend registry.nacos (addrs, username, password)",
+		return fmt.Errorf("the registry, Nacos at %s, did not answer within %v: start it, or mend registry.nacos (addrs, username, password)",
 			strings.Join(cfg.Registry().Nacos.Addrs, ", "), patience)
 	}
-	_ = c.Close()
-	return nil, err
 }
 
 func (f *fleet) close() { _ = f.client.Close() }

@@ -2,23 +2,23 @@ package app
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"time"
 
-	"parley/internal/config"
 	"parley/internal/liveconfig"
 	"parley/internal/route"
-	"parley/internal/rpc"
 )
 
 // switchesReport is parley-degradation as it is published, and the switches of it that are in force now.
 type switchesReport struct {
 	Revision string         `json:"revision,omitempty"` // empty: the document does not exist
 	Faults   string         `json:"faults,omitempty"`   // why nobody takes it over
+	Unjudged string         `json:"unjudged,omitempty"` // why the routes could not be read: effects are not known then
+	Unknown  []string       `json:"unknown,omitempty"`  // tenants and providers that switches name and nobody knows, in words
+	Over     []string       `json:"over,omitempty"`     // active ones whose until has passed, in words
 	Switches []switchReport `json:"in_force"`
 }
 
@@ -31,39 +31,16 @@ type switchReport struct {
 	Ramp      string     `json:"ramp,omitempty"`
 	Share     float64    `json:"share"` // of the conversations in its scope that it takes now
 	Effect    []string   `json:"effect"`
+	Futile    []string   `json:"no_effect,omitempty"` // why it changes no turn at all
 	By        string     `json:"by"`
 	Reason    string     `json:"reason"`
 }
 
-func askServers(ctx context.Context, cfg config.Either) ([]serverReport, error) {
-	f, err := openFleet(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	defer f.close()
-	return f.ask(ctx), nil
-}
-
-func askSwitches(ctx context.Context, cfg config.Either) (*switchesReport, error) {
-	b, err := openBoard(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	defer b.close()
-	content, exists, err := b.get(ctx, degradationDocument)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", degradationDocument, err)
-	}
-	if !exists {
-		return &switchesReport{Switches: []switchReport{}}, nil
-	}
-	return reportSwitches(content, b.table, time.Now()), nil
-}
-
+// reportSwitches judges a published form by the routes; without a table as far as that can be done.
 func reportSwitches(content []byte, table *route.Table, now time.Time) *switchesReport {
 	r := &switchesReport{Revision: liveconfig.Revision(content), Switches: []switchReport{}}
 	d, err := route.ParseDegradation(content, degradationDocument, r.Revision)
-	if err == nil {
+	if err == nil && table != nil {
 		err = d.Check(table, now)
 	}
 	if err != nil {
@@ -72,11 +49,18 @@ func reportSwitches(content []byte, table *route.Table, now time.Time) *switches
 	}
 	for i := range d.Switches {
 		s := &d.Switches[i]
+		if s.Active && !s.InForce(now) {
+			r.Over = append(r.Over, fmt.Sprintf("switch %q is over by its until (%s): set a new one, or remove it", s.ID, s.Until.Format(time.RFC3339)))
+		}
 		if !s.InForce(now) {
 			continue
 		}
 		one := switchReport{ID: s.ID, To: s.To, Tenants: list(s.Tenants), Providers: list(s.Providers), Share: s.Share(now),
-			Effect: effect(table, d, s, now), By: s.By, Reason: s.Reason}
+			Effect: []string{}, By: s.By, Reason: s.Reason}
+		if table != nil {
+			one.Effect, one.Futile = effect(table, d, s, now)
+			r.Unknown = append(r.Unknown, unknownProviders(table, s)...)
+		}
 		if !s.Until.IsZero() {
 			one.Until = &s.Until
 		}
@@ -88,62 +72,58 @@ func reportSwitches(content []byte, table *route.Table, now time.Time) *switches
 	return r
 }
 
-// effect says what a switch moves, by the routes alone: "chat: openai/gpt-4o → chatglm/glm-4.6". Empty: turns go there anyway, or an earlier
-// switch decides.
-func effect(table *route.Table, d *route.Degradation, s *route.Switch, now time.Time) []string {
+func unknownProviders(table *route.Table, s *route.Switch) []string {
+	var all []string
+	for _, name := range s.Providers {
+		if table.Provider(name) == nil {
+			all = append(all, fmt.Sprintf("switch %q names the provider %s, which parley-routes does not have; there are %s",
+				s.ID, name, strings.Join(providerNames(table), ", ")))
+		}
+	}
+	return all
+}
+
+// effect says what a switch moves, by the routes alone: "chat: openai/gpt-4o → chatglm/glm-4.6"; or, if it moves nothing, why.
+func effect(table *route.Table, d *route.Degradation, s *route.Switch, now time.Time) (moves, why []string) {
 	tenants := s.Tenants
 	if len(tenants) == 0 {
 		tenants = append([]string{""}, table.Tenants()...)
 	}
-	moves := []string{}
+	moves = []string{}
+	add := func(to *[]string, text string) {
+		if !slices.Contains(*to, text) {
+			*to = append(*to, text)
+		}
+	}
 	for _, t := range tenants {
 		for _, class := range table.Models(t) {
 			p := table.Preview(route.Want{Tenant: t, Class: class, Now: now}, d, nil)
-			if p.Switch == nil || p.Switch.ID != s.ID {
+			if text := futile(p, s.ID); text != "" {
+				add(&why, text)
 				continue
 			}
-			text := fmt.Sprintf("%s: %s → %s", class, first(p.Before), cmp.Or(first(p.After), "nothing"))
-			if !slices.Contains(moves, text) {
-				moves = append(moves, text)
-			}
+			add(&moves, fmt.Sprintf("%s: %s → %s", class, first(p.Before), cmp.Or(first(p.After), "nothing")))
 		}
 	}
-	return moves
-}
-
-// printProviders shows the providers that a server cannot use, or not with all keys.
-func (r statusReport) printProviders(w io.Writer) {
-	head := "\nSERVER\tPROVIDER\tTROUBLE\n"
-	for _, s := range r.Servers {
-		for _, p := range s.Providers {
-			var trouble []string
-			if p.Open {
-				trouble = append(trouble, "its breaker is open")
-			}
-			if p.NeedsKey && p.Keys == 0 {
-				trouble = append(trouble, "without key")
-			}
-			if p.Resting > 0 {
-				trouble = append(trouble, fmt.Sprintf("%d of %d keys rest", p.Resting, p.Keys))
-			}
-			if len(trouble) > 0 {
-				fmt.Fprintf(w, "%s%s\t%s\t%s\n", head, s.Address, p.Name, strings.Join(trouble, ", "))
-				head = ""
-			}
-		}
+	if len(moves) > 0 {
+		return moves, nil
 	}
+	return moves, why
 }
 
 func (r statusReport) printSwitches(w io.Writer) {
 	d := r.Switches
 	switch {
-	case d == nil: // it could not be read, which the error says
+	case d == nil:
+		fmt.Fprintf(w, "\nwhat is published as %s is not known: %s\n", degradationDocument, cmp.Or(r.Unknown.Switches, "it was not asked"))
+		r.printInForce(w)
 		return
 	case d.Faults != "":
-		fmt.Fprintf(w, "\nparley-degradation@%s is faulty; servers keep the form that they have:\n  %s\n", d.Revision, strings.ReplaceAll(d.Faults, "\n", "\n  "))
-		return
+		fmt.Fprintf(w, "\n%s@%s is faulty and comes into force nowhere; servers keep the form that they have:\n  %s\n",
+			degradationDocument, d.Revision, strings.ReplaceAll(d.Faults, "\n", "\n  "))
 	case d.Revision == "" && r.keepsSwitches():
-		fmt.Fprintf(w, "\nparley-degradation does not exist any more; servers keep the switches that it had\n")
+		fmt.Fprintf(w, "\n%s does not exist any more; servers keep the form that they have. "+
+			"`parley restore` ends the degradation, the same `parley degrade …` again keeps it\n", degradationDocument)
 	case len(d.Switches) == 0:
 		fmt.Fprintf(w, "\nno switch is in force\n")
 	default:
@@ -153,20 +133,17 @@ func (r statusReport) printSwitches(w io.Writer) {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.0f%%\t%s\t%s\n", s.ID, s.To, s.scope(), s.end(), 100*s.Share, s.By, strings.ReplaceAll(s.Reason, "\n", " "))
 	}
 	for _, s := range d.Switches {
-		if len(s.Effect) == 0 {
-			fmt.Fprintf(w, "switch %q has no effect: turns go to %s anyway, or an earlier switch decides\n", s.ID, s.To)
+		if len(s.Effect) == 0 && len(s.Futile) > 0 {
+			fmt.Fprintf(w, "switch %q has no effect: %s\n", s.ID, strings.Join(s.Futile, "; "))
 		}
 	}
-	for _, s := range r.Servers {
-		doc, ok := s.document(degradationDocument)
-		switch {
-		case !ok || doc.Revision == d.Revision && doc.Refused == "":
-		case doc.Refused != "" && d.Revision == "":
-			fmt.Fprintf(w, "%s keeps parley-degradation@%s, which does not exist any more: `parley restore` mends that\n", s.Address, doc.Revision)
-		default:
-			fmt.Fprintf(w, "%s has not parley-degradation@%s in force but @%s\n", s.Address, cmp.Or(d.Revision, "-"), cmp.Or(doc.Revision, "-"))
-		}
+	for _, text := range slices.Concat(d.Unknown, d.Over) {
+		fmt.Fprintf(w, "%s\n", text)
 	}
+	if d.Unjudged != "" {
+		fmt.Fprintf(w, "what switches do is not known: %s\n", d.Unjudged)
+	}
+	r.printInForce(w)
 }
 
 // keepsSwitches reports whether a server has a form of parley-degradation in force.
@@ -197,35 +174,4 @@ func (s switchReport) end() string {
 	default:
 		return s.Until.Format(time.RFC3339)
 	}
-}
-
-// printRefused says of every document that is refused or gone what is wrong with it, once for all who say the same.
-func (r statusReport) printRefused(w io.Writer) {
-	who := map[[2]string][]string{}
-	add := func(id string, docs []rpc.Document) {
-		for _, d := range docs {
-			if d.Refused != "" {
-				key := [2]string{d.Name, d.Refused}
-				who[key] = append(who[key], id)
-			}
-		}
-	}
-	for _, s := range r.Servers {
-		add(s.Address, s.Documents)
-	}
-	for _, c := range r.Clients {
-		add(c.ID, c.Documents)
-	}
-	for _, key := range sortedKeys(who) {
-		fmt.Fprintf(w, "\n%s: what is published is not in force on %s:\n  %s\n", key[0], joinSome(who[key]), strings.ReplaceAll(key[1], "\n", "\n  "))
-	}
-}
-
-func sortedKeys(m map[[2]string][]string) [][2]string {
-	var keys [][2]string
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b [2]string) int { return cmp.Or(strings.Compare(a[0], b[0]), strings.Compare(a[1], b[1])) })
-	return keys
 }

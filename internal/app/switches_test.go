@@ -238,6 +238,8 @@ func TestStatusOfSwitches(t *testing.T) {
 		}
 		return out.String()
 	}
+	old := keeps("s0", "r0")
+	old.Documents[0].InForce = ""
 	broken := healthy("s1")
 	broken.Providers[0].Open, broken.Providers[0].Resting, broken.Providers[2].Keys = true, 1, 0
 	for name, test := range map[string]struct {
@@ -248,14 +250,23 @@ func TestStatusOfSwitches(t *testing.T) {
 			[]string{"a       chatglm  every tenant  restored  100%   li  outage"}},
 		"returning": {print(`switches: [{id: a, active: true, to: chatglm, tenants: [acme], providers: [openai], until: "2026-01-02T12:05:00Z", ramp: 10m}]`),
 			[]string{"acme, instead of openai", "2026-01-02T12:05:00Z, ramp 10m", "50%"}},
-		"over":                  {print(`switches: [{id: a, active: true, to: chatglm, until: "2026-01-02T12:00:00Z"}]`), []string{"no switch is in force"}},
-		"without effect":        {print("switches: [{id: a, active: true, to: openai, providers: [openai]}]"), []string{`switch "a" has no effect: turns go to openai anyway`}},
-		"faulty":                {print("switches: [{id: a, active: yes, to: openai}]"), []string{"is faulty; servers keep", "active: must be true or false"}},
-		"leads nowhere":         {print("switches: [{id: a, active: true, to: gemini}]"), []string{"is faulty", "gemini"}},
-		"gone":                  {print("", keeps("s1", "r1")), []string{"does not exist any more; servers keep", "s1 keeps parley-degradation@r1", "`parley restore` mends that"}},
-		"never was":             {print("", keeps("s1", "")), []string{"no switch is in force"}},
-		"not yet everywhere":    {print("switches: []", keeps("s1", "r1")), []string{"s1 has not parley-degradation@"}},
-		"trouble at a provider": {print("", broken), []string{"s1      chatglm   its breaker is open, 1 of 2 keys rest", "s1      openai    without key"}},
+		"over": {print(`switches: [{id: a, active: true, to: chatglm, until: "2026-01-02T12:00:00Z"}]`), []string{"no switch is in force",
+			`switch "a" is over by its until (2026-01-02T12:00:00Z): set a new one, or remove it`}},
+		"below another": {print("switches: [{id: a, active: true, to: chatglm}, {id: b, active: true, to: local/x, tenants: [acme]}]"),
+			[]string{`switch "b" has no effect: an earlier switch "a" decides`}},
+		"an unknown provider": {print("switches: [{id: a, active: true, to: chatglm, providers: [opnai]}]"),
+			[]string{`switch "a" names the provider opnai, which parley-routes does not have; there are chatglm, local, openai`}},
+		"split": {print("switches: [{id: a, activ: true}]", keeps("s1", "r1"), keeps("s2", ""), keeps("s3", "r1")),
+			[]string{"all → chatglm  parley-degradation@r1", "s1,s3", "none           parley-degradation@- (it has had no good form since it started)  s2", "the fleet is split"}},
+		"an older release":         {print("switches: [{id: a, activ: true}]", old), []string{"(not told: an older release)  parley-degradation@r0  s0"}},
+		"without effect":           {print("switches: [{id: a, active: true, to: openai, providers: [openai]}]"), []string{`switch "a" has no effect: turns go to openai anyway`}},
+		"faulty":                   {print("switches: [{id: a, active: yes, to: openai}]"), []string{"is faulty and comes into force nowhere; servers keep", "active: must be true or false"}},
+		"leads nowhere":            {print("switches: [{id: a, active: true, to: gemini}]"), []string{"is faulty", "gemini"}},
+		"gone":                     {print("", keeps("s1", "r1")), []string{"does not exist any more; servers keep", "`parley restore` ends the degradation, the same `parley degrade …` again keeps it", "all → chatglm  parley-degradation@r1  s1"}},
+		"never was":                {print("", keeps("s1", "")), []string{"no switch is in force"}},
+		"not yet everywhere":       {print("switches: []", keeps("s1", "r1")), []string{"all → chatglm  parley-degradation@r1  s1"}},
+		"trouble at a provider":    {print("", broken), []string{"s1      chatglm   its breaker is open, 1 of 2 keys rest", "s1      openai    without key"}},
+		"one that does not answer": {print("", serverReport{Address: "s1", Error: "connection refused"}), []string{"s1 does not answer: connection refused"}},
 	} {
 		for _, want := range test.want {
 			if !strings.Contains(test.got, want) {
@@ -268,8 +279,9 @@ func TestStatusOfSwitches(t *testing.T) {
 // keeps is a server with a form of parley-degradation in force, of a document that is gone.
 func keeps(address, revision string) serverReport {
 	s := healthy(address)
-	d := rpc.Document{Name: degradationDocument, Revision: revision}
+	d := rpc.Document{Name: degradationDocument, Revision: revision, InForce: "none"}
 	if revision != "" {
+		d.InForce = "all → chatglm"
 		d.Refused = "the document has disappeared"
 	}
 	s.Documents = []rpc.Document{d}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"parley/internal/chat"
 	"parley/internal/conversation"
 )
 
@@ -18,9 +19,12 @@ type usageReport struct {
 	People    int                      `json:"people"`
 	Users     []conversation.UserUsage `json:"by_user"` // hashed; who spent most comes first
 	Budget    *budgetReport            `json:"budget,omitempty"`
+
+	spent  int  // since a cap is in force
+	capped bool // the tenant's document was read: without Budget there is no cap
 }
 
-// budgetReport is how far the day's caps are used up; it is there once somebody asked under a cap today.
+// budgetReport is how far the day's caps are used up; it is there if the tenant's document has a cap.
 type budgetReport struct {
 	Spent   int `json:"spent"` // since a cap is in force
 	Cap     int `json:"tokens_per_day"`
@@ -46,10 +50,24 @@ func askUsage(ctx context.Context, store usageReader, tenant string, now time.Ti
 	}
 	r.Reported, r.Estimated = u.Total()
 	r.Items, r.Users, r.People = append(r.Items, u.Items...), append(r.Users, u.Users...), len(u.Users)
-	if b.PerDay > 0 || b.UserCap > 0 {
-		r.Budget = &budgetReport{Spent: b.Spent, Cap: b.PerDay, UserCap: b.UserCap}
-	}
+	r.spent = b.Spent
 	return r, nil
+}
+
+// setCap enters the caps of the tenant's document.
+func (r *usageReport) setCap(l chat.TenantLimits) {
+	r.capped = true
+	if l.TokensPerDay > 0 || l.UserPerDay > 0 {
+		r.Budget = &budgetReport{Spent: r.spent, Cap: l.TokensPerDay, UserCap: l.UserPerDay}
+	}
+}
+
+// cap is how far the caps are used up, in words.
+func (r usageReport) cap() string {
+	if !r.capped {
+		return "not known: the tenant's document could not be read"
+	}
+	return r.Budget.String()
 }
 
 // printUsage writes a table of today's tokens: by model, and for each tenant in all. w aligns tabs.
@@ -71,7 +89,7 @@ func printUsage(w io.Writer, tenants []tenantReport) {
 			}
 			fmt.Fprintf(w, "%s\t%s\t%s\t\t\n", t.Tenant, name, tokenColumns(reported, estimated))
 		}
-		fmt.Fprintf(w, "%s\tall\t%s\t%d\t%s\n", t.Tenant, tokenColumns(u.Reported, u.Estimated), u.People, u.Budget)
+		fmt.Fprintf(w, "%s\tall\t%s\t%d\t%s\n", t.Tenant, tokenColumns(u.Reported, u.Estimated), u.People, u.cap())
 	}
 }
 

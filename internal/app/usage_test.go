@@ -2,6 +2,7 @@ package app
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -44,13 +45,17 @@ func TestUsageOfToday(t *testing.T) {
 		t.Fatal(err)
 	}
 	var tenants []tenantReport
-	for _, name := range []string{"acme", "idle"} {
+	for name, limits := range map[string]*chat.TenantLimits{"acme": {TokensPerDay: 200_000, UserPerDay: 7000}, "idle": {}, "unread": nil} {
 		u, err := askUsage(t.Context(), store, name, now)
 		if err != nil {
 			t.Fatal(err)
 		}
+		if limits != nil { // of the document, whatever the last turn was judged by
+			u.setCap(*limits)
+		}
 		tenants = append(tenants, tenantReport{Tenant: name, Usage: u})
 	}
+	slices.SortFunc(tenants, func(a, b tenantReport) int { return strings.Compare(a.Tenant, b.Tenant) })
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 2, 8, 2, ' ', 0)
 	printUsage(w, tenants)
@@ -67,8 +72,9 @@ func TestUsageOfToday(t *testing.T) {
 		"acme ernie/m/1 1 0 0 7 3",
 		"acme openai/m/1 2 200 20 0 0",
 		"acme openai/m/1 (own key) 1 1000 50 0 0",
-		"acme all 4 1200 70 7 3 2 1280 of 100000 (1%), 5000 a person",
+		"acme all 4 1200 70 7 3 2 1280 of 200000 (0%), 7000 a person",
 		"idle all 0 0 0 0 0 0 -",
+		"unread all 0 0 0 0 0 0 not known: the tenant's document could not be read",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("printed (-want +got):\n%s", diff)
@@ -91,7 +97,7 @@ func TestUsageOfToday(t *testing.T) {
 		`"estimated":{"calls":1,"input":7,"cached":1,"output":3,"reasoning":0},"by_model":[` +
 		`{"provider":"ernie","model":"m/1","own_key":false,"estimated":true,"calls":1,"input":7,"cached":1,"output":3,"reasoning":0},` +
 		`{"provider":"openai","model":"m/1","own_key":false,"estimated":false,"calls":2,"input":200,"cached":2,"output":20,"reasoning":0}]}],` +
-		`"budget":{"spent":1280,"tokens_per_day":100000,"user_tokens_per_day":5000}}`
+		`"budget":{"spent":1280,"tokens_per_day":200000,"user_tokens_per_day":7000}}`
 	if diff := cmp.Diff(wantJSON, string(doc)); diff != "" {
 		t.Errorf("JSON (-want +got):\n%s", diff)
 	}
