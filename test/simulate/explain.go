@@ -20,6 +20,12 @@ func (l *ledger) explain(c conversation.Claim, o conversation.Outcome, t *talk, 
 		}
 		return false
 	}
+	failed := 0 // servers, one after the other
+	for _, ca := range le.calls {
+		if strings.Contains(ca.end, "unavailable instance") {
+			failed++
+		}
+	}
 	age, limits := time.Since(le.at), w.tenants[c.Key.Tenant].Limits
 	ok := false
 	switch kind {
@@ -29,7 +35,7 @@ func (l *ledger) explain(c conversation.Claim, o conversation.Outcome, t *talk, 
 	case "":
 		ok = o.Dead != ""
 	case "failed":
-		ok = o.Dead == "attempts" && le.claims > 3 || ended("instance", "internal", "billing", "unavailable")
+		ok = o.Dead == "attempts" && le.claims > 3 || ended("internal", "billing") || failed >= 7
 	case "timeout":
 		ok = ended("timeout") || time.Since(le.claimed) >= turnFor
 	case "rejected":
@@ -71,6 +77,8 @@ func (l *ledger) explainAnswer(c conversation.Claim, o conversation.Outcome, t *
 		w.fault("%s got %q, and the server said %q and %s", le.m.ID, le.text, ca.text, ca.end)
 	case c.Stopped || le.shed != conversation.NotShed:
 		w.fault("%s was answered, and was stopped %v or shed %q", le.m.ID, c.Stopped, le.shed)
+	case w.tenants[c.Key.Tenant].Limits.MaxWait < c.Message.Age(c.Now):
+		w.fault("%s was answered after %v in the mailbox", le.m.ID, c.Message.Age(c.Now))
 	case o.Turn == nil || o.Turn.Answer != ca.text:
 		w.fault("%s was answered, and the history gets %v", le.m.ID, o.Turn)
 	case ca.history != len(t.history):

@@ -25,6 +25,7 @@ type letter struct {
 	seq      int64
 	shed     conversation.Shed
 	claims   int
+	attempts int       // claims that count
 	claimed  time.Time // last
 	stopped  bool      // a stop command stands behind it
 	calls    []*call
@@ -50,8 +51,12 @@ type sent struct {
 
 // talk is what the ledger knows of one conversation.
 type talk struct {
+	key     chat.ConversationKey
 	letters []*letter // by seq
 	fence   int64     // the newest
+	owner   string    // whose it is, or was
+	taken   time.Time // when
+	open    bool      // its owner has neither ended its message nor given it back
 	history []chat.Turn
 	noted   string
 	last    *letter // whose part was shown last
@@ -99,7 +104,7 @@ func newLedger(w *world) *ledger {
 func (l *ledger) talk(key chat.ConversationKey) *talk {
 	t := l.talks[name(key)]
 	if t == nil {
-		t = &talk{}
+		t = &talk{key: key}
 		l.talks[name(key)] = t
 	}
 	return t
@@ -132,8 +137,15 @@ func (l *ledger) claimed(c *conversation.Claim) {
 	if c.Fence == t.fence {
 		return // the answer to a repetition
 	}
-	t.fence = c.Fence
+	l.checkTakeover(t, le)
+	t.fence, t.owner, t.taken, t.open = c.Fence, c.Owner, time.Now(), true
 	le.claims++
+	if !le.committed {
+		le.attempts++
+	}
+	if c.Attempt != le.attempts {
+		w.fault("%s is in attempt %d, want %d", le.m.ID, c.Attempt, le.attempts)
+	}
 	for _, other := range t.letters {
 		if !other.done {
 			if other != le || le.seq != c.Message.Seq {
@@ -171,7 +183,11 @@ func turns(h []chat.Turn) string {
 // called notes a call of a model for a message.
 func (l *ledger) called(id string, req chat.Request, p *process) *call {
 	le := l.letters[id]
-	c := &call{id: fmt.Sprint(id, ".", len(le.calls)+1), history: len(req.History), began: time.Now()}
+	t := l.talk(le.m.Conversation)
+	c := &call{id: fmt.Sprint(id, ".", len(le.calls)+1), history: len(req.History), began: time.Now(), fence: t.fence}
+	if t.owner != p.name {
+		c.fence = 0 // it is another's already
+	}
 	le.calls = append(le.calls, c)
 	l.calls[c.id] = c
 	if le.m.Text != req.Question {
@@ -226,6 +242,9 @@ func (l *ledger) remember(c conversation.Claim, o conversation.Outcome, t *talk,
 		w.fault("%s was answered out of the history %s, now it is %s", le.m.ID, got, want)
 	}
 	answer := l.answer(le.text)
+	if want := le.m.Text == "/reset" && kindOf(le.text) == "reset"; o.Reset != want {
+		w.fault("%s: the history is forgotten %v, want %v", le.m.ID, o.Reset, want)
+	}
 	switch {
 	case o.Reset:
 		t.history, t.noted = nil, ""
@@ -296,6 +315,7 @@ func (s *sent) reason(channel string) string {
 
 func (l *ledger) finish(le *letter) {
 	le.done = true
+	l.talk(le.m.Conversation).open = false
 }
 
 // part finds a committed part; nil: there is none.

@@ -38,13 +38,16 @@ type process struct {
 	held     chan struct{} // closed when it goes on
 	dead     bool
 	stopping bool
-	stood    bool // has stood still at least once
+	stood    bool      // has stood still at least once
+	went     time.Time // on, last
+	died     time.Time
+	born     time.Time
 	untold   bool // could not tell the store what a turn had spent
 }
 
 func (w *world) start(slot int) {
 	w.started++
-	p := &process{w: w, name: fmt.Sprint("p", w.started), slot: slot, done: make(chan struct{})}
+	p := &process{w: w, name: fmt.Sprint("p", w.started), slot: slot, born: time.Now(), done: make(chan struct{})}
 	w.procs = append(w.procs, p)
 	w.slots[slot] = p
 	turns := 0
@@ -98,6 +101,9 @@ func (p *process) kill(where string, again time.Duration) {
 	p.mu.Lock()
 	was := p.dead
 	p.dead = true
+	if !was {
+		p.died = time.Now()
+	}
 	p.mu.Unlock()
 	if !was {
 		p.w.note(p.name, "killed %s", where)
@@ -122,7 +128,7 @@ func (p *process) thaw() {
 	defer p.mu.Unlock()
 	if p.held != nil {
 		close(p.held)
-		p.held = nil
+		p.held, p.went = nil, time.Now()
 		p.w.note(p.name, "goes on")
 	}
 }
@@ -153,6 +159,9 @@ func (p *process) shutdown(again time.Duration) {
 			p.w.fault("%s took %v to shut down", p.name, took)
 		}
 		p.w.note(p.name, "is down")
+		if !fine && p.w.reliable() {
+			p.w.locked(func() { p.w.ledger.checkGone(p) })
+		}
 	})
 }
 

@@ -90,6 +90,7 @@ type call struct {
 	toldTo   *process
 	canceled bool
 	began    time.Time
+	fence    int64 // of the claim that it is for; 0: it was lost before
 }
 
 // Complete implements conversation.Completer: one try at one server of the fleet.
@@ -130,6 +131,7 @@ func (p *process) Complete(ctx context.Context, req chat.Request, emit func(chat
 		w.fault("%s: the route is %v (%v), want %s", id, choices, err, want)
 		return chat.Reply{}, chat.E(chat.Internal, "simulate.complete", err)
 	}
+	defer func() { w.locked(func() { w.ledger.ended(c, id, p) }) }()
 	w.locked(func() { c.start = chat.Start{Provider: want, Model: choices[0].Model + "~" + c.id, Degraded: degraded} })
 	fail := func(kind chat.Kind, code string, after time.Duration) (chat.Reply, error) {
 		e := chat.E(kind, "simulate.complete", errors.New("simulated"))

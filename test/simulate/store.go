@@ -79,7 +79,7 @@ func (w *world) next(p *process, c conversation.Claim, n conversation.Next) conv
 
 func (s *store) Release(ctx context.Context, c conversation.Claim) error {
 	_, err := step(ctx, s.p, act{op: "release", key: c.Handle}, func(*act) (struct{}, error) {
-		s.p.w.note(s.p.name, "releases %s/%d", c.Handle, c.Fence)
+		s.p.w.ledger.released(c)
 		return struct{}{}, s.p.w.planted.Release(context.Background(), c)
 	})
 	return err

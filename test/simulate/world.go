@@ -71,6 +71,7 @@ func newWorld(p Plan) *world {
 		other.Limits.TokensPerDay, other.Limits.UserPerDay, other.Limits.MaxOutput = oneOf(d, 300, 1000, 100000), oneOf(d, 0, 400), 100
 	}
 	if p.Kinds[Shed] {
+		tenant.Limits.MaxWait = oneOf(d, 5*time.Second, tenant.Limits.MaxWait)
 		tenant.Limits.UserPerMinute, other.Limits.TurnsInFlight, w.waiting = oneOf(d, 0, 2, 4), oneOf(d, 0, 16), oneOf(d, 0, 8)
 	}
 	w.tenants = map[string]*chat.Tenant{"acme": &tenant, "beta": &other}
