@@ -144,7 +144,7 @@ func (s *store) Read(_ context.Context, key chat.ConversationKey, after string) 
 }
 
 // replica makes a channel over a shared store; its settings must have no fault.
-func replica(t *testing.T, st *store, s *settings) *Channel {
+func replica(t testing.TB, st *store, s *settings) *Channel {
 	t.Helper()
 	if s.tenant == "" {
 		s.tenant = "acme"
