@@ -28,12 +28,14 @@ import (
 
 // RunClient is `parley client`: it runs until ctx ends, then stops accepting, finishes or hands over what runs, and leaves.
 func RunClient(ctx context.Context, env Env, path string) error {
+	tel := env.production()
+	warnOfVariables(tel.Log) // before the configuration is judged: what it lacks may stand in one of them
 	secrets := secretsOf(nil)
 	cfg, err := config.LoadClient(path, config.Options{Secrets: secrets.static})
 	if err != nil {
 		return err
 	}
-	c, err := newClient(cfg, env, env.production(), secrets.at(cfg.Secrets.Dir))
+	c, err := newClient(cfg, env, tel, secrets.at(cfg.Secrets.Dir))
 	if err != nil {
 		return err
 	}
@@ -132,6 +134,8 @@ func (c *client) run(ctx context.Context, public, ops net.Listener) error {
 	defer stop()
 	var wg sync.WaitGroup
 	background := func(f func(context.Context)) { wg.Go(func() { f(base) }) }
+	over := newOversight(c.tel.Log, c.tenants, c.cfg.RPC.TLS.Cert)
+	over.watch()
 	c.tenants.companies.Subscribe(func(name string, co *company) {
 		if co.tenant.Suspended {
 			c.service.Suspend(name)
@@ -145,7 +149,7 @@ func (c *client) run(ctx context.Context, public, ops net.Listener) error {
 	background(c.heartbeat)
 	c.secrets.OnChange(c.tenants.companies.Refresh)
 
-	ready := &readiness{missing: c.missing, state: func() any { return c.documents() }}
+	ready := &readiness{missing: c.missing, state: func() any { return over.documents(c.documents()) }}
 	background(func(ctx context.Context) {
 		c.logHTTP(serveHTTP(ctx, ops, opsHandler(c.tel.Metrics, ready), time.Second))
 	})

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 
+	"parley/internal/config"
 	"parley/internal/telemetry"
 )
 
@@ -19,4 +20,11 @@ func (e Env) production() *telemetry.Telemetry {
 	level := slog.LevelInfo
 	_ = level.UnmarshalText([]byte(os.Getenv("PARLEY_LOG_LEVEL"))) // anything else: info
 	return telemetry.New(e.Stderr, os.Getenv("PARLEY_LOG") == "text", level)
+}
+
+// warnOfVariables warns of misspelled PARLEY_ variables, which would have no effect without a word.
+func warnOfVariables(log *slog.Logger) {
+	for _, w := range config.UnknownVariables(os.Environ()) {
+		log.Warn(w)
+	}
 }

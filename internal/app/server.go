@@ -20,12 +20,14 @@ import (
 
 // RunServer is `parley server`: it runs until ctx ends, then leaves the registry, lets running streams end, and leaves.
 func RunServer(ctx context.Context, env Env, path string) error {
+	tel := env.production()
+	warnOfVariables(tel.Log) // before the configuration is judged: what it lacks may stand in one of them
 	secrets := secretsOf(nil)
 	cfg, err := config.LoadServer(path, config.Options{Secrets: secrets.static})
 	if err != nil {
 		return err
 	}
-	s, err := newServer(cfg, env, env.production(), secrets.at(cfg.Secrets.Dir))
+	s, err := newServer(cfg, env, tel, secrets.at(cfg.Secrets.Dir))
 	if err != nil {
 		return err
 	}
