@@ -61,9 +61,7 @@ func TestStatusReadsTheDocuments(t *testing.T) {
 		t.Errorf("without Redis: %v", err)
 	}
 	var report struct {
-		Servers []struct {
-			Documents []struct{ Name, In_force string }
-		}
+		Servers []struct{ Address string }
 		Unknown map[string]string `json:"not_known"`
 	}
 	document, _, _ := strings.Cut(out, "\n}\n")

@@ -178,11 +178,12 @@ func (v *Value[T]) decode(content []byte) bool {
 	t, err := v.form(content)
 	v.update(func(h *Health) { h.Refused, h.Missing = err, false })
 	if err != nil {
-		then := "the last good form stays in force"
+		log := v.opt.Log.With("document", v.opt.Name, "refused", revision, "revision", was.Revision, "faults", err.Error())
 		if v.good == nil {
-			then = "no good form of it is in force here"
+			log.Error("live document refused; no good form of it is in force here")
+		} else {
+			log.Error("live document refused; the last good form stays in force")
 		}
-		v.opt.Log.Error("live document refused; "+then, "document", v.opt.Name, "refused", revision, "revision", was.Revision, "faults", err.Error())
 		return false
 	}
 	v.good = content
