@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
+	"parley/internal/sim/llm"
 	"parley/test/rig"
 )
 
@@ -87,13 +89,17 @@ func (p plan) play(ctx context.Context, s *stage) (*result, error) {
 
 // finish reads all ledgers and judges.
 func (p plan) finish(ctx context.Context, s *stage, all *people, res *result, before map[string]rest, wrong error, end time.Time) error {
-	after := measure(ctx, s.nodes())
+	after := atRest(ctx, s.nodes(), before)
 	stats, err := s.wecom.Stats(ctx)
 	if err != nil {
 		return err
 	}
-	s.model.learn()
-	calls := s.model.calls
+	var calls []llm.Entry
+	for _, m := range s.models {
+		m.learn()
+		calls = append(calls, m.calls...)
+	}
+	slices.SortStableFunc(calls, func(a, b llm.Entry) int { return a.At.Compare(b.At) })
 	for _, n := range s.nodes() {
 		if err := n.term(); err != nil {
 			res.Account.fault("disorder", "%v", err)

@@ -122,6 +122,26 @@ func measure(ctx context.Context, nodes []*player) map[string]rest {
 	return out
 }
 
+// crowded reports more goroutines than a process without work has.
+func (n rest) crowded() bool { return n.Goroutines > 1.5*n.Before+60 }
+
+// idleFor is how long connections without work are kept, on both sides, each with its goroutines; and some.
+const idleFor = 2 * time.Minute
+
+// atRest measures when everything that was opened in a rush is closed again, or should be.
+func atRest(ctx context.Context, nodes []*player, before map[string]rest) map[string]rest {
+	for deadline := time.Now().Add(idleFor); ; pause(ctx, time.Second) {
+		after, crowded := measure(ctx, nodes), false
+		for name, n := range after {
+			n.Before = before[name].Goroutines
+			crowded = crowded || n.crowded()
+		}
+		if !crowded || time.Now().After(deadline) || ctx.Err() != nil {
+			return after
+		}
+	}
+}
+
 // rested compares what processes are at with what they were at, and judges: neither goroutines nor memory may stay.
 func (r *result) rested(before, after map[string]rest) {
 	for _, name := range slices.Sorted(maps.Keys(before)) {
@@ -132,8 +152,7 @@ func (r *result) rested(before, after map[string]rest) {
 		}
 		n.Before = before[name].Goroutines
 		r.Rest = append(r.Rest, n)
-		// Connections that went idle a moment ago keep a few goroutines each.
-		if n.Goroutines > 2*n.Before+150 {
+		if n.crowded() {
 			r.Account.fault("goroutines", "%s has %.0f at rest, and had %.0f", name, n.Goroutines, n.Before)
 		}
 		if n.Heap > before[name].Heap+100 {

@@ -56,7 +56,7 @@ type stage struct {
 	wires     *wires
 	companies []company
 	wecom     *rig.WeCom
-	model     *vendor
+	models    []*vendor // the second answers where the first is away
 	clients   []*player
 	servers   []*player
 	redis     *victim
@@ -64,7 +64,10 @@ type stage struct {
 	platform  *victim
 	balancers []*rig.Balancer
 	plant     []string // environment of processes with a planted fault
-	addresses struct{ wecom, model string }
+	addresses struct {
+		wecom  string
+		models []string
+	}
 }
 
 // serves is which client has which tenants: each tenant has two replicas, and one process has both.
@@ -91,15 +94,20 @@ func (s *stage) startOutside(ctx context.Context) (err error) {
 	if s.wecom, err = s.rig.RunWeCom(ctx, 3); err != nil {
 		return err
 	}
-	model, err := s.rig.RunModel(ctx, rig.ModelOptions{Pace: pace, Long: 5})
-	if err != nil {
-		return err
+	s.platform = platformOf(s.wecom.Process)
+	for _, o := range []rig.ModelOptions{{Name: "llmsim-openai"}, {Name: "llmsim-chatglm", Vendor: llm.ChatGLM}} {
+		o.Pace, o.Long = pace, 5
+		m, err := s.rig.RunModel(ctx, o)
+		if err != nil {
+			return err
+		}
+		at, err := s.wires.lay(strings.Replace(o.Name, "sim", "", 1), strings.TrimPrefix(m.Origin, "http://"))
+		if err != nil {
+			return err
+		}
+		s.models, s.addresses.models = append(s.models, newVendor(m)), append(s.addresses.models, at)
 	}
-	s.platform, s.model = platformOf(s.wecom.Process), newVendor(model)
 	if s.addresses.wecom, err = s.wires.lay("wecom", s.wecom.Addr); err != nil {
-		return err
-	}
-	if s.addresses.model, err = s.wires.lay("llm", strings.TrimPrefix(model.Origin, "http://")); err != nil {
 		return err
 	}
 	for _, c := range s.companies {
@@ -109,10 +117,11 @@ func (s *stage) startOutside(ctx context.Context) (err error) {
 	}
 	return s.rig.Publish(ctx, "parley-routes", fmt.Sprintf(`providers:
   openai: {dialect: openai, base_url: "http://%s%s", key: env:OPENAI_API_KEY, http2: prior-knowledge}
+  chatglm: {dialect: chatglm, base_url: "http://%s%s", key: env:ZHIPU_API_KEY, http2: prior-knowledge}
 models:
-  chat: [openai/gpt-4o-mini]
+  chat: [openai/gpt-4o-mini, chatglm/glm-4.6]
 deadlines: {connect: 3s, first_token: 10s, idle: 8s, turn: 60s}
-`, s.addresses.model, model.Vendor.Path()))
+`, s.addresses.models[0], llm.OpenAI.Path(), s.addresses.models[1], llm.ChatGLM.Path()))
 }
 
 // live is how a node finds Nacos, over a wire of its own.
@@ -129,10 +138,11 @@ func (s *stage) startServers(ctx context.Context) error {
 			return err
 		}
 		var laid error
-		n, err := s.rig.StartNode(ctx, "server", name, append(s.plant, "OPENAI_API_KEY=sk-chaos"), func(addr, ops string) string {
+		n, err := s.rig.StartNode(ctx, "server", name, append(s.plant, "OPENAI_API_KEY=sk-chaos", "ZHIPU_API_KEY=id.secret"), func(addr, ops string) string {
 			var at string
 			at, laid = s.wires.lay("triple-"+name, addr)
-			return fmt.Sprintf("rpc:      {listen: %q, advertise: %q}\nhttp:     {ops: %q}\noutbound: [\"http://%s\"]\n", addr, at, ops, s.addresses.model) + live
+			return fmt.Sprintf("rpc:      {listen: %q, advertise: %q}\nhttp:     {ops: %q}\noutbound: [\"http://%s\"]\n",
+				addr, at, ops, strings.Join(s.addresses.models, `", "http://`)) + live
 		})
 		if err != nil || laid != nil {
 			return fmt.Errorf("%w%w", err, laid)
@@ -221,7 +231,7 @@ func (s *stage) lanes(only func(string) bool) []lane {
 			min: 5 * time.Second, max: 15 * time.Second, longest: 6 * time.Second},
 		{name: "wecom", victims: []*victim{s.platform}, acts: []string{"stop"},
 			min: 10 * time.Second, max: 25 * time.Second, longest: 4 * time.Second},
-		{name: "llm", victims: []*victim{&s.model.victim}, acts: []string{"stop", "kill"},
+		{name: "llm", victims: []*victim{&s.models[0].victim, &s.models[1].victim}, acts: []string{"stop", "kill"},
 			min: 10 * time.Second, max: 25 * time.Second, longest: 4 * time.Second},
 		{name: "wires", wires: s.wires.list(), acts: []string{"cut", "cut", "hole", "reset", "slow", "slow", "drip"},
 			min: time.Second, max: 4 * time.Second, longest: 8 * time.Second},
