@@ -25,6 +25,6 @@ func (e Env) production() *telemetry.Telemetry {
 // warnOfVariables warns of misspelled PARLEY_ variables, which would have no effect without a word.
 func warnOfVariables(log *slog.Logger) {
 	for _, w := range config.UnknownVariables(os.Environ()) {
-		log.Warn(w)
+		log.Warn("a variable of the environment is ignored", "warning", w)
 	}
 }
