@@ -42,6 +42,9 @@ func Check(ctx context.Context, env Env, files []string, live bool) error {
 		}
 		faults = append(faults, c.Faults...)
 	}
+	if !live || len(faults) > 0 { // else they stand among what does not work
+		j.warnOfKeys()
+	}
 	for _, w := range j.warnings {
 		fmt.Fprintln(env.Stderr, w)
 	}

@@ -100,11 +100,6 @@ func (j *judge) decodeRoutes(d config.Document) config.Faults {
 	if err != nil {
 		return faultsOf(d.File, err)
 	}
-	if !j.live { // live says them among what does not work
-		for _, w := range table.Warnings() {
-			j.warn(d.File, 0, "", w)
-		}
-	}
 	j.routes = append(j.routes, checkedRoutes{d.File, table})
 	var faults config.Faults
 	opt.AnyOrigin, opt.Resolve = false, nil
@@ -169,6 +164,15 @@ func (j *judge) decodeTenant(d config.Document) config.Faults {
 		fs[i].File = d.File
 	}
 	return fs
+}
+
+// warnOfKeys warns of platform keys that cannot be had, which may be why a tenant has none.
+func (j *judge) warnOfKeys() {
+	for _, r := range j.routes {
+		for _, w := range r.table.Warnings() {
+			j.warn(r.file, 0, "", w)
+		}
+	}
 }
 
 func (j *judge) warn(file string, line int, path, what string) {
