@@ -144,7 +144,21 @@ func (s *Source) Close() error {
 		return nil
 	}
 	s.client.CloseClient()
-	return os.RemoveAll(s.dir)
+	remove(s.dir, s.log)
+	return nil
+}
+
+// remove deletes the SDK's files. The SDK may still be writing what it read last; and whatever stays is no reason for a program to end
+// with an error.
+func remove(dir string, log *slog.Logger) {
+	var err error
+	for range 50 {
+		if err = os.RemoveAll(dir); err == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	log.Warn("files of the Nacos SDK stay behind", "dir", dir, "err", err)
 }
 
 // Get implements liveconfig.Source.
