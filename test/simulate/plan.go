@@ -83,6 +83,9 @@ const (
 	messages  = 60
 )
 
+// tenants: beta's tokens a day may be few.
+var tenants = []string{"beta", "acme", "acme"}
+
 // channels: the first two swallow a part that they have seen, card shows partial text, hook takes everything twice.
 var channels = []string{"app", "app", "card", "hook"}
 
@@ -105,13 +108,8 @@ func (p *Plan) drawPosts(d *dice) {
 		who := d.below(people)
 		post := Post{At: d.between(0, p.Storm), M: chat.Message{
 			ID: fmt.Sprint("m", i), User: fmt.Sprint("u", who), Kind: chat.KindText,
-			Conversation: chat.ConversationKey{Tenant: oneOf(d, "acme", "acme", "acme", "beta"), Channel: channels[who%len(channels)], ID: fmt.Sprint("u", who)},
+			Conversation: chat.ConversationKey{Tenant: tenants[who%len(tenants)], Channel: channels[who%len(channels)], ID: fmt.Sprint("u", who)},
 		}}
-		if who%3 == 0 {
-			post.M.Conversation.Tenant = "beta"
-		} else {
-			post.M.Conversation.Tenant = "acme"
-		}
 		switch n := d.below(100); {
 		case n < 6:
 			post.M.Text = "/stop"

@@ -56,7 +56,7 @@ func (s *store) Commit(ctx context.Context, c conversation.Claim, o conversation
 	return step(ctx, s.p, act{op: "commit", key: c.Message.ID}, func(*act) (conversation.Next, error) {
 		next, err := w.planted.Commit(context.Background(), c, o)
 		w.ledger.committed(c, o, err)
-		return w.next(s.p, c, next), err
+		return w.next(next), err
 	})
 }
 
@@ -65,12 +65,12 @@ func (s *store) Delivered(ctx context.Context, c conversation.Claim, part int, o
 	return step(ctx, s.p, act{op: "delivered", key: fmt.Sprint(c.Message.ID, "/", part)}, func(*act) (conversation.Next, error) {
 		next, err := w.planted.Delivered(context.Background(), c, part, opt)
 		w.ledger.delivered(c, part, err)
-		return w.next(s.p, c, next), err
+		return w.next(next), err
 	})
 }
 
-// next tells the ledger of the claim that a step made, once.
-func (w *world) next(p *process, c conversation.Claim, n conversation.Next) conversation.Next {
+// next tells the ledger of the claim that a step made.
+func (w *world) next(n conversation.Next) conversation.Next {
 	if n.Claim != nil {
 		w.ledger.claimed(n.Claim)
 	}
