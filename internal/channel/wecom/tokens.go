@@ -47,7 +47,8 @@ type flight struct {
 
 func newTokens(a Account, d channel.Deps, fetch func(context.Context) (chat.Secret, time.Duration, error)) *tokens {
 	// The secret's fingerprint keeps a changed secret from using, and seeming to work with, the old one's token.
-	key := "wecom/" + a.Tenant + "/" + a.CorpID + "/" + a.Agent + "/" + a.Secret.Fingerprint()
+	// The tenant comes first, so that one pattern of keys gives a tenant's Redis user its tokens and nobody else's.
+	key := a.Tenant + "/wecom/" + a.CorpID + "/" + a.Agent + "/" + a.Secret.Fingerprint()
 	return &tokens{key: key, cache: d.Tokens, locks: d.Locks, fetch: fetch, log: d.Log, now: d.Now}
 }
 

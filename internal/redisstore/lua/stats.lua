@@ -5,7 +5,7 @@ for _, o in ipairs(redis.call('ZRANGE', B .. 'owners', 0, -1)) do running = runn
 local oldest = redis.call('ZRANGE', B .. 'ready', 0, 0, 'WITHSCORES')
 local age = 0
 if oldest[2] then age = math.max(0, t - tonumber(oldest[2])) end
-redis.call('ZREMRANGEBYSCORE', B .. 'dead', '-inf', int(t))
+redis.pcall('ZREMRANGEBYSCORE', B .. 'dead', '-inf', int(t)) -- who may only look counts right without it
 return {
-  redis.call('HGET', B .. 'n', 'waiting') or '0', running, redis.call('ZCARD', B .. 'ready'), int(age), redis.call('ZCARD', B .. 'dead'),
+  redis.call('HGET', B .. 'n', 'waiting') or '0', running, redis.call('ZCARD', B .. 'ready'), int(age), redis.call('ZCOUNT', B .. 'dead', '(' .. int(t), '+inf'),
 }
