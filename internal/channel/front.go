@@ -24,7 +24,14 @@ const (
 	challengeWithin = time.Second
 	// readWithin ends the request of a peer that sends its body drop by drop; platforms themselves give up after 5 s.
 	readWithin = 5 * time.Second
+	// smallBody is more than platforms' messages have. Larger bodies come from whoever has the address as well, before any signature can be
+	// checked: at most largeBodies of them are in memory at once, or a thousand slow ones would fill it. Others wait for crowdedFor.
+	smallBody   = 32 << 10
+	largeBodies = 16
+	crowdedFor  = time.Second
 )
+
+var errCrowded = errors.New("too many large bodies at once")
 
 // Lookup finds a tenant's channel by the two names in the path. It must not block. Errors are of kind NotFound (404: there is no such
 // tenant or channel, or it is suspended) or Unavailable (503: this process should serve it and cannot yet, another replica may).
@@ -42,6 +49,7 @@ type Front struct {
 	mux     *http.ServeMux
 	// complaints bounds the log lines that strangers can cause.
 	complaints *rate.Limiter
+	large      chan struct{} // holds one for each large body in memory
 }
 
 // NewFront makes the front of one process. Of d it uses Inbox, Log, Metrics and Now; its collectors may be registered only once.
@@ -49,6 +57,7 @@ func NewFront(lookup Lookup, d Deps) *Front {
 	f := &Front{
 		lookup: lookup, inbox: d.Inbox, log: d.Log, now: d.Now,
 		metrics: newFrontMetrics(d.Metrics), mux: http.NewServeMux(), complaints: rate.NewLimiter(10, 50),
+		large: make(chan struct{}, largeBodies),
 	}
 	f.mux.HandleFunc("/callback/{tenant}/{channel}", f.callback)
 	f.mux.HandleFunc("/chat/{tenant}/{channel}", f.page)
@@ -108,15 +117,18 @@ func (f *Front) post(w http.ResponseWriter, r *http.Request, kind string, cb Cal
 	start := time.Now()
 	// Not every writer can set a deadline (tests' recorders cannot); the body's bound holds all the same.
 	_ = http.NewResponseController(w).SetReadDeadline(start.Add(readWithin))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	body, done, err := f.read(w, r)
 	if err != nil {
 		status, reason := http.StatusBadRequest, "body"
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
 			status, reason = http.StatusRequestEntityTooLarge, "too_large"
+		} else if errors.Is(err, errCrowded) {
+			status, reason = http.StatusServiceUnavailable, "crowded"
 		}
 		f.refuse(w, r, kind, status, reason, err)
 		return
 	}
+	defer done()
 	opened, err := cb.Open(r.Context(), Delivery{Query: r.URL.Query(), Header: r.Header, Body: body, Now: f.now()})
 	if err != nil {
 		f.refuse(w, r, kind, statusOf(err), chat.KindOf(err).String(), err)
@@ -130,6 +142,32 @@ func (f *Front) post(w http.ResponseWriter, r *http.Request, kind string, cb Cal
 	write(w, opened.Ack)
 	f.metrics.accepted.WithLabelValues(kind).Inc()
 	f.metrics.ack.WithLabelValues(kind).Observe(time.Since(start).Seconds())
+}
+
+// read takes a request's body into memory; without an error, done says that it is no longer needed.
+func (f *Front) read(w http.ResponseWriter, r *http.Request) (body []byte, done func(), err error) {
+	if r.ContentLength > MaxBody {
+		w.Header().Set("Connection", "close") // the rest is not read
+		return nil, nil, &http.MaxBytesError{Limit: MaxBody}
+	}
+	in := http.MaxBytesReader(w, r.Body, MaxBody)
+	body, err = io.ReadAll(io.LimitReader(in, smallBody))
+	if err != nil || len(body) < smallBody {
+		return body, func() {}, err
+	}
+	select {
+	case f.large <- struct{}{}:
+	case <-time.After(crowdedFor):
+		w.Header().Set("Connection", "close")
+		return nil, nil, errCrowded
+	}
+	done = func() { <-f.large }
+	rest, err := io.ReadAll(in)
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	return append(body, rest...), done, nil
 }
 
 // accept stores all messages of a delivery. After a failure some may be stored; the next delivery finds them as duplicates.
