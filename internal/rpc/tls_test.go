@@ -109,16 +109,21 @@ func TestMutualTLS(t *testing.T) {
 		want   chat.Kind
 		ok     bool
 	}{
-		"its tenant":               {client: ours.issue("acme", tenants("acme")), ok: true},
-		"one of its tenants":       {client: ours.issue("both", tenants("other", "acme")), ok: true},
-		"every tenant":             {client: ours.issue("all", tenants("*")), ok: true},
-		"another tenant":           {client: ours.issue("other", tenants("other")), want: chat.Forbidden},
-		"a tenant that begins so":  {client: ours.issue("acme2", tenants("acme-2")), want: chat.Forbidden},
-		"no tenant":                {client: ours.issue("none", nil), want: chat.Forbidden},
-		"the empty tenant":         {client: ours.issue("empty", tenants("")), want: chat.Forbidden},
-		"plaintext":                {want: chat.Unavailable},
-		"another authority":        {client: foreign, want: chat.Unavailable},
-		"an expired certificate":   {client: ours.issue("old", func(c *x509.Certificate) { tenants("acme")(c); c.NotAfter = time.Now().Add(-time.Minute) }), want: chat.Unavailable},
+		"its tenant":                {client: ours.issue("acme", tenants("acme")), ok: true},
+		"one of its tenants":        {client: ours.issue("both", tenants("other", "acme")), ok: true},
+		"every tenant":              {client: ours.issue("all", tenants("*")), ok: true},
+		"another tenant":            {client: ours.issue("other", tenants("other")), want: chat.Forbidden},
+		"a tenant that begins so":   {client: ours.issue("acme2", tenants("acme-2")), want: chat.Forbidden},
+		"no tenant":                 {client: ours.issue("none", nil), want: chat.Forbidden},
+		"the empty tenant":          {client: ours.issue("empty", tenants("")), want: chat.Forbidden},
+		"plaintext":                 {want: chat.Unavailable},
+		"another authority":         {client: foreign, want: chat.Unavailable},
+		"an expired certificate":    {client: ours.issue("old", func(c *x509.Certificate) { tenants("acme")(c); c.NotAfter = time.Now().Add(-time.Minute) }), want: chat.Unavailable},
+		"a certificate of tomorrow": {client: ours.issue("early", func(c *x509.Certificate) { tenants("acme")(c); c.NotBefore = time.Now().Add(time.Minute) }), want: chat.Unavailable},
+		"a certificate for servers alone": {client: ours.issue("wrong-use", func(c *x509.Certificate) {
+			tenants("acme")(c)
+			c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+		}), want: chat.Unavailable},
 		"a server of unknown hand": {client: distrusting, want: chat.Unavailable},
 		"a server of another name": {client: misnamed, want: chat.Unavailable},
 	}
@@ -138,6 +143,28 @@ func TestMutualTLS(t *testing.T) {
 				return
 			}
 			wantKind(t, err, tt.want)
+		})
+	}
+}
+
+func TestAServerMustProveItselfToo(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	for name, change := range map[string]func(*x509.Certificate){
+		"expired":         func(c *x509.Certificate) { loopbackServer(c); c.NotAfter = time.Now().Add(-time.Minute) },
+		"of another name": func(c *x509.Certificate) { c.DNSNames = []string{"another.example"} },
+		"a client's alone": func(c *x509.Certificate) {
+			loopbackServer(c)
+			c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, ServerOptions{Handler: &script{}, TLS: a.issue("server-"+name, change)})
+			c := dial(t, ClientOptions{TLS: a.issue("acme-"+name, tenants("acme")), Registry: Registry{Mode: ModeDirect, Direct: []string{s.Addr()}}})
+			eventually(t, "the probe has spoken", func() bool { return c.pool.members[s.Addr()].state.Load() == down })
+			_, err := ask(t.Context(), c, "echo")
+			wantKind(t, err, chat.Unavailable)
 		})
 	}
 }
