@@ -66,6 +66,9 @@ func (p *player) again(ctx context.Context) error {
 	defer cancel()
 	for {
 		n, err := p.now().Restart(ctx)
+		if n == nil || n.Process == nil { // there is no such program, or it has not ended
+			return err
+		}
 		p.mu.Lock()
 		p.node = n
 		p.mu.Unlock()
