@@ -19,8 +19,9 @@ type Ledger interface {
 	Usage(ctx context.Context, tenant string, d Day) (Usage, error)
 
 	// Reserve sets tokens aside for a turn, if both caps leave room. It is idempotent: a turn has one reservation, and a further one takes
-	// its place, but for one under an earlier fence: the turn is another's by now, and the answer is GrantHeld. So it is where
-	// the turn was settled under the same fence: a request that comes late would hold what nobody settles. Whatever is not settled in time is free again. For must be positive and at most a day.
+	// its place, but for one under an earlier fence: the turn is another's by now, and the answer is GrantHeld. So it is where the turn was
+	// settled under the same fence: a request that comes late would hold what nobody settles. Whatever is not settled in time is free
+	// again. For must be positive and at most a day.
 	Reserve(ctx context.Context, r Reservation) (Granted, error)
 
 	// Settle ends a turn's reservation and counts what it really spent, today. It counts once for each Turn and Fence, also if the
@@ -63,10 +64,8 @@ const (
 
 // Budget is how far a day's caps are used up, in tokens.
 type Budget struct {
-	Spent   int // by all the tenant's people
-	User    int // by one person
-	PerDay  int // the caps in force when somebody last reserved; 0: none
-	UserCap int
+	Spent int // by all the tenant's people
+	User  int // by one person
 }
 
 // maxHold bounds a reservation: a crash between Reserve and Settle keeps tokens from others until it ends.

@@ -11,7 +11,6 @@ import (
 // budget is what a tenant's people may spend in a day; see redisstore's budget.lua for its twin.
 type budget struct {
 	day      conversation.Day
-	caps     conversation.Budget // PerDay and UserCap as somebody last reserved
 	spent    int
 	users    map[string]int // spent
 	reserved map[string]reservation
@@ -39,7 +38,7 @@ func (s *Store) budget(tenant string, now time.Time) *budget {
 		s.budgets[tenant] = b
 	}
 	if d := conversation.DayOf(now); b.day != d {
-		b.day, b.caps, b.spent, b.users = d, conversation.Budget{}, 0, map[string]int{}
+		b.day, b.spent, b.users = d, 0, map[string]int{}
 	}
 	for turn, r := range b.reserved {
 		if !now.Before(r.until) {
@@ -93,7 +92,6 @@ func (s *Store) Reserve(ctx context.Context, r conversation.Reservation) (conver
 	defer s.mu.Unlock()
 	now := s.now()
 	b := s.budget(r.Tenant, now)
-	b.caps = conversation.Budget{PerDay: max(r.PerDay, 0), UserCap: max(r.UserCap, 0)}
 	out := conversation.Granted{Grant: conversation.GrantHeld, Opens: b.day.Ends().UTC()}
 	if held, ok := b.reserved[r.Turn]; ok && held.Fence > r.Fence {
 		return out, nil // a later owner's
@@ -142,7 +140,5 @@ func (s *Store) Budget(ctx context.Context, tenant, user string, d conversation.
 	if b.day != d {
 		return conversation.Budget{}, nil
 	}
-	out := b.caps
-	out.Spent, out.User = b.spent, b.users[user]
-	return out, nil
+	return conversation.Budget{Spent: b.spent, User: b.users[user]}, nil
 }

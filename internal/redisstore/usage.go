@@ -140,10 +140,9 @@ func (s *Store) Settle(ctx context.Context, r conversation.Reservation, spent in
 func (s *Store) Budget(ctx context.Context, tenant, user string, d conversation.Day) (conversation.Budget, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	v, err := s.rdb.HMGet(ctx, budgetPrefix(tenant)+"d:"+strconv.Itoa(int(d)), "t", "u:"+user, "ct", "cu").Result()
+	v, err := s.rdb.HMGet(ctx, budgetPrefix(tenant)+"d:"+strconv.Itoa(int(d)), "t", "u:"+user).Result()
 	if err != nil {
 		return conversation.Budget{}, failure("budget", err)
 	}
-	n := func(i int) int { return int(number(v[i])) }
-	return conversation.Budget{Spent: n(0), User: n(1), PerDay: n(2), UserCap: n(3)}, nil
+	return conversation.Budget{Spent: int(number(v[0])), User: int(number(v[1]))}, nil
 }

@@ -57,7 +57,7 @@ func testBudget(e *env) {
 	e.reserve(d, conversation.GrantHeld)
 	e.settle(b, 700) // more than its estimate
 	e.settle(c, 0)   // it failed, and cost nothing
-	e.same("budget", e.budget(opens), conversation.Budget{Spent: 950, User: 950, PerDay: 1000})
+	e.same("budget", e.budget(opens), conversation.Budget{Spent: 950, User: 950})
 	big := reservation("e", 500)
 	e.reserve(big, conversation.GrantOK) // nothing else is in flight: the last 50 can be used
 	e.reserve(d, conversation.GrantHeld)
@@ -79,7 +79,7 @@ func testBudget(e *env) {
 	e.reserve(r, conversation.GrantHeld)
 	r.Tenant = "other"
 	e.reserve(r, conversation.GrantOK)
-	e.same("another's budget", e.budget(opens), conversation.Budget{Spent: 1299, User: 1299, PerDay: 1300})
+	e.same("another's budget", e.budget(opens), conversation.Budget{Spent: 1299, User: 1299})
 }
 
 func testBudgetUser(e *env) {
@@ -104,7 +104,7 @@ func testBudgetUser(e *env) {
 	if err != nil {
 		e.Fatal(err)
 	}
-	e.same("budget", b, conversation.Budget{Spent: 210, User: 100, PerDay: 250, UserCap: 100})
+	e.same("budget", b, conversation.Budget{Spent: 210, User: 100})
 	r := of("zhang", "7", 1)
 	r.UserCap = 0
 	e.reserve(r, conversation.GrantOK)
@@ -133,7 +133,7 @@ func testBudgetDays(e *env) {
 	}
 	e.reserve(reservation("c", 1), conversation.GrantHeld)
 	e.settle(free, 200)
-	e.same("the new day", e.budget(next), conversation.Budget{Spent: 200, User: 200, PerDay: 1000})
+	e.same("the new day", e.budget(next), conversation.Budget{Spent: 200, User: 200})
 }
 
 // A crash between reserve and settle keeps tokens from others for a while, not for the day; who takes the turn over has them at once.
@@ -156,7 +156,7 @@ func testReservationsEnd(e *env) {
 	e.reserve(reservation("c", 980), conversation.GrantOK)
 	e.reserve(reservation("d", 1), conversation.GrantHeld)
 	e.settle(taken, 30) // later than its reservation
-	e.same("budget", e.budget(opens), conversation.Budget{Spent: 50, User: 50, PerDay: 1000})
+	e.same("budget", e.budget(opens), conversation.Budget{Spent: 50, User: 50})
 	e.settle(reservation("c", 980), 0)
 	e.reserve(reservation("d", 950), conversation.GrantOK)
 }
@@ -180,7 +180,7 @@ func testSettleOnce(e *env) {
 	}
 	never.Turn = "less than nothing"
 	e.settle(never, -100)
-	e.same("budget", e.budget(opens), conversation.Budget{Spent: 78, User: 78, PerDay: 1000})
+	e.same("budget", e.budget(opens), conversation.Budget{Spent: 78, User: 78})
 	e.reserve(reservation("b", 922), conversation.GrantOK)
 	e.reserve(reservation("c", 1), conversation.GrantHeld)
 }

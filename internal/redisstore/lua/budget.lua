@@ -1,5 +1,5 @@
 -- What the steps of a tenant's budget share. KEYS[1] is the prefix of the tenant's own keys, which lie in one slot. Names after it:
---   d:DAY       hash: tokens settled on a day in Beijing: t (by all) and u:USER; ct and cu, the caps when somebody last reserved
+--   d:DAY       hash: tokens settled on a day in Beijing: t (by all) and u:USER
 --   turns       hash: turn -> "FENCE TOKENS USER", its reservation
 --   held        hash: the sums of these: t and u:USER
 --   ends        zset: turn by the end of its reservation

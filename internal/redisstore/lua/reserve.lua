@@ -8,11 +8,7 @@ local spent, ends = B .. 'd:' .. day, int(t + left)
 free(turn, fence) -- an earlier try's, or a dead owner's
 if redis.call('HEXISTS', B .. 'turns', turn) == 1 then return { 1, ends } end -- a later owner's
 if redis.call('ZSCORE', B .. 'settled', turn .. ':' .. fence) then return { 1, ends } end -- it comes late: nobody would settle it
-local was = redis.call('HMGET', spent, 't', user(whose), 'ct', 'cu')
-if was[3] ~= ARGV[6] or was[4] ~= ARGV[7] then
-  redis.call('HSET', spent, 'ct', ARGV[6], 'cu', ARGV[7])
-  redis.call('PEXPIRE', spent, int(left + 86400000))
-end
+local was = redis.call('HMGET', spent, 't', user(whose))
 local held = redis.call('HMGET', B .. 'held', 't', user(whose))
 local function full(i, cap) return cap > 0 and tonumber(was[i] or '0') >= cap end
 local function short(i, cap)
