@@ -2,30 +2,15 @@ package main
 
 import (
 	"context"
-	"os"
-	"os/exec"
 	"testing"
 	"time"
+
+	"parley/test/rig"
 )
 
 // TestEveryMessageIsAnsweredOnce is a smaller run of the command, with the same kills.
 func TestEveryMessageIsAnsweredOnce(t *testing.T) {
-	need := func(ok bool, what string) {
-		t.Helper()
-		if ok {
-			return
-		}
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s: whole programs cannot be tested", what)
-		}
-		t.Skipf("WHOLE PROGRAMS ARE NOT TESTED: %s; make test has both", what)
-	}
-	if testing.Short() {
-		t.Skip("whole programs take half a minute")
-	}
-	_, err := exec.LookPath("redis-server")
-	need(err == nil, "redis-server is not installed")
-	need(os.Getenv("PARLEY_TEST_NACOS") != "", "PARLEY_TEST_NACOS is not set")
+	rig.Need(t)
 
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -70,12 +69,7 @@ func (c company) env() []string {
 
 func newStage(ctx context.Context, t *testing.T, companies ...company) *stage {
 	t.Helper()
-	_, err := exec.LookPath("redis-server")
-	if missing := err != nil || os.Getenv("PARLEY_TEST_NACOS") == ""; missing && os.Getenv("CI") == "true" {
-		t.Fatal("redis-server or PARLEY_TEST_NACOS is missing: whole programs cannot be tested")
-	} else if missing {
-		t.Skip("WHOLE PROGRAMS ARE NOT TESTED: redis-server or PARLEY_TEST_NACOS is missing; make test has both")
-	}
+	rig.Need(t)
 	r, err := rig.New(ctx, rig.Options{Log: t.Output()})
 	if err != nil {
 		t.Fatal(err)

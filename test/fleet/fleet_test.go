@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +15,7 @@ import (
 
 	"parley/internal/chat"
 	"parley/internal/rpc"
+	"parley/test/rig"
 )
 
 const (
@@ -54,13 +54,7 @@ func TestOneKeyOverServers(t *testing.T) {
 	})
 	t.Run("in nacos", func(t *testing.T) {
 		t.Parallel()
-		nacos := os.Getenv("PARLEY_TEST_NACOS")
-		if nacos == "" {
-			if os.Getenv("CI") == "true" {
-				t.Fatal("PARLEY_TEST_NACOS names no Nacos (host:port)")
-			}
-			t.Skip("SKIPPED: PARLEY_TEST_NACOS names no Nacos (host:port)")
-		}
+		nacos := rig.Need(t)
 		namespace := "parley-test-" + strings.ToLower(rand.Text()[:12])
 		var addrs []string
 		for range 4 {

@@ -58,13 +58,7 @@ func TestModelsLedgerAndRules(t *testing.T) {
 }
 
 func TestNewNamespaceIsEmpty(t *testing.T) {
-	addr := os.Getenv("PARLEY_TEST_NACOS")
-	if addr == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("PARLEY_TEST_NACOS is not set: run through make test")
-		}
-		t.Skip("PARLEY_TEST_NACOS is not set")
-	}
+	addr := Need(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	r := &Rig{Dir: t.TempDir(), log: t.Output(), Nacos: Nacos{addr, fmt.Sprintf("rig-test-%d-old", os.Getpid())}}

@@ -298,13 +298,7 @@ func running(pid int) bool {
 }
 
 func TestNacosServesWhatWasPublished(t *testing.T) {
-	addr := os.Getenv("PARLEY_TEST_NACOS")
-	if addr == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("PARLEY_TEST_NACOS is not set: run through make test")
-		}
-		t.Skip("PARLEY_TEST_NACOS is not set")
-	}
+	addr := Need(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	a, b := Nacos{addr, fmt.Sprintf("rig-test-%d-a", os.Getpid())}, Nacos{addr, fmt.Sprintf("rig-test-%d-b", os.Getpid())}

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -23,12 +22,7 @@ import (
 
 // TestNoSecretComesOut is the whole way, with every kind of reference, sealed ones included.
 func TestNoSecretComesOut(t *testing.T) {
-	_, err := exec.LookPath("redis-server")
-	if missing := err != nil || os.Getenv("PARLEY_TEST_NACOS") == ""; missing && os.Getenv("CI") == "true" {
-		t.Fatal("redis-server or PARLEY_TEST_NACOS is missing: whole programs cannot be tested")
-	} else if missing {
-		t.Skip("WHOLE PROGRAMS ARE NOT TESTED: redis-server or PARLEY_TEST_NACOS is missing; make test has both")
-	}
+	rig.Need(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	h := newHouse(ctx, t)
