@@ -91,6 +91,30 @@ func (m *Model) SetLimits(ctx context.Context, t llm.LimitTable) error {
 	return m.set(ctx, "limits", t)
 }
 
+// SetRules replaces the rules by which calls fail; none: all succeed.
+func (m *Model) SetRules(ctx context.Context, rules ...llm.Rule) error {
+	return m.set(ctx, "rules", append([]llm.Rule{}, rules...))
+}
+
+// Ledger gives every call since the start or the last Forget, oldest first. Its times are of this machine's clock.
+func (m *Model) Ledger(ctx context.Context) (list []llm.Entry, err error) {
+	err = m.read(ctx, "ledger", &list)
+	return list, err
+}
+
+// Forget empties the ledger. What was counted stays counted.
+func (m *Model) Forget(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, m.Origin+"/_sim/ledger", nil)
+	if err != nil {
+		return err
+	}
+	answer, err := do(req)
+	if err != nil {
+		return err
+	}
+	return answer.Close()
+}
+
 // Stats counts the requests so far.
 func (m *Model) Stats(ctx context.Context) (s llm.Stats, err error) {
 	err = m.read(ctx, "stats", &s)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"parley/internal/chat"
 	"parley/internal/sim/llm"
@@ -61,5 +62,50 @@ func TestRunModel(t *testing.T) {
 	}
 	if s, err := m.Stats(t.Context()); err != nil || s.Ended != 4 || s.Most != 1 {
 		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+func TestModelsLedgerAndRules(t *testing.T) {
+	origin, stop, err := llm.New(llm.Options{}).Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	ctx, m := t.Context(), &Model{Origin: origin}
+	ask := func() int {
+		t.Helper()
+		resp, err := http.Post(origin+"/v1/chat/completions", "application/json",
+			strings.NewReader(`{"model":"m","messages":[{"role":"user","content":"hello"}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	if err := m.SetRules(ctx, llm.Rule{Fault: llm.Fault{Kind: llm.FaultStatus, Status: 503}}); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if got := ask(); got != 503 {
+		t.Errorf("by the rule: status %d", got)
+	}
+	if err := m.SetRules(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(); got != 200 {
+		t.Errorf("without rules: status %d", got)
+	}
+	list, err := m.Ledger(ctx)
+	if err != nil || len(list) != 2 {
+		t.Fatalf("ledger %v, %v", list, err)
+	}
+	if list[0].Outcome != llm.Faulted || list[1].Outcome != llm.Finished || list[1].Last != "hello" || list[0].At.Before(began) || list[1].At.Before(list[0].At) {
+		t.Errorf("ledger %+v", list)
+	}
+	if err := m.Forget(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := m.Ledger(ctx); err != nil || len(list) > 0 {
+		t.Errorf("forgotten: %v, %v", list, err)
 	}
 }

@@ -2,6 +2,7 @@ package rig
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -94,4 +95,23 @@ func (n Nacos) request(ctx context.Context, method, path string, form url.Values
 		return err
 	}
 	return body.Close()
+}
+
+// NewNamespace makes a new, empty namespace the rig's for all that is started and published from here on, so that no document exists again.
+// What runs stays in the old one, which is dropped when the rig is closed. Nothing else of the rig may be used meanwhile.
+func (r *Rig) NewNamespace(ctx context.Context) error {
+	old, documents := r.Nacos, r.documents
+	next := Nacos{Addr: old.Addr, Namespace: "parley-rig-" + strings.ToLower(rand.Text()[:12])}
+	if err := next.create(ctx); err != nil {
+		return fmt.Errorf("nacos at %s: %w", next.Addr, err)
+	}
+	r.Nacos, r.documents = next, nil
+	r.atEnd(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := old.drop(ctx, documents); err != nil {
+			r.Logf("namespace %s stays: %v", old.Namespace, err)
+		}
+	})
+	return nil
 }
