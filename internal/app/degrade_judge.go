@@ -65,7 +65,7 @@ func (p *plan) judgeServers() {
 	about(without, "publish parley-routes with it under providers, and see in `parley status` who refuses it", "%s is not configured on %s")
 	about(open, "calls to it fail there now: choose another target, or wait until it answers", "the breaker of %s is open on %s")
 	if who := p.needPlatformKey(); len(who) > 0 {
-		about(keyless, "set the variable that its key names there (parley-routes) and restart it, or choose another target", "%s has no key on %s")
+		about(keyless, "its log says what the key in parley-routes lacks there: put that right (a variable needs a restart), or choose another target", "%s has no key on %s")
 		about(resting, "its keys were refused or are at their limit: see the servers' log, add a key, or wait", "all keys of %s rest on %s")
 	}
 	if len(old) > 0 {

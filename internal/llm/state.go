@@ -1,7 +1,6 @@
 package llm
 
 import (
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,27 +19,15 @@ func (s *Service) Providers() []chat.ProviderState {
 		return nil
 	}
 	var list []chat.ProviderState
-	warnings := table.Warnings()
 	for _, p := range table.Providers() {
 		rests := s.keys.rests(p.Name, p.Keys)
 		list = append(list, chat.ProviderState{
 			Name: p.Name, Keys: len(p.Keys), Resting: len(rests), Concurrency: p.Concurrency,
 			InFlight: s.keys.inFlight(p.Name), NeedsKey: p.NeedsKey, Open: s.clients.shut(table, p, now),
-			Unresolved: unresolved(p.Name, warnings), Rests: rests[:min(len(rests), mostRests)],
+			Unresolved: p.Unresolved, Rests: rests[:min(len(rests), mostRests)],
 		})
 	}
 	return list
-}
-
-// unresolved counts a provider's references without a key: each has a warning of its own, which begins with its place in the document.
-func unresolved(provider string, warnings []string) (n int) {
-	at := "providers." + provider + ".key"
-	for _, w := range warnings {
-		if strings.HasPrefix(w, at+":") || strings.HasPrefix(w, at+"[") {
-			n++
-		}
-	}
-	return n
 }
 
 // Rest makes a key rest that another server found not to be usable: key is its [KeyName], d at most an hour. After it one call goes through as a

@@ -224,14 +224,15 @@ func (p *parser) key(v *Provider, n *yaml.Node, where string) {
 		return
 	}
 	key, err := p.opt.Resolve(ref)
-	switch {
-	case err != nil:
-		p.t.warnings = append(p.t.warnings, where+": "+quotable(ref)+": "+err.Error())
-	case key.IsZero():
-		p.t.warnings = append(p.t.warnings, where+": "+quotable(ref)+" is empty")
-	default:
+	why := " is empty"
+	if err != nil {
+		why = ": " + err.Error()
+	} else if !key.IsZero() {
 		v.Keys = append(v.Keys, key)
+		return
 	}
+	v.Unresolved++
+	p.t.warnings = append(p.t.warnings, where+": "+quotable(ref)+why)
 }
 
 // classes reads class → list of provider/model.

@@ -28,10 +28,11 @@ type Provider struct {
 	Auth           string // how the key is shown: one of the Auth constants
 	AppID          string // Qianfan's application; may be empty
 	PriorKnowledge bool   // speak HTTP/2 to a plain http address from the first byte
-	Concurrency    int    // calls at once per key, in one process; 0: no limit
+	Concurrency    int    // calls at once per key, over all servers; 0: no limit
 	// Keys are the platform's keys that could be resolved. NeedsKey with no key: only tenants with a key of their own can use it.
-	Keys     []chat.Secret
-	NeedsKey bool
+	Keys       []chat.Secret
+	NeedsKey   bool
+	Unresolved int // references that gave no key; each has a warning
 }
 
 // Deadlines bound one turn. All are positive.
