@@ -113,7 +113,7 @@ func newClient(cfg *config.Client, env Env, tel *telemetry.Telemetry, secrets *s
 	c.closers = append(c.closers, c.rpc.Close)
 	c.service = conversation.New(conversation.Options{
 		Store: c.store, Live: liveWriter{c.store, c.tenants}, Complete: c.rpc, Directory: c.tenants, Owner: c.id, Log: tel.Log, Metrics: tel.Metrics,
-		Turns: cfg.Limits.Turns, Waiting: cfg.Limits.Waiting, Turn: c.turnDeadline,
+		Turns: cfg.Limits.Turns, Waiting: cfg.Limits.Waiting, Turn: c.turnDeadline, Grace: cfg.Shutdown.Grace,
 	})
 	c.front = channel.NewFront(c.tenants.lookup, deps)
 	c.handler = c.front
@@ -128,7 +128,8 @@ func (c *client) turnDeadline() time.Duration {
 	return 185 * time.Second
 }
 
-// run serves until ctx ends. In the end callbacks stop first, then turns end or are handed over, then everything else.
+// run serves until ctx ends. In the end nothing more is claimed and /readyz says so; callbacks are taken until whoever balances the entry has
+// seen that; turns end or are handed over; then everything else.
 func (c *client) run(ctx context.Context, public, ops net.Listener) error {
 	base, stop := context.WithCancel(context.WithoutCancel(ctx)) // what turns need while they end
 	defer stop()
@@ -163,17 +164,29 @@ func (c *client) run(ctx context.Context, public, ops net.Listener) error {
 	c.tel.Log.Info("client service starts", "id", c.id, "version", c.env.Version, "http", public.Addr().String(), "ops", ops.Addr().String())
 
 	failed := make(chan error, 1)
-	serving, stopServing := context.WithCancel(ctx)
+	working, leave := context.WithCancel(ctx)
+	defer leave()
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	var work sync.WaitGroup
 	work.Go(func() {
-		if err := serveHTTP(serving, public, c.handler, 5*time.Second); err != nil {
+		if err := serveHTTP(serving, public, ready.closing(c.handler), 5*time.Second); err != nil {
 			failed <- err
 			stopServing()
+			leave()
 		}
 	})
-	work.Go(func() { _ = c.service.Run(serving) })
-	work.Go(func() { <-serving.Done(); ready.leaving.Store(true); c.tenants.close() }) // streams to browsers would never end by themselves
+	work.Go(func() { _ = c.service.Run(working) })
+	work.Go(func() {
+		<-working.Done()
+		ready.leaving.Store(true)
+		select {
+		case <-time.After(c.cfg.Shutdown.Linger):
+		case <-serving.Done():
+		}
+		c.tenants.close() // streams to browsers would never end by themselves
+		stopServing()
+	})
 	work.Wait()
 	stop()
 	wg.Wait()

@@ -148,6 +148,7 @@ func (d *devRun) clientConfig(secrets *secretStores) (*config.Client, error) {
 		cfg.Tenants = []string{devTenant}
 	}
 	cfg.HTTP.Listen = d.page.Addr().String()
+	cfg.Shutdown.Linger = 0 // nobody balances it
 	cfg.Redis = config.Redis{Addrs: []string{d.redis.Addr()}}
 	return cfg, nil
 }

@@ -26,6 +26,16 @@ func opsHandler(reg *prometheus.Registry, r *readiness) http.Handler {
 	return mux
 }
 
+// closing has every answer of a process that leaves end its connection: a request sent on one that is closed while idle would be lost.
+func (r *readiness) closing(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if r.leaving.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, req)
+	})
+}
+
 func (r *readiness) serve(w http.ResponseWriter, _ *http.Request) {
 	var missing []string
 	if !r.ready.Load() {

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
@@ -164,8 +165,16 @@ func splitList(s string) []string {
 	return list
 }
 
-// setScalar sets a string, int or bool and returns what is wrong with s, if anything, and how to mend it.
+// setScalar sets a string, int, bool or time and returns what is wrong with s, if anything, and how to mend it.
 func setScalar(v reflect.Value, s string) (what, mend string) {
+	if into, ok := v.Addr().Interface().(*time.Duration); ok {
+		d, err := time.ParseDuration(s)
+		if err != nil {
+			return fmt.Sprintf("%q is not a length of time", s), "write a number with its unit, as in 20s or 2m"
+		}
+		*into = d
+		return "", ""
+	}
 	switch v.Kind() {
 	case reflect.String:
 		v.SetString(s)

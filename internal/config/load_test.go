@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -133,13 +134,14 @@ rpc: {insecure: true}
 tenants: [acme]
 platforms: {wecom: "http://127.0.0.1:7000/"}
 limits: {turns: 1_000}
+shutdown: {linger: 0s}
 `
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c, err := config.LoadClient(file, config.Options{
 		Env: env("PARLEY_REDIS_ADDRS", " 10.0.0.3:6379 , ,10.0.0.4:6379", "PARLEY_TENANTS", "globex,initech", "PARLEY_HTTP_LISTEN", ":80",
-			"PARLEY_REGISTRY_NACOS_PASSWORD", "plain", "PARLEY_LIMITS_WAITING", "7", "PARLEY_HTTP_DEBUG", "", "PARLEY_RPC_INSECURE", "true",
+			"PARLEY_REGISTRY_NACOS_PASSWORD", "plain", "PARLEY_LIMITS_WAITING", "7", "PARLEY_HTTP_DEBUG", "", "PARLEY_RPC_INSECURE", "true", "PARLEY_SHUTDOWN_GRACE", "1m30s",
 			"PARLEY_SERVICE_HOST", "10.0.0.9", "PARLEY_TEST_NACOS", "x"),
 		Secrets: resolver(map[string]string{"env:REDIS_PASSWORD": "r"}),
 	})
@@ -156,6 +158,7 @@ limits: {turns: 1_000}
 	want.Tenants = []string{"globex", "initech"}
 	want.Platforms.WeCom = "http://127.0.0.1:7000"
 	want.Limits = config.ClientLimits{Turns: 1000, Waiting: 7}
+	want.Shutdown = config.Shutdown{Grace: 90 * time.Second}
 	if diff := diff(want, c); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -164,11 +167,12 @@ limits: {turns: 1_000}
 func TestEnvironmentFaults(t *testing.T) {
 	_, err := config.LoadClient("", config.Options{Env: env(
 		"PARLEY_LIMITS_TURNS", "many", "PARLEY_RPC_INSECURE", "1", "PARLEY_REDIS_ADDRS", "here", "PARLEY_REDIS_PASSWORD", "env:NONE",
-		"PARLEY_TENANTS", "acme,NO"), Secrets: resolver(nil)})
+		"PARLEY_SHUTDOWN_GRACE", "20", "PARLEY_TENANTS", "acme,NO"), Secrets: resolver(nil)})
 	want := strings.TrimSpace(`
 PARLEY_LIMITS_TURNS: limits.turns: "many" is not a whole number; write digits alone, as in 100
 PARLEY_REDIS_ADDRS: redis.addrs[0]: "here" is not host:port; write where Redis listens, as in [127.0.0.1:6379]
 PARLEY_RPC_INSECURE: rpc.insecure: "1" is neither true nor false; write one of the two
+PARLEY_SHUTDOWN_GRACE: shutdown.grace: "20" is not a length of time; write a number with its unit, as in 20s or 2m
 PARLEY_TENANTS: tenants[1]: "NO" is not a tenant's name; names are made of a-z, 0-9 and -, at most 32`)
 	if err == nil {
 		t.Fatal("no fault")
@@ -189,7 +193,7 @@ func TestEveryKeyHasItsVariable(t *testing.T) {
 			}
 			seen[name] = path
 			switch v.Interface().(type) {
-			case string, int, bool, []string, config.Credential:
+			case string, int, bool, time.Duration, []string, config.Credential:
 			default:
 				t.Errorf("%s has the type %s, which no variable can set", path, v.Type())
 			}

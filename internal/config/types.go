@@ -1,6 +1,10 @@
 package config
 
-import "parley/internal/chat"
+import (
+	"time"
+
+	"parley/internal/chat"
+)
 
 // Client is client.yaml: one client service.
 type Client struct {
@@ -13,6 +17,7 @@ type Client struct {
 	RPC       ClientRPC    `yaml:"rpc"`
 	Platforms Platforms    `yaml:"platforms"`
 	Limits    ClientLimits `yaml:"limits"`
+	Shutdown  Shutdown     `yaml:"shutdown"`
 }
 
 // Server is server.yaml: one stateless server instance.
@@ -131,6 +136,13 @@ type ClientLimits struct {
 	Waiting int `yaml:"waiting"` // accepted and not yet answered, per tenant
 }
 
+// Shutdown is how a client service leaves on SIGTERM.
+type Shutdown struct {
+	// Linger is how long callbacks are still taken while /readyz says that the process leaves: whoever balances the entry sees that first.
+	Linger time.Duration `yaml:"linger"`
+	Grace  time.Duration `yaml:"grace"` // running turns may go on for so long; the rest is handed over
+}
+
 // ServerLimits bound one server process.
 type ServerLimits struct {
 	Streams int `yaml:"streams"`
@@ -156,7 +168,8 @@ func DefaultClient() *Client {
 			DingTalkWebhooks: []string{"https://oapi.dingtalk.com", "https://api.dingtalk.com"},
 			Feishu:           "https://open.feishu.cn",
 		},
-		Limits: ClientLimits{Turns: 20000, Waiting: 100000},
+		Limits:   ClientLimits{Turns: 20000, Waiting: 100000},
+		Shutdown: Shutdown{Linger: 2 * time.Second, Grace: 20 * time.Second},
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"parley/internal/chat"
 )
@@ -45,6 +46,8 @@ func (d *decoder) validateClient(c *Client, opt Options) {
 	d.originList("platforms.dingtalk_webhooks", c.Platforms.DingTalkWebhooks)
 	d.positive("limits.turns", c.Limits.Turns)
 	d.positive("limits.waiting", c.Limits.Waiting)
+	d.within("shutdown.linger", c.Shutdown.Linger, 0, time.Minute)
+	d.within("shutdown.grace", c.Shutdown.Grace, time.Second, 10*time.Minute)
 }
 
 func (d *decoder) validateServer(s *Server, opt Options) {
@@ -185,6 +188,12 @@ func Loopback(addr string) bool {
 func (d *decoder) positive(path string, n int) {
 	if n <= 0 {
 		d.fault(path, fmt.Sprintf("%d is not above 0", n), "write how many at most, or remove the line for the default")
+	}
+}
+
+func (d *decoder) within(path string, v, least, most time.Duration) {
+	if v < least || v > most {
+		d.fault(path, fmt.Sprintf("%v is not between %v and %v", v, least, most), "write a time in these bounds, or remove the line for the default")
 	}
 }
 

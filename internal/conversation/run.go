@@ -29,6 +29,7 @@ func (s *Service) Run(ctx context.Context) error {
 	select {
 	case <-done:
 	case <-time.After(s.Grace):
+		s.Log.Info("the grace is over: what still runs is handed over", "conversations", s.Running(), "grace", s.Grace)
 		stopWork(errHandover)
 		over := time.AfterFunc(handoverFor, func() { close(s.over) })
 		<-done
