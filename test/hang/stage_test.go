@@ -2,6 +2,7 @@ package hang
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net/http"
 	"strings"
@@ -13,6 +14,12 @@ import (
 	"parley/internal/sim/wecom"
 	"parley/test/ledger"
 	"parley/test/rig"
+)
+
+// The short form is part of all tests; make hang runs the long one.
+var (
+	hangs   = flag.Int("hangs", 400, "turns that hang before the processes are measured")
+	hangFor = flag.Duration("hang-for", 20*time.Second, "how long Nacos hangs")
 )
 
 // stage is a whole Parley with one tenant on a simulated WeCom.
@@ -197,7 +204,10 @@ func isFailure(text string) bool {
 }
 
 // question is what a person asks first. It names the person, by which the simulated model's rules may choose its fate.
-func question(user string) string { return ledger.Question(ledger.ID{Person: user, N: 1}) }
+func question(user string) string { return later(user, 1) }
+
+// later is what a person asks as the n-th.
+func later(user string, n int) string { return ledger.Question(ledger.ID{Person: user, N: n}) }
 
 // answers: a person was told the model's answer to that question.
 func answers(got told, user string) bool {

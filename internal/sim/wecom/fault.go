@@ -21,8 +21,12 @@ type Fault struct {
 	InvalidUser bool          `json:"invalid_user,omitempty"`
 	Delay       time.Duration `json:"delay,omitempty"` // nanoseconds, before anything else
 	// Lose does what was asked and cuts the connection in place of an answer.
-	Lose     bool   `json:"lose,omitempty"`
-	Redirect string `json:"redirect,omitempty"`
+	Lose bool `json:"lose,omitempty"`
+	// Hang does what was asked and never answers; the connection stays open until the caller ends it.
+	Hang bool `json:"hang,omitempty"`
+	// Drip answers a byte each so many nanoseconds.
+	Drip     time.Duration `json:"drip,omitempty"`
+	Redirect string        `json:"redirect,omitempty"`
 }
 
 // Inject adds a fault.
@@ -85,8 +89,27 @@ func (s *Sim) api(name string, do func(*http.Request) answer) http.HandlerFunc {
 		case f.Lose:
 			do(r)
 			panic(http.ErrAbortHandler) // net/http's way to cut a connection without an answer
+		case f.Hang:
+			do(r)
+			<-r.Context().Done()
+		case f.Drip > 0:
+			drip(w, r, do(r), f.Drip)
 		default:
 			reply(w, do(r))
+		}
+	}
+}
+
+// drip answers byte by byte until the caller goes away.
+func drip(w http.ResponseWriter, r *http.Request, a answer, each time.Duration) {
+	body, _ := json.Marshal(a) // numbers and texts alone
+	for _, b := range body {
+		_, _ = w.Write([]byte{b})
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-time.After(each):
+		case <-r.Context().Done():
+			return
 		}
 	}
 }

@@ -286,13 +286,25 @@ func TestFaults(t *testing.T) {
 		resp.Body.Close()
 	}
 	b.Heal()
-	b.Inject(Fault{API: "message/send", Lose: true})
-	_, err := http.Post(b.url+"/cgi-bin/message/send?access_token="+b.token(), "", strings.NewReader(text("li", "a", "")))
-	if err == nil {
-		t.Error("an answer came")
+	for user, f := range map[string]Fault{"li": {Lose: true}, "wang": {Hang: true}, "zhao": {Drip: time.Minute}} {
+		f.API = "message/send"
+		b.Inject(f)
+		client := http.Client{Timeout: 200 * time.Millisecond}
+		resp, err := client.Post(b.url+"/cgi-bin/message/send?access_token="+b.token(), "", strings.NewReader(text(user, "a", "")))
+		if err == nil {
+			_, err = io.ReadAll(resp.Body)
+			resp.Body.Close()
+		}
+		if err == nil {
+			t.Errorf("%+v: an answer came", f)
+		}
+		if diff := cmp.Diff([]string{"a"}, b.read(user)); diff != "" {
+			t.Error(diff)
+		}
 	}
-	if diff := cmp.Diff([]string{"a"}, b.read("li")); diff != "" {
-		t.Error(diff)
+	b.Inject(Fault{API: "message/send", Drip: time.Microsecond})
+	if a := b.send(text("sun", "a", "")); a.Code != 0 || a.MsgID == "" {
+		t.Errorf("a slow answer is not whole: %+v", a)
 	}
 }
 
