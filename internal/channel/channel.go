@@ -24,6 +24,8 @@ type Channel interface {
 	Send(ctx context.Context, m chat.Message, p chat.Part) error
 	// Resendable reports whether a part first sent this long ago may be sent again without the person seeing it twice.
 	Resendable(age time.Duration) bool
+	// Pace is how fast the parts of one conversation may be sent so that the platform drops none; the zero value: as fast as they come.
+	Pace() chat.Pace
 	// Live is the least time between two updates of partial text; 0: the channel shows none.
 	Live() time.Duration
 }

@@ -56,3 +56,14 @@ type Turn struct {
 // Part is one piece of a reply in the exact bytes that the channel sends. It is stored before it is sent, so that a resend after a
 // crash is byte-identical; that is what a platform's duplicate check needs.
 type Part []byte
+
+// Pace is how fast the parts of one conversation may be sent: Burst at once, then one in each Every. They are sent one after the other, so a
+// platform sees at most Burst + T/Every + 1 of them arrive in any time of length T. Every 0: no pace. Burst × Every is at most
+// [MaxPaceMemory]. A try that is repeated counts as another: the platform may count it, too.
+type Pace struct {
+	Burst int
+	Every time.Duration
+}
+
+// MaxPaceMemory is how long a conversation's pace is remembered after its last message.
+const MaxPaceMemory = 10 * time.Minute

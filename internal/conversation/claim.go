@@ -127,6 +127,13 @@ func (s *Service) claimOptions(t *chat.Tenant) ClaimOptions {
 	return ClaimOptions{Lease: s.Lease, InFlight: t.Limits.TurnsInFlight, HistoryTurns: t.History.Turns}
 }
 
+// replyOptions are claimOptions for the steps that intend to send a part.
+func (s *Service) replyOptions(t *chat.Tenant, outlet Outlet) ClaimOptions {
+	opt := s.claimOptions(t)
+	opt.Pace = outlet.Pace()
+	return opt
+}
+
 func (s *Service) claim(ctx, work context.Context, shards []Shard, most int, opt ClaimOptions) ([]Claim, error) {
 	defer s.underWay()()
 	began := time.Now()

@@ -8,87 +8,200 @@ import (
 	"parley/internal/chat"
 )
 
-// deliver sends a stored reply's parts from part `from` on and returns the next claim of the conversation, if there is one. sentAgo ≥ 0
-// says that the first of them may have been sent before, that long ago, by whoever owned the conversation then.
-func (s *Service) deliver(own context.Context, t *chat.Tenant, outlet Outlet, c Claim, parts []chat.Part, from int, sentAgo time.Duration) (*Claim, error) {
-	for i := from; i < len(parts); i++ {
-		result, err := s.send(own, t, outlet, c, parts[i], sentAgo)
+// inPlace is the longest pause between two tries that a turn sits out in its place; for a longer one its reply is postponed.
+const inPlace = 5 * time.Second
+
+// delivery is a committed reply on its way out.
+type delivery struct {
+	*Service
+	t      *chat.Tenant
+	outlet Outlet
+	c      Claim
+	parts  []chat.Part
+	part   int // the next to send
+
+	intended bool          // the intent to make the try that comes is stored
+	wait     time.Duration // before that try, as the channel's pace wants it
+	tries    int           // of this part that failed
+	maybe    time.Time     // when the part may have been shown first; zero: it certainly was not
+}
+
+// What became of a part, as the metric has it.
+const (
+	sent          = "sent"
+	ambiguous     = "ambiguous"
+	undeliverable = "undeliverable" // nobody can mend it
+	givenUp       = "given_up"      // nobody mended it for as long as replies are kept
+)
+
+// resume goes on with a reply that was committed before.
+func (s *Service) resume(own context.Context, t *chat.Tenant, outlet Outlet, c Claim) (*Claim, error) {
+	u := c.Unfinished
+	d := &delivery{Service: s, t: t, outlet: outlet, c: c, parts: u.Parts, part: u.Next, tries: u.Tries}
+	if age := c.Now.Sub(u.Since); age >= 0 {
+		d.maybe = time.Now().Add(-age)
+	}
+	return d.run(own)
+}
+
+// run sends the reply's parts and returns the next claim of the conversation, if there is one.
+func (d *delivery) run(own context.Context) (*Claim, error) {
+	for {
+		result, err := d.send(own)
 		if err != nil {
 			return nil, err
 		}
-		sentAgo = -1
-		if result == "ambiguous" {
-			s.metrics.ambiguous.WithLabelValues(t.Name).Inc()
-			s.Log.Warn("a part of a reply may or may not have been shown; it is not sent again",
-				"tenant", t.Name, "channel", c.Key.Channel, "turn", turnID(c), "part", i)
+		d.metrics.sends.WithLabelValues(d.t.Name, result).Inc()
+		switch result {
+		case ambiguous:
+			d.metrics.ambiguous.WithLabelValues(d.t.Name).Inc()
+			d.Log.Warn("a part of a reply may or may not have been shown; it is not sent again", d.names()...)
+		case givenUp:
+			d.Log.Error("a reply could not be sent for as long as replies are kept; its message is kept as a dead letter", d.names()...)
+			return d.giveUp(own, d.t, d.c, "undeliverable")
 		}
-		s.metrics.sends.WithLabelValues(t.Name, result).Inc()
 		began := time.Now()
-		next, err := insist(own, s, "delivered", func(ctx context.Context) (Next, error) {
-			return s.Store.Delivered(ctx, c, i, s.claimOptions(t))
+		next, err := insist(own, d.Service, "delivered", func(ctx context.Context) (Next, error) {
+			return d.Store.Delivered(ctx, d.c, d.part, d.replyOptions(d.t, d.outlet))
 		})
-		s.metrics.step("delivered", began)
+		d.metrics.step("delivered", began)
 		if err != nil {
 			return nil, err
 		}
-		if i == len(parts)-1 {
-			s.metrics.step("reply", time.Now().Add(-max(0, time.Since(c.Message.AcceptedAt))))
+		if d.part++; d.part == len(d.parts) {
+			d.metrics.step("reply", time.Now().Add(-max(0, time.Since(d.c.Message.AcceptedAt))))
 			return next.Claim, nil
 		}
+		d.intended, d.wait, d.tries, d.maybe = true, next.Wait, 0, time.Time{}
 	}
-	return nil, nil
 }
 
-// send sends one part until the platform takes it, refuses it for good, or SendFor has passed. Once it may have been shown, it is sent
-// again only as long as the platform would notice the repetition. Its error means that the conversation is lost or handed over, with the
-// part's fate left to the next owner.
-func (s *Service) send(own context.Context, t *chat.Tenant, outlet Outlet, c Claim, p chat.Part, sentAgo time.Duration) (result string, err error) {
+// names are what a log line says of the part.
+func (d *delivery) names(more ...any) []any {
+	return append([]any{"tenant", d.t.Name, "channel", d.c.Key.Channel, "turn", turnID(d.c), "part", d.part}, more...)
+}
+
+// giveUp ends a message whose reply cannot be delivered: it is kept as a dead letter.
+func (s *Service) giveUp(own context.Context, t *chat.Tenant, c Claim, reason string) (*Claim, error) {
+	next, err := insist(own, s, "give_up", func(ctx context.Context) (Next, error) {
+		return s.Store.GiveUp(ctx, c, reason, deadFor, s.claimOptions(t))
+	})
+	return next.Claim, err
+}
+
+// send sends one part until the platform takes it or refuses it for good. What may pass is tried again, here after a short pause, later after
+// a long one: then the error is errPostponed. Once the part may have been shown, it is sent again only as long as the platform would notice
+// the repetition. Other errors say that the conversation is lost or handed over, with the part's fate left to the next owner.
+func (d *delivery) send(own context.Context) (result string, err error) {
 	ctx, cancel := linger(own, 2*time.Second)
 	defer cancel()
-	began := time.Now()
-	var maybe time.Time // when it may have been shown first
-	if sentAgo >= 0 {
-		maybe = began.Add(-sentAgo)
-	}
-	for try := 0; ; try++ {
-		if errors.Is(context.Cause(own), errLost) {
-			return "", errLost // its new owner sends it
+	for {
+		if !d.maybe.IsZero() && !d.outlet.Resendable(time.Since(d.maybe)) {
+			return ambiguous, nil
 		}
-		if !maybe.IsZero() && !outlet.Resendable(time.Since(maybe)) {
-			return "ambiguous", nil
+		e, shut, err := d.try(own, ctx)
+		switch {
+		case err != nil:
+			return "", d.unsent(err)
+		case e == nil && shut == 0:
+			return sent, nil
+		case e != nil && !e.Maybe && !mayPass(e.Kind):
+			d.Log.Error("a part of a reply cannot be delivered", d.names("tries", d.tries, "err", e)...)
+			return undeliverable, nil
+		case time.Since(d.c.Message.AcceptedAt) > d.SendFor:
+			return givenUp, nil
+		case shut > 0:
+			return "", d.postpone(own, shut, "blocked")
 		}
-		tried := time.Now()
-		err := outlet.Send(ctx, c.Message.Message, p)
-		s.metrics.step("send", tried)
-		if err == nil {
-			return "sent", nil
+		pause := max(d.Backoff(d.tries-1), e.RetryAfter)
+		if pause > inPlace {
+			d.Log.Warn("sending a part of a reply failed, it is postponed", d.names("tries", d.tries, "err", e)...)
+			return "", d.postpone(own, d.spread(pause), "failed")
 		}
-		e := asError(err)
-		s.metrics.sendErrors.WithLabelValues(t.Name, e.Kind.String(), s.metrics.codes.label(e.Code)).Inc()
-		if cause := context.Cause(own); cause != nil {
-			return "", cause
+		d.Log.Warn("sending a part of a reply failed, trying again", d.names("tries", d.tries, "err", e)...)
+		if err := d.Pause(own, pause); err != nil {
+			return "", d.unsent(context.Cause(own))
 		}
-		if e.Maybe && maybe.IsZero() {
-			maybe = tried
-		}
-		if !e.Maybe && !sendAgain(e.Kind) || time.Since(began) > s.SendFor {
-			s.Log.Error("a part of a reply cannot be delivered", "tenant", t.Name, "channel", c.Key.Channel, "turn", turnID(c), "tries", try+1, "err", err)
-			return "undeliverable", nil
-		}
-		s.Log.Warn("sending a part of a reply failed, trying again", "tenant", t.Name, "channel", c.Key.Channel, "turn", turnID(c), "try", try+1, "err", err)
-		if err := s.Pause(own, max(s.Backoff(try), e.RetryAfter)); err != nil {
-			return "", context.Cause(own)
-		}
-		if now, ok := s.Directory.Outlet(c.Key.Tenant, c.Key.Channel); ok {
-			outlet = now // an operator may have mended its secret
+		if now, ok := d.Directory.Outlet(d.c.Key.Tenant, d.c.Key.Channel); ok {
+			d.outlet = now // an operator may have mended its secret
 		}
 	}
 }
 
-// sendAgain says which failures to send are worth waiting for: what passes by itself, and what an operator can mend (a wrong secret, a
-// caller's address that the platform does not trust).
-func sendAgain(k chat.Kind) bool {
-	return k.Retryable() || k == chat.Unauthenticated || k == chat.Forbidden
+// try makes one try. shut: the channel refuses all that is sent, and the reply is to wait that long; then a try was perhaps not made.
+// err: own has ended, or the store has another owner.
+func (d *delivery) try(own, ctx context.Context) (e *chat.Error, shut time.Duration, err error) {
+	gate := d.gates.at(d.c.Key)
+	probe, shut := gate.enter()
+	if shut > 0 {
+		return nil, shut, nil
+	}
+	if err := d.intend(own); err != nil {
+		gate.turnBack(probe)
+		return nil, 0, err
+	}
+	began := time.Now()
+	err = d.outlet.Send(ctx, d.c.Message.Message, d.parts[d.part])
+	d.metrics.step("send", began)
+	d.intended = false
+	if err == nil {
+		gate.leave(probe, nil)
+		return nil, 0, nil
+	}
+	e = asError(err)
+	d.metrics.sendErrors.WithLabelValues(d.t.Name, e.Kind.String(), d.metrics.codes.label(e.Code)).Inc()
+	d.tries++
+	if e.Maybe && d.maybe.IsZero() {
+		d.maybe = began
+	}
+	if cause := context.Cause(own); cause != nil {
+		gate.turnBack(probe)
+		return nil, 0, cause
+	}
+	return e, gate.leave(probe, e), nil
+}
+
+// intend stores the intent to make a try, unless the step before has, and waits until the channel's pace has a place for it.
+func (d *delivery) intend(own context.Context) error {
+	if !d.intended {
+		next, err := insist(own, d.Service, "intend", func(ctx context.Context) (Next, error) { return d.Store.Intend(ctx, d.c, d.outlet.Pace()) })
+		if err != nil {
+			return err
+		}
+		d.intended, d.wait = true, next.Wait
+	}
+	if d.wait > 0 {
+		d.metrics.paced.WithLabelValues(d.t.Name, d.c.Key.Channel).Add(d.wait.Seconds())
+		_ = d.Pause(own, d.wait)
+		d.wait = 0
+	}
+	return context.Cause(own) // lost: its new owner sends it
+}
+
+// postpone gives the conversation back until the next try is due.
+func (d *delivery) postpone(own context.Context, pause time.Duration, reason string) error {
+	_, err := insist(own, d.Service, "postpone", func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, d.Store.Postpone(ctx, d.c, Postponement{For: pause, Maybe: !d.maybe.IsZero(), Tries: d.tries})
+	})
+	if err != nil {
+		return d.unsent(err)
+	}
+	d.metrics.postponements.WithLabelValues(d.t.Name, d.c.Key.Channel, reason).Inc()
+	return errPostponed
+}
+
+// unsent tells of a part that certainly was not shown: whoever it is handed over to need not wonder.
+func (d *delivery) unsent(err error) error {
+	if errors.Is(err, errHandover) && d.maybe.IsZero() {
+		return errUnsent
+	}
+	return err
+}
+
+// mayPass says which failures to send are worth waiting for: what passes by itself, and what an operator can mend (a wrong secret, a
+// caller's address that the platform does not trust, a licence).
+func mayPass(k chat.Kind) bool {
+	return k.Retryable() || k == chat.Unauthenticated || k == chat.Forbidden || k == chat.Billing
 }
 
 func asError(err error) *chat.Error {

@@ -192,6 +192,7 @@ type outlet struct {
 	seen   map[string]bool
 	resend time.Duration
 	live   time.Duration
+	pace   chat.Pace
 	size   int
 	fail   func(try int) error
 	tries  int
@@ -245,6 +246,7 @@ func (o *outlet) Send(ctx context.Context, _ chat.Message, p chat.Part) error {
 
 func (o *outlet) Resendable(age time.Duration) bool { return age < o.resend }
 func (o *outlet) Live() time.Duration               { return o.live }
+func (o *outlet) Pace() chat.Pace                   { return o.pace }
 
 func (o *outlet) texts() []string {
 	o.mu.Lock()

@@ -32,6 +32,11 @@ type metrics struct {
 	ready       *prometheus.GaugeVec
 	oldest      *prometheus.GaugeVec
 	dead        *prometheus.GaugeVec
+
+	postponed     *prometheus.GaugeVec   // tenant
+	postponements *prometheus.CounterVec // tenant, channel, reason
+	paced         *prometheus.CounterVec // tenant, channel
+	blocked       *prometheus.GaugeVec   // tenant, channel, code
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -47,7 +52,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		accepted:   counter("parley_messages_accepted_total", "Messages by what became of them: stored, duplicate, ignored, shed_busy, shed_rate, failed.", "tenant", "result"),
 		turns:      counter("parley_turns_total", "Finished turns by outcome: answered, command, or why not.", "tenant", "result"),
-		sends:      counter("parley_parts_total", "Parts of replies by what became of them: sent, ambiguous, undeliverable.", "tenant", "result"),
+		sends:      counter("parley_parts_total", "Parts of replies by what became of them: sent, ambiguous, undeliverable, given_up.", "tenant", "result"),
 		sendErrors: counter("parley_send_errors_total", "Failed tries to send a part, by kind and the platform's own code.", "tenant", "kind", "code"),
 		tokens:     counter("parley_tokens_total", "Tokens by source: provider (as it reported them) or estimate (it did not).", "tenant", "direction", "source"),
 		caps:       counter("parley_caps_reached_total", "Messages answered with a text because the day's tokens are spent, by scope: tenant or user.", "tenant", "scope"),
@@ -69,10 +74,20 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		ready:     gauge("parley_ready", "Conversations with a message that nobody works on, over all replicas."),
 		oldest:    gauge("parley_oldest_waiting_seconds", "Age of the conversation that waits longest for a worker."),
 		dead:      gauge("parley_dead_letters", "Messages given up after their attempts."),
+
+		postponed: gauge("parley_replies_postponed", "Conversations whose reply waits for its next try, over all replicas."),
+		postponements: counter("parley_postponements_total",
+			"Replies that were to wait for their next try, by why: blocked (their channel refuses all), failed.", "tenant", "channel", "reason"),
+		paced: counter("parley_pace_wait_seconds_total", "Time that parts waited because their platform takes only so many from one conversation.",
+			"tenant", "channel"),
+		blocked: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "parley_channel_blocked", Help: "1 while a channel's platform refuses all that this process sends, by the platform's code.",
+		}, []string{"tenant", "channel", "code"}),
 	}
 	if reg != nil {
 		reg.MustRegister(m.accepted, m.turns, m.sends, m.sendErrors, m.tokens, m.storeErrors, m.steps, m.inFlight, m.reaped, m.lost,
-			m.fenced, m.ambiguous, m.caps, m.places, m.queued, m.unaccounted, m.waiting, m.ready, m.oldest, m.dead)
+			m.fenced, m.ambiguous, m.caps, m.places, m.queued, m.unaccounted, m.waiting, m.ready, m.oldest, m.dead,
+			m.postponed, m.postponements, m.paced, m.blocked)
 	}
 	return m
 }
@@ -105,6 +120,7 @@ func (s *Service) statsLoop(ctx context.Context) {
 			s.metrics.ready.WithLabelValues(t).Set(float64(st.Ready))
 			s.metrics.oldest.WithLabelValues(t).Set(st.Oldest.Seconds())
 			s.metrics.dead.WithLabelValues(t).Set(float64(st.Dead))
+			s.metrics.postponed.WithLabelValues(t).Set(float64(st.Postponed))
 		}
 	})
 }

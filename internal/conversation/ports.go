@@ -23,6 +23,8 @@ type Outlet interface {
 	Send(ctx context.Context, m chat.Message, p chat.Part) error
 	// Resendable reports whether a part first sent this long ago may be sent again without the person seeing it twice.
 	Resendable(age time.Duration) bool
+	// Pace is how fast a conversation's parts may follow each other, over all replicas, so that the platform drops none.
+	Pace() chat.Pace
 	// Live reports whether the channel shows partial text, and how often at most (0: never).
 	Live() time.Duration
 }

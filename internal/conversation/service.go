@@ -40,7 +40,7 @@ type Options struct {
 	Poll    time.Duration                                    // how often to look for ready conversations that no hint named; 500 ms
 	Grace   time.Duration                                    // on shutdown, how long running turns may go on before they are handed over; 20 s
 	Turn    func() time.Duration                             // the whole turn's deadline as the routes have it; 180 s
-	SendFor time.Duration                                    // how long a reply is tried while the platform refuses or fails; 1 h
+	SendFor time.Duration                                    // how long after its message a reply is kept while the platform refuses or fails; 24 h
 	Pause   func(ctx context.Context, d time.Duration) error // between tries; a context-aware sleep
 	Backoff func(try int) time.Duration                      // before try+1; 500 ms doubling to 30 s
 	Rand    rand.Source                                      // of pauses and of who is served first; safe for concurrent use; math/rand/v2's own
@@ -51,6 +51,9 @@ const dedupeFor = 24 * time.Hour
 
 // maxAttempts is how many claims a message may cost before it becomes a dead letter.
 const maxAttempts = 3
+
+// sendFor is how long a reply is kept: an operator may need a night to mend what a platform refuses.
+const sendFor = 24 * time.Hour
 
 // deadFor is how long a dead letter is kept: it holds a person's text.
 const deadFor = 7 * 24 * time.Hour
@@ -68,6 +71,7 @@ type Service struct {
 	metrics  *metrics
 	dice     *rand.Rand // has no state but its source
 	hints    hints
+	gates    *gates
 	room     room
 	trouble  trouble
 	handing  chan struct{}   // bounds how many give their conversations back at once
@@ -98,6 +102,9 @@ var (
 	errStopped  = errors.New("conversation: stopped by the person")
 	errHandover = errors.New("conversation: handed over on shutdown")
 	errSuspend  = errors.New("conversation: the tenant was suspended")
+	// … or its conversation was given back.
+	errPostponed = errors.New("conversation: its reply is postponed")
+	errUnsent    = errors.New("conversation: handed over before the part was sent")
 )
 
 // New makes a Service; it starts nothing.
@@ -107,7 +114,7 @@ func New(o Options) *Service {
 	o.Lease = orDefault(o.Lease, 4*time.Second)
 	o.Poll = orDefault(o.Poll, 500*time.Millisecond)
 	o.Grace = orDefault(o.Grace, 20*time.Second)
-	o.SendFor = orDefault(o.SendFor, time.Hour)
+	o.SendFor = orDefault(o.SendFor, sendFor)
 	if o.Turn == nil {
 		o.Turn = func() time.Duration { return 180 * time.Second }
 	}
@@ -130,6 +137,7 @@ func New(o Options) *Service {
 		handing:  make(chan struct{}, maxHanding),
 		over:     make(chan struct{}),
 	}
+	s.gates = s.newGates()
 	s.leaving, s.leave = context.WithCancel(context.Background())
 	s.hints.wake = make(chan struct{}, 1)
 	return s

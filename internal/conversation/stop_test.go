@@ -25,7 +25,7 @@ func TestAfterAStopAShutdownStillHandsOver(t *testing.T) {
 		}
 		w.out.fail = nil
 		w.start()
-		settle(10 * time.Second)
+		settle(time.Minute)
 		shown(t, w, "（这条消息的回答已停止）", "已停止。")
 	})
 }

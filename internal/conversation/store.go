@@ -22,8 +22,9 @@ type Store interface {
 	// Limits shed a message, they never refuse it; a stop command is never shed.
 	Accept(ctx context.Context, m chat.Message, opt AcceptOptions) (Accepted, error)
 
-	// Claim takes up to most ready conversations of each shard for owner, oldest first, in one round trip, and starts or keeps owner's lease there. Each
-	// claim of a head message is counted as an attempt, unless it carries an unfinished reply. No ready conversation: an empty slice.
+	// Claim takes up to most ready conversations of each shard for owner in one round trip, oldest first (postponed ones by when they were
+	// due), and starts or keeps owner's lease there. Each claim of a head message is counted as an attempt, unless it carries an unfinished
+	// reply. No ready conversation: an empty slice.
 	Claim(ctx context.Context, shards []Shard, owner string, most int, opt ClaimOptions) ([]Claim, error)
 
 	// Renew extends owner's lease in every shard given, in one pipeline. It returns the shards in which owner has no lease any more (it
@@ -32,14 +33,27 @@ type Store interface {
 	Renew(ctx context.Context, owner string, shards []Shard, lease time.Duration) (Renewed, error)
 
 	// Commit ends the computing of a turn: it writes the outcome to the history, counts what was spent, and stores the reply's parts with
-	// the intent to send the first. With no parts it also does what Delivered does after the last. ErrFenced: nothing was written, the turn is another's.
-	// A second commit of one turn changes nothing. Of c it uses Shard, Owner, Handle and Fence only; so does Delivered.
+	// the intent to send the first, once Next.Wait has passed. With no parts it also does what Delivered does after the last. ErrFenced:
+	// nothing was written, the turn is another's. A second commit of one turn changes nothing. Of c it uses Shard, Owner, Handle and Fence only; so does Delivered.
 	Commit(ctx context.Context, c Claim, o Outcome) (Next, error)
 
 	// Delivered records that part (from 0) was dealt with and stores the intent to send the next one. After the last part the message
 	// leaves the mailbox; if another waits it is claimed in the same step and returned in Next, else the conversation is released.
 	// Parts are delivered in order; a part that is not the intended one or an earlier one is an error of kind Invalid.
 	Delivered(ctx context.Context, c Claim, part int, opt ClaimOptions) (Next, error)
+
+	// Intend stores the intent to send the part that is next in an unfinished reply once more, and takes a place at the pace for it: Next.Wait.
+	// It goes before each try but the one that Commit or Delivered intended. ErrFenced: it is another's to send. Kind Invalid: there is no reply.
+	// Repeating it takes another place and does no other harm. Of c, Postpone and GiveUp use what Commit does; so does Intend.
+	Intend(ctx context.Context, c Claim, pace chat.Pace) (Next, error)
+
+	// Postpone gives a conversation with an unfinished reply back, not to be claimed before p.For has passed. Kind Invalid: there is no
+	// reply. A fenced postponement changes nothing and is no error.
+	Postpone(ctx context.Context, c Claim, p Postponement) error
+
+	// GiveUp keeps the head message as a dead letter with the reason, forgets what of its reply was not delivered, and goes on as Delivered
+	// does after the last part. keep is how long the letter is kept; 0: a week.
+	GiveUp(ctx context.Context, c Claim, reason string, keep time.Duration, opt ClaimOptions) (Next, error)
 
 	// Release gives a claimed conversation back as ready, for a handover; its attempt is not counted. Of c it uses Shard, Owner, Handle and
 	// Fence only. A fenced release changes nothing and is no error.
@@ -104,6 +118,8 @@ type ClaimOptions struct {
 	Lease        time.Duration
 	InFlight     int // a tenant's conversations owned at once over all processes; 0: no limit
 	HistoryTurns int // newest turns to return
+
+	Pace chat.Pace // of the channel, for the part that a Commit or Delivered intends; a claim does not use it
 }
 
 // Claim is a conversation that a process owns, with what it needs to go on.
@@ -147,7 +163,15 @@ type State struct {
 type Unfinished struct {
 	Parts []chat.Part
 	Next  int       // the part whose sending was intended and not confirmed
-	Since time.Time // when that intent was stored, by the store's clock
+	Since time.Time // from when on it may have been sent, by the store's clock; later than the claim: it was not sent
+	Tries int       // as [Postponement] had it
+}
+
+// Postponement says how a reply waits.
+type Postponement struct {
+	For   time.Duration // by the store's clock
+	Maybe bool          // the part may have been shown; false: it certainly was not, whatever was intended
+	Tries int           // of this part so far, for whoever goes on
 }
 
 // Outcome is what a turn came to.
@@ -158,7 +182,7 @@ type Outcome struct {
 	Parts []chat.Part
 	Dead  string // a reason: the message is also kept as a dead letter
 	Keep  Keep
-	Claim ClaimOptions // for the next message, when Parts is empty
+	Claim ClaimOptions // for the next message, when Parts is empty, or with the pace of the first part
 	Spent []chat.Spend // what the turn cost, failed calls included
 	User  string       // whose usage that is; hashed, as in chat.Request.User
 }
@@ -173,7 +197,8 @@ type Keep struct {
 
 // Next is how a conversation goes on after a step.
 type Next struct {
-	Claim *Claim // the next message, already claimed; nil: released
+	Claim *Claim        // the next message, already claimed; nil: released
+	Wait  time.Duration // before the part just intended may be sent
 }
 
 // Renewed is the result of Renew.
@@ -201,6 +226,8 @@ type Stats struct {
 	Ready   int           // nobody works on them
 	Oldest  time.Duration // age of the oldest conversation in ready; 0: none
 	Dead    int           // dead letters
+
+	Postponed int // conversations whose reply waits for its next try; not in Ready
 }
 
 // LiveWriter publishes partial text while a turn runs. Losing it loses no answer: errors are counted, not acted upon.

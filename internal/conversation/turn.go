@@ -27,6 +27,11 @@ func (s *Service) work(parent context.Context, r *running, c Claim) {
 		case errors.Is(err, ErrFenced), errors.Is(err, errLost):
 			s.metrics.fenced.Inc()
 			next = nil
+		case errors.Is(err, errPostponed):
+			next = nil
+		case errors.Is(err, errUnsent):
+			s.giveBack(parent, func(ctx context.Context) error { return s.Store.Postpone(ctx, c, Postponement{}) })
+			next = nil
 		default:
 			s.release(parent, c)
 			next = nil
@@ -56,6 +61,10 @@ func (s *Service) slot(ctx context.Context) (done func(), err error) {
 
 // release gives the conversation back for another replica to go on with.
 func (s *Service) release(ctx context.Context, c Claim) {
+	s.giveBack(ctx, func(ctx context.Context) error { return s.Store.Release(ctx, c) })
+}
+
+func (s *Service) giveBack(ctx context.Context, step func(context.Context) error) {
 	ctx = context.WithoutCancel(ctx)
 	done, err := s.slot(ctx)
 	if err != nil {
@@ -64,7 +73,7 @@ func (s *Service) release(ctx context.Context, c Claim) {
 	defer done()
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	if err := s.Store.Release(ctx, c); err != nil && !errors.Is(err, ErrFenced) {
+	if err := step(ctx); err != nil && !errors.Is(err, ErrFenced) {
 		s.metrics.storeErrors.WithLabelValues("release").Inc() // the lease's end brings it back
 	}
 }
@@ -80,8 +89,8 @@ func (s *Service) turn(own, compute context.Context, c Claim, sum *tally) (*Clai
 	if !ok {
 		return s.abandon(own, t, c)
 	}
-	if u := c.Unfinished; u != nil {
-		return s.deliver(own, t, outlet, c, u.Parts, u.Next, c.Now.Sub(u.Since))
+	if c.Unfinished != nil {
+		return s.resume(own, t, outlet, c)
 	}
 	s.metrics.steps.WithLabelValues("mailbox").Observe(max(0, c.Message.Age(c.Now).Seconds()))
 	began := time.Now()
@@ -96,7 +105,7 @@ func (s *Service) turn(own, compute context.Context, c Claim, sum *tally) (*Clai
 		res.out.Dead = "parts"
 	}
 	_ = s.settle(own, sum) // account makes up for it; the reply does not wait longer
-	res.out.Parts, res.out.Keep, res.out.Claim = parts, keep(t), s.claimOptions(t)
+	res.out.Parts, res.out.Keep, res.out.Claim = parts, keep(t), s.replyOptions(t, outlet)
 	res.out.User, res.out.Spent = sum.user, sum.spent
 	next, err := s.commit(own, c, res.out)
 	if chat.KindOf(err) == chat.Invalid && err != nil { // it would be refused for ever
@@ -114,13 +123,17 @@ func (s *Service) turn(own, compute context.Context, c Claim, sum *tally) (*Clai
 	if len(parts) == 0 {
 		return next.Claim, nil
 	}
-	return s.deliver(own, t, outlet, c, parts, 0, -1)
+	d := &delivery{Service: s, t: t, outlet: outlet, c: c, parts: parts, intended: true, wait: next.Wait}
+	return d.run(own)
 }
 
 // abandon ends a message whose channel is not configured any more: there is no way to the person.
 func (s *Service) abandon(own context.Context, t *chat.Tenant, c Claim) (*Claim, error) {
 	s.Log.Error("a message's channel is gone from its tenant's document; it is kept as a dead letter",
 		"tenant", t.Name, "channel", c.Key.Channel, "turn", turnID(c))
+	if c.Unfinished != nil {
+		return s.giveUp(own, t, c, "no_channel")
+	}
 	next, err := s.commit(own, c, Outcome{State: c.State, Dead: "no_channel", Keep: keep(t), Claim: s.claimOptions(t)})
 	if err != nil {
 		return nil, err

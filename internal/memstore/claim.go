@@ -31,7 +31,7 @@ func (s *Store) claim(ctx context.Context, id conversation.Shard, name string, m
 		if opt.InFlight > 0 {
 			most = min(most, perShard(opt.InFlight)-sh.running())
 		}
-		ready := sh.ready()
+		ready := sh.ready(now)
 		if ready = ready[:max(0, min(most, len(ready)))]; len(ready) == 0 {
 			return nil
 		}
@@ -45,7 +45,7 @@ func (s *Store) claim(ctx context.Context, id conversation.Shard, name string, m
 		}
 		for _, c := range ready {
 			sh.fence++
-			c.owner, c.fence = name, sh.fence
+			c.owner, c.fence, c.due = name, sh.fence, time.Time{}
 			if c.reply == nil {
 				c.attempts++
 			}
@@ -68,15 +68,15 @@ func (sh *shard) running() (n int) {
 }
 
 // ready lists the claimable conversations, those that have waited longest first.
-func (sh *shard) ready() []*conv {
+func (sh *shard) ready(now time.Time) []*conv {
 	var out []*conv
 	for _, c := range sh.convs {
-		if c.isReady() {
+		if c.isReady(now) {
 			out = append(out, c)
 		}
 	}
 	slices.SortFunc(out, func(a, b *conv) int {
-		return cmp.Or(a.mailbox[0].AcceptedAt.Compare(b.mailbox[0].AcceptedAt), cmp.Compare(a.handle, b.handle))
+		return cmp.Or(a.from().Compare(b.from()), cmp.Compare(a.handle, b.handle))
 	})
 	return out
 }
@@ -96,7 +96,7 @@ func (sh *shard) view(c *conv, now time.Time, turns int) conversation.Claim {
 		}
 	}
 	if r := c.reply; r != nil {
-		out.Unfinished = &conversation.Unfinished{Parts: cloneParts(r.parts), Next: r.next, Since: r.since}
+		out.Unfinished = &conversation.Unfinished{Parts: cloneParts(r.parts), Next: r.next, Since: r.since, Tries: r.tries}
 	}
 	return out
 }

@@ -24,19 +24,21 @@ func (s *Store) Commit(ctx context.Context, c conversation.Claim, o conversation
 			next, err = sh.repeated(c, now, o.Claim)
 			return err
 		case cv.reply != nil:
+			next.Wait = cv.reply.wait(now)
 			return nil
 		}
 		sh.spend(c.Fence, o.User, o.Spent, now)
 		cv.remember(o, now)
 		if o.Dead != "" {
-			sh.bury(cv.mailbox[0], o, now)
+			sh.bury(cv.mailbox[0], o.Dead, o.Keep.Dead, now)
 		}
 		if len(o.Parts) == 0 {
 			next = sh.finish(cv, now, o.Claim)
 			return nil
 		}
 		cv.stopped = false
-		cv.reply = &reply{parts: cloneParts(o.Parts), since: now}
+		cv.reply = &reply{parts: cloneParts(o.Parts), since: cv.slot(o.Claim.Pace, now)}
+		next.Wait = cv.reply.wait(now)
 		return nil
 	})
 	return next, err
@@ -67,13 +69,12 @@ func (c *conv) remember(o conversation.Outcome, now time.Time) {
 	c.history = h
 }
 
-func (sh *shard) bury(w conversation.Waiting, o conversation.Outcome, now time.Time) {
-	keep := o.Keep.Dead
+func (sh *shard) bury(w conversation.Waiting, reason string, keep time.Duration, now time.Time) {
 	if keep <= 0 {
 		keep = deadFor
 	}
 	sh.forgetDead(now)
-	letter := conversation.DeadLetter{Message: w, Reason: o.Dead, At: now}
+	letter := conversation.DeadLetter{Message: w, Reason: reason, At: now}
 	sh.dead = append(sh.dead, expiring[conversation.DeadLetter]{letter, now.Add(keep)})
 	if n := len(sh.dead); n > deadMax {
 		sh.dead = slices.Delete(sh.dead, 0, n-deadMax)
@@ -95,12 +96,14 @@ func (s *Store) Delivered(ctx context.Context, c conversation.Claim, part int, o
 		case cv.reply == nil || part < 0 || part > cv.reply.next:
 			return chat.E(chat.Invalid, "memstore.delivered", errOrder)
 		case part < cv.reply.next:
+			next.Wait = cv.reply.wait(now)
 			return nil
 		case part+1 == len(cv.reply.parts):
 			next = sh.finish(cv, now, opt)
 			return nil
 		}
-		cv.reply.next, cv.reply.since = part+1, now
+		cv.reply.next, cv.reply.since, cv.reply.tries = part+1, cv.slot(opt.Pace, now), 0
+		next.Wait = cv.reply.wait(now)
 		return nil
 	})
 	return next, err

@@ -11,6 +11,7 @@ var (
 	errTTL     = errors.New("the time to live must be positive: nothing here is kept for ever")
 	errAddress = errors.New("the message's address is not JSON")
 	errOrder   = errors.New("not the next part of a committed reply")
+	errNoReply = errors.New("there is no committed reply")
 )
 
 // feedID is "<number>-<number>", ordered by its numbers.

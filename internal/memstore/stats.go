@@ -14,13 +14,14 @@ func (s *Store) Stats(ctx context.Context, tenant string) (conversation.Stats, e
 	for i := range conversation.Shards {
 		err := s.with(ctx, "stats", conversation.Shard{Tenant: tenant, Index: i}, func(sh *shard, now time.Time) error {
 			sh.forgetDead(now)
-			ready := sh.ready()
+			ready := sh.ready(now)
 			out.Waiting += sh.waiting
 			out.Running += sh.running()
 			out.Ready += len(ready)
+			out.Postponed += sh.idle() - len(ready)
 			out.Dead += len(sh.dead)
 			if len(ready) > 0 {
-				out.Oldest = max(out.Oldest, now.Sub(ready[0].mailbox[0].AcceptedAt))
+				out.Oldest = max(out.Oldest, now.Sub(ready[0].from()))
 			}
 			return nil
 		})
@@ -29,6 +30,16 @@ func (s *Store) Stats(ctx context.Context, tenant string) (conversation.Stats, e
 		}
 	}
 	return out, nil
+}
+
+// idle counts the conversations with something to do that nobody does, postponed ones included.
+func (sh *shard) idle() (n int) {
+	for _, c := range sh.convs {
+		if c.isIdle() {
+			n++
+		}
+	}
+	return n
 }
 
 // DeadLetters lists a tenant's dead letters that are still kept, oldest first, at most max of them.

@@ -82,6 +82,8 @@ type conv struct {
 	stop     int64 // messages below it are stopped
 	stopped  bool  // a stop came while the head was being computed
 	reply    *reply
+	due      time.Time // a postponed reply's; zero: not postponed
+	paced    time.Time // when the channel's pace is whole again if nothing more is sent
 
 	prevFence int64 // of the last step that ended a message
 	prevOwner string
@@ -97,7 +99,8 @@ type conv struct {
 type reply struct {
 	parts []chat.Part
 	next  int
-	since time.Time
+	since time.Time // from when on part next may have been sent
+	tries int
 }
 
 // repeatable is how long after its last message a repetition of that message's last step is recognised.
@@ -127,7 +130,18 @@ func handle(key chat.ConversationKey) string {
 	return strconv.Quote(key.Channel) + strconv.Quote(key.ID)
 }
 
-func (c *conv) isReady() bool { return c.owner == "" && len(c.mailbox) > 0 }
+func (c *conv) isReady(now time.Time) bool { return c.isIdle() && !c.due.After(now) }
+
+// isIdle says that there is something to do and nobody does it.
+func (c *conv) isIdle() bool { return c.owner == "" && len(c.mailbox) > 0 }
+
+// from is since when it could be claimed.
+func (c *conv) from() time.Time {
+	if !c.due.IsZero() {
+		return c.due
+	}
+	return c.mailbox[0].AcceptedAt
+}
 
 // sweep forgets what has run out; the Redis store leaves that to Redis.
 func (sh *shard) sweep(now time.Time) {

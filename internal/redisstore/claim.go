@@ -61,7 +61,7 @@ func prefixes(shards []conversation.Shard) []string {
 
 // decodeClaim reads what view in common.lua returns.
 func decodeClaim(sh conversation.Shard, owner string, r []any) (*conversation.Claim, error) {
-	if len(r) != 12 {
+	if len(r) != 13 {
 		return nil, fmt.Errorf("claim of %d fields", len(r))
 	}
 	c := &conversation.Claim{
@@ -87,7 +87,7 @@ func decodeClaim(sh conversation.Shard, owner string, r []any) (*conversation.Cl
 		if err := decode(b, &p); err != nil {
 			return nil, fmt.Errorf("conversation %s: reply: %w", c.Handle, err)
 		}
-		c.Unfinished = &conversation.Unfinished{Parts: p.Parts, Next: int(number(r[10])), Since: when(r[11])}
+		c.Unfinished = &conversation.Unfinished{Parts: p.Parts, Next: int(number(r[10])), Since: when(r[11]), Tries: int(number(r[12]))}
 	}
 	return c, nil
 }

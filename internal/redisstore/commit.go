@@ -46,6 +46,7 @@ func (s *Store) Commit(ctx context.Context, c conversation.Claim, o conversation
 		c.Handle, name(c.Owner), c.Fence, o.Claim.HistoryTurns,
 		turnDoc, size, reset, stateDoc, partsDoc, len(o.Parts), millis(max(o.Keep.TTL, 0)), o.Keep.Turns, o.Keep.Bytes,
 		dead, millis(cmp.Or(max(o.Keep.Dead, 0), deadFor)),
+		o.Claim.Pace.Burst, millis(max(o.Claim.Pace.Every, 0)),
 	}
 	s.apart(ctx, c, args)
 	v, err := s.run(ctx, op, s.scripts.commit, prefix(c.Shard), append(args, spending(o.User, o.Spent)...)...)
@@ -55,11 +56,12 @@ func (s *Store) Commit(ctx context.Context, c conversation.Claim, o conversation
 // Delivered implements conversation.Store.
 func (s *Store) Delivered(ctx context.Context, c conversation.Claim, part int, opt conversation.ClaimOptions) (conversation.Next, error) {
 	const op = "delivered"
-	v, err := s.run(ctx, op, s.scripts.delivered, prefix(c.Shard), c.Handle, name(c.Owner), c.Fence, opt.HistoryTurns, part)
+	v, err := s.run(ctx, op, s.scripts.delivered, prefix(c.Shard), c.Handle, name(c.Owner), c.Fence, opt.HistoryTurns, part,
+		opt.Pace.Burst, millis(max(opt.Pace.Every, 0)))
 	return next(op, c, v, err)
 }
 
-// The codes that commit.lua and delivered.lua answer.
+// The codes that common.lua lists.
 const (
 	codeFenced = iota
 	codeDone
@@ -80,6 +82,10 @@ func next(op string, c conversation.Claim, v any, err error) (conversation.Next,
 		return conversation.Next{}, conversation.ErrFenced
 	case codeMisused:
 		return conversation.Next{}, invalid(op, errOrder)
+	case codeGoesOn:
+		if len(r) > 1 {
+			return conversation.Next{Wait: time.Duration(number(r[1])) * time.Millisecond}, nil
+		}
 	case codeDone:
 		if len(r) > 1 {
 			claim, err := decodeClaim(c.Shard, c.Owner, list(r[1]))

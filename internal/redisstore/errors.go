@@ -13,7 +13,7 @@ import (
 
 var (
 	errTTL   = errors.New("the time to live must be positive: nothing with personal data is kept for ever")
-	errOrder = errors.New("not the next part of a committed reply")
+	errOrder = errors.New("not the next part of a committed reply, or there is none")
 )
 
 // failure turns what go-redis reports into the store's error. Redis's own word (LOADING, READONLY, OOM, NOAUTH, …) becomes the code.

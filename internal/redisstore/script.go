@@ -33,6 +33,7 @@ type scripts struct {
 	accept, claim, renew, commit, delivered, release, reap, stats script
 	clientsSet, clients, drop, liveRead, feedAppend               script
 	spend, reserve, settle                                        script
+	intend, postpone, giveUp                                      script
 }
 
 // newScripts puts each step behind the clock and the shared functions. Tests bring a clock of their own.
@@ -50,6 +51,7 @@ func newScripts(clock string) scripts {
 		accept: step("accept"), claim: step("claim"), renew: step("renew"), commit: step("commit"), delivered: step("delivered"),
 		release: step("release"), reap: step("reap"), stats: step("stats"), clientsSet: step("clients_set"), clients: step("clients"),
 		drop: step("drop"), liveRead: step("live_read"), feedAppend: step("feed_append"),
+		intend: step("intend"), postpone: step("postpone"), giveUp: step("give_up"),
 		spend: step("spend"), reserve: step("reserve", budgetLua), settle: step("settle", budgetLua),
 	}
 }

@@ -21,7 +21,7 @@ func (s *Store) Stats(ctx context.Context, tenant string) (conversation.Stats, e
 	var out conversation.Stats
 	for _, r := range v {
 		row := list(r)
-		if len(row) != 5 {
+		if len(row) != 6 {
 			err = cmp.Or(err, failure(op, fmt.Errorf("%d fields", len(row))))
 			continue
 		}
@@ -30,6 +30,7 @@ func (s *Store) Stats(ctx context.Context, tenant string) (conversation.Stats, e
 		out.Ready += int(number(row[2]))
 		out.Oldest = max(out.Oldest, time.Duration(number(row[3]))*time.Millisecond)
 		out.Dead += int(number(row[4]))
+		out.Postponed += int(number(row[5]))
 	}
 	return out, err
 }

@@ -45,7 +45,7 @@ type sent struct {
 	refused  bool      // by the platform, for good
 	intended time.Time // by an owner that is gone; zero: no
 	doubt    time.Time // when a send may have been taken first; zero: never
-	tries    time.Time // the first sign of trouble
+	tries    time.Time // when a try failed first
 	skipped  bool      // dealt with, and not shown
 }
 
@@ -61,6 +61,7 @@ type talk struct {
 	noted   string
 	last    *letter // whose part was shown last
 	lastNo  int
+	sends   []time.Time // calls of the platform
 }
 
 // ledger watches every effect. Its methods are called under the world's lock, right after the effect, unless they say otherwise.
@@ -165,8 +166,9 @@ func (l *ledger) claimed(c *conversation.Claim) {
 		return
 	}
 	if c.Unfinished != nil && c.Unfinished.Next < len(le.parts) {
-		if s := le.parts[c.Unfinished.Next]; s.intended.IsZero() {
-			s.intended = c.Unfinished.Since
+		s := le.parts[c.Unfinished.Next]
+		if s.intended = c.Unfinished.Since; s.intended.After(c.Now) {
+			s.intended = time.Time{} // it certainly was not sent
 		}
 	}
 	le.stopped, le.claimed = c.Stopped, time.Now()
@@ -307,8 +309,6 @@ func (s *sent) reason(channel string) string {
 		return "its owner died or lost it when it was to be sent"
 	case !s.doubt.IsZero() && time.Since(s.doubt) >= again:
 		return "the platform may have shown it"
-	case !s.tries.IsZero() && time.Since(s.tries) >= sendFor/2:
-		return "the platform failed for too long"
 	}
 	return ""
 }

@@ -13,6 +13,9 @@ import (
 // resendFor is how long the platforms that swallow repetitions are relied on to do so; they do it longer.
 const resendFor = 25 * time.Second
 
+// pace is as fast as all platforms take parts; the ledger counts.
+var pace = chat.Pace{Burst: 4, Every: 2 * time.Second}
+
 // partSize cuts replies into a few parts.
 const partSize = 40
 
@@ -44,6 +47,9 @@ func (o *outlet) Parts(m chat.Message, text string, unique int64) ([]chat.Part, 
 }
 
 func (o *outlet) Resendable(age time.Duration) bool { return o.channel != "hook" && age < resendFor }
+
+// Pace implements conversation.Outlet.
+func (o *outlet) Pace() chat.Pace { return pace }
 
 func (o *outlet) Live() time.Duration {
 	if o.channel == "card" {
@@ -82,8 +88,14 @@ func (o *outlet) Send(ctx context.Context, m chat.Message, part chat.Part) error
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+	w.ledger.sends(m)
 	switch {
+	case w.blocks(o.channel, o.p.name):
+		w.ledger.failed(m.ID, pc.No)
+		_ = sleep(ctx, took)
+		return o.answer(id, chat.E(chat.Forbidden, "simulate.send", errors.New("from this address not")))
 	case refused:
+		w.ledger.failed(m.ID, pc.No)
 		_ = sleep(ctx, took)
 		e := chat.E(oneOf(d, chat.RateLimited, chat.Unavailable, chat.Unauthenticated), "simulate.send", errors.New("not now"))
 		e.RetryAfter = oneOf(d, 0, d.between(0, 5*time.Second))

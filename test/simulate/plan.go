@@ -29,11 +29,12 @@ const (
 	Shed   Kind = "shed"   // limits on what people may ask
 	Room   Kind = "room"   // processes have few places
 	Night  Kind = "night"  // the day ends meanwhile
+	Block  Kind = "block"  // a channel refuses all for a while, until an operator mends it
 )
 
 // Kinds lists all kinds.
 func Kinds() []Kind {
-	return []Kind{Kill, Freeze, Stop, Outage, Fail, Slow, Model, Send, Again, Switch, Caps, Shed, Room, Night}
+	return []Kind{Kill, Freeze, Stop, Outage, Fail, Slow, Model, Send, Again, Switch, Caps, Shed, Room, Night, Block}
 }
 
 // Plant is a fault that is put between the processes and the store, to see that it is found.
@@ -69,11 +70,11 @@ type Post struct {
 	More []time.Duration // further deliveries, after the first
 }
 
-// Event is what happens to a process (stop, kill, freeze), to the store (outage) or to the switch, besides what happens in steps.
+// Event is what happens to a process (stop, kill, freeze), to the store (outage), to a channel (block) or to the switch, besides what happens in steps.
 type Event struct {
 	At   time.Duration
 	Kind Kind
-	Slot int // the process; -1: all
+	Slot int // the process; -1: all. The channel
 	For  time.Duration
 }
 
@@ -132,7 +133,7 @@ func (p *Plan) drawPosts(d *dice) {
 }
 
 func (p *Plan) drawEvents(d *dice) {
-	most := map[Kind]int{Kill: 2, Freeze: 2, Stop: 3, Outage: 2, Switch: 6}
+	most := map[Kind]int{Kill: 2, Freeze: 2, Stop: 3, Outage: 2, Switch: 6, Block: 2}
 	for _, k := range slices.Sorted(maps.Keys(most)) {
 		if !p.Kinds[k] {
 			continue

@@ -36,6 +36,7 @@ type world struct {
 	over    bool // nobody starts any more
 	left    map[Kind]int
 	cuts    []cut
+	blocked []block
 
 	noting sync.Mutex
 	notes  []note
@@ -123,6 +124,10 @@ func (w *world) happen(e Event, d *dice) {
 	switch e.Kind {
 	case Switch:
 		w.locked(w.fleet.flip)
+	case Block:
+		ch := channels[1+max(0, e.Slot)]
+		w.locked(func() { w.blocked = append(w.blocked, block{ch, time.Now(), time.Now().Add(e.For), map[string]int{}}) })
+		w.note("channel "+ch, "refuses all for %v", e.For)
 	case Outage:
 		w.locked(func() { w.cuts = append(w.cuts, cut{e.Slot, time.Now(), time.Now().Add(e.For)}) })
 		w.note("store", "does not answer slot %d for %v", e.Slot, e.For)

@@ -84,6 +84,9 @@ func (c *Channel) Kind() string { return "web" }
 // Live implements channel.Channel.
 func (c *Channel) Live() time.Duration { return 100 * time.Millisecond }
 
+// Pace implements channel.Channel. The feed takes all.
+func (c *Channel) Pace() chat.Pace { return chat.Pace{} }
+
 // LiveChanged implements channel.LiveWatcher: the browser's streams in this process look at once, not at their next turn.
 func (c *Channel) LiveChanged(key chat.ConversationKey) { c.hub.tell(key.ID, note{}) }
 

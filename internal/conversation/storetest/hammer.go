@@ -140,6 +140,10 @@ func (h *hammer) turn(c conversation.Claim, r *rand.Rand) *conversation.Claim {
 		if crash() {
 			return nil
 		}
+		if r.IntN(12) == 0 {
+			_ = h.s.Postpone(h.ctx, c, conversation.Postponement{For: time.Duration(r.IntN(10)) * time.Second})
+			return nil
+		}
 		var next conversation.Next
 		step := fmt.Sprint("part ", part)
 		if !h.again(c, step, r, func() (err error) { next, err = h.s.Delivered(h.ctx, c, part, claimOptions); return err }) {

@@ -6,7 +6,7 @@ if limit > 0 then
   most = math.min(most, limit - running)
 end
 if most <= 0 then return {} end
-local convs = redis.call('ZRANGE', B .. 'ready', 0, most - 1)
+local convs = redis.call('ZRANGEBYSCORE', B .. 'ready', '-inf', int(now()), 'LIMIT', 0, most)
 if #convs == 0 then return {} end
 
 local deadline = now() + tonumber(ARGV[3])

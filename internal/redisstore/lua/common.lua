@@ -1,7 +1,8 @@
 -- What the steps share. KEYS[1] is the prefix of a shard's keys, hash tag included: every other key is made from it and so lies in
 -- the same slot. Names after the prefix:
 --   n           hash: counters fence, seq, waiting; never expires, holds nothing personal
---   ready       zset: conversations nobody works on, by the time their first message was accepted
+--   ready       zset: conversations nobody works on, by the time their first message was accepted, or their reply is due: those of the
+--               future are postponed
 --   owners      zset: owner by the end of its lease
 --   o:OWNER     hash: conversation -> fence, what OWNER holds
 --   stops       hash: conversations whose running message a person stopped
@@ -10,7 +11,8 @@
 --   h:CONV      list: the history; an entry is "1 BYTES TOTAL\nTURN", TOTAL of all entries up to this one
 --   s:CONV      string: the conversation's state
 --   c:CONV      hash: v, owner, fence, att (claims of the head that had to compute), last (newest message that is no stop), stop (messages
---               below it are stopped); of a committed reply: parts, np, next, at; of the last step that ended a message: pf, po (its
+--               below it are stopped); of a committed reply: parts, np, next, at (from when on part next may have been sent),
+--               try (its tries so far); tat (when the channel's pace is whole again); of the last step that ended a message: pf, po (its
 --               fence and owner) and nf (the fence of the claim that it made)
 --   u:DAY       hash: the usage of a day in Beijing, counted from 1970: OE:USER/PROVIDER/MODEL (O 1: by the tenant's own key, E 1: estimated;
 --               USER and PROVIDER escaped as in URLs) -> "CALLS INPUT CACHED OUTPUT REASONING"
@@ -32,7 +34,7 @@ end
 
 -- view is what a claim returns of a conversation that its caller owns.
 local function view(conv, turns)
-  local v = redis.call('HMGET', B .. 'c:' .. conv, 'fence', 'att', 'parts', 'next', 'at', 'stop')
+  local v = redis.call('HMGET', B .. 'c:' .. conv, 'fence', 'att', 'parts', 'next', 'at', 'stop', 'try')
   local head = redis.call('LINDEX', B .. 'm:' .. conv, 0)
   local seq, _, command = parse(head)
   local stopped = 0
@@ -41,7 +43,7 @@ local function view(conv, turns)
   if tonumber(turns) > 0 then history = redis.call('LRANGE', B .. 'h:' .. conv, '-' .. turns, -1) end
   return {
     conv, v[1], v[2] or '1', int(now()), redis.call('LLEN', B .. 'm:' .. conv) - 1, stopped, head,
-    redis.call('GET', B .. 's:' .. conv) or '', history, v[3] or '', v[4] or '0', v[5] or '0',
+    redis.call('GET', B .. 's:' .. conv) or '', history, v[3] or '', v[4] or '0', v[5] or '0', v[7] or '0',
   }
 end
 
@@ -57,7 +59,7 @@ local function announce(conv)
   local head = redis.call('LINDEX', B .. 'm:' .. conv, 0)
   if head then
     local _, at = parse(head)
-    redis.call('ZADD', B .. 'ready', int(at), conv)
+    redis.call('ZADD', B .. 'ready', 'NX', int(at), conv) -- what is postponed stays so
   end
 end
 
@@ -94,7 +96,36 @@ local function spend(fence, first)
   return 1
 end
 
--- What commit and delivered answer.
+-- When a part may have been sent that certainly was not: in the year 9999.
+local NEVER = 253370764800000
+
+-- slot takes a place at a channel's pace, GCRA: burst sends at once, then one in every ms (0: no pace). tat is when the pace would be whole
+-- again, or nil. It gives when the place is, and the new tat. A clock that was set back, or places that nobody used, delay it by ten at most.
+local function slot(t, tat, burst, every)
+  burst, every = tonumber(burst), tonumber(every)
+  if every <= 0 then return t, t end
+  local whole = math.min(math.max(t, tonumber(tat or '0')), t + (burst + 10) * every)
+  return math.max(t, whole - (burst - 1) * every), whole + every
+end
+
+-- wait is how many ms it is until the intended part may be sent.
+local function wait(at)
+  at = tonumber(at)
+  if at >= NEVER then return 0 end
+  return math.max(0, at - now())
+end
+
+-- dead keeps the head message as a dead letter for so many ms.
+local function dead(conv, reason, ms)
+  local t, letters = now(), B .. 'dead'
+  local head = redis.call('LINDEX', B .. 'm:' .. conv, 0)
+  redis.call('ZREMRANGEBYSCORE', letters, '-inf', int(t))
+  redis.call('ZADD', letters, int(t + tonumber(ms)), '1 ' .. int(t) .. ' ' .. reason .. '\n' .. head)
+  redis.call('ZREMRANGEBYRANK', letters, 0, -10001)
+  if redis.call('PTTL', letters) < tonumber(ms) then redis.call('PEXPIRE', letters, ms) end
+end
+
+-- What commit, delivered, intend and give_up answer; GOES_ON with the ms to wait before the part may be sent.
 local FENCED, DONE, GOES_ON, MISUSED = 0, 1, 2, 3
 
 -- finish ends the head message and claims the next one for the same owner, or releases the conversation. The conversation's record stays
@@ -103,7 +134,7 @@ local function finish(conv, owner, fence, turns)
   local c = B .. 'c:' .. conv
   redis.call('LPOP', B .. 'm:' .. conv)
   redis.call('HINCRBY', B .. 'n', 'waiting', -1)
-  redis.call('HDEL', c, 'parts', 'np', 'next', 'at', 'att', 'nf')
+  redis.call('HDEL', c, 'parts', 'np', 'next', 'at', 'try', 'att', 'nf')
   redis.call('HSET', c, 'pf', fence, 'po', owner)
   if redis.call('LLEN', B .. 'm:' .. conv) == 0 then
     disown(conv, owner)

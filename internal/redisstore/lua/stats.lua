@@ -1,4 +1,4 @@
--- stats: KEYS prefix -> {waiting, running, ready, ms since the oldest ready message was accepted, dead letters}
+-- stats: KEYS prefix -> {waiting, running, ready, ms since the oldest ready message was accepted, dead letters, postponed}
 local t = now()
 local running = 0
 for _, o in ipairs(redis.call('ZRANGE', B .. 'owners', 0, -1)) do running = running + redis.call('HLEN', B .. 'o:' .. o) end
@@ -7,5 +7,6 @@ local age = 0
 if oldest[2] then age = math.max(0, t - tonumber(oldest[2])) end
 redis.pcall('ZREMRANGEBYSCORE', B .. 'dead', '-inf', int(t)) -- who may only look counts right without it
 return {
-  redis.call('HGET', B .. 'n', 'waiting') or '0', running, redis.call('ZCARD', B .. 'ready'), int(age), redis.call('ZCOUNT', B .. 'dead', '(' .. int(t), '+inf'),
+  redis.call('HGET', B .. 'n', 'waiting') or '0', running, redis.call('ZCOUNT', B .. 'ready', '-inf', int(t)), int(age), redis.call('ZCOUNT', B .. 'dead', '(' .. int(t), '+inf'),
+  redis.call('ZCOUNT', B .. 'ready', '(' .. int(t), '+inf'),
 }

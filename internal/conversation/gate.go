@@ -1,0 +1,159 @@
+package conversation
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"parley/internal/chat"
+)
+
+// gates keep a process from sending what a channel refuses anyway. A gate shuts when the platform refuses for a reason that holds for all that
+// is sent on the channel (a wrong secret, a caller's address that it does not trust, its limit on calls); then one reply at a time tries
+// whether it still does, after growing pauses, and the others wait without a call. When it takes one, the gate opens.
+type gates struct {
+	spread func(time.Duration) time.Duration
+	shut   func(Blocked, *chat.Error)
+	opened func(Blocked)
+
+	mu  sync.Mutex
+	all map[chanKey]*gate
+}
+
+type chanKey struct{ tenant, channel string }
+
+// gate is one that is shut.
+type gate struct {
+	why     Blocked
+	tries   int
+	next    time.Time     // when the next try is due
+	pause   time.Duration // between the last and the next
+	probing bool          // one is on its way
+}
+
+// Blocked is a channel that refuses what this process sends. Replies wait; see [Options.SendFor].
+type Blocked struct {
+	Tenant  string    `json:"tenant"`
+	Channel string    `json:"channel"`
+	Code    string    `json:"code,omitempty"` // the platform's
+	Why     string    `json:"why"`            // the refusal, as it was logged
+	Since   time.Time `json:"since"`
+}
+
+const (
+	firstProbe = time.Second
+	// maxProbe is the longest pause between two tries whether a channel takes messages again, unless the platform asks for a longer one. With
+	// what replies are spread over, they go out within a minute of the mending.
+	maxProbe = 35 * time.Second
+)
+
+// closes says whether a refusal is of the channel, not of one message.
+func closes(e *chat.Error) bool {
+	return e.Kind == chat.Unauthenticated || e.Kind == chat.Forbidden || e.Kind == chat.RateLimited && e.RetryAfter > inPlace
+}
+
+// passage is a gate as one reply meets it.
+type passage struct {
+	*gates
+	key chanKey
+}
+
+func (g *gates) at(k chat.ConversationKey) passage { return passage{g, chanKey{k.Tenant, k.Channel}} }
+
+// enter asks to send. wait: the gate is shut for that long. probe: the reply tries whether it still has to be. Whoever enters leaves, or turns
+// back.
+func (p passage) enter() (probe bool, wait time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	g := p.all[p.key]
+	switch {
+	case g == nil:
+		return false, 0
+	case g.probing || time.Now().Before(g.next):
+		return false, p.wait(g)
+	}
+	g.probing = true
+	return true, 0
+}
+
+// wait is until the next try of the gate and, for all not to come at once, a little longer. The caller holds the lock.
+func (p passage) wait(g *gate) time.Duration {
+	return max(time.Until(g.next), firstProbe) + p.spread(min(g.pause, maxProbe)/3)
+}
+
+// turnBack ends a passage without a send, or with one that says nothing.
+func (p passage) turnBack(probe bool) {
+	if !probe {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if g := p.all[p.key]; g != nil {
+		g.probing = false
+	}
+}
+
+// leave ends a passage with what the platform said; nil: it took the part. wait: the gate is shut for that long.
+func (p passage) leave(probe bool, e *chat.Error) (wait time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	g := p.all[p.key]
+	refused := e != nil && closes(e)
+	switch {
+	case !refused && !probe: // it says nothing of a gate that was shut meanwhile
+		return 0
+	case !refused && (e == nil || !e.Kind.Retryable()):
+		if g != nil {
+			delete(p.all, p.key)
+			p.opened(g.why)
+		}
+		return 0
+	case g == nil:
+		g = &gate{why: Blocked{Tenant: p.key.tenant, Channel: p.key.channel, Since: time.Now()}}
+		p.all[p.key] = g
+	case !probe: // sent before the gate was shut
+		return p.wait(g)
+	}
+	g.probing = false
+	g.pause = max(min(firstProbe<<min(g.tries, 10), maxProbe), e.RetryAfter)
+	g.next = time.Now().Add(g.pause)
+	g.tries++
+	if refused && (g.why.Code != e.Code || g.why.Why == "") {
+		g.why.Code, g.why.Why = e.Code, e.Error()
+		p.shut(g.why, e)
+	}
+	return p.wait(g)
+}
+
+// Blocked lists the channels that refuse what this process sends, by tenant and channel.
+func (s *Service) Blocked() []Blocked {
+	s.gates.mu.Lock()
+	defer s.gates.mu.Unlock()
+	out := make([]Blocked, 0, len(s.gates.all))
+	for _, g := range s.gates.all {
+		out = append(out, g.why)
+	}
+	slices.SortFunc(out, func(a, b Blocked) int {
+		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Channel, b.Channel))
+	})
+	return out
+}
+
+func (s *Service) newGates() *gates {
+	return &gates{
+		spread: s.spread,
+		all:    map[chanKey]*gate{},
+		shut: func(b Blocked, e *chat.Error) {
+			s.metrics.blocked.DeletePartialMatch(map[string]string{"tenant": b.Tenant, "channel": b.Channel})
+			s.metrics.blocked.WithLabelValues(b.Tenant, b.Channel, s.metrics.codes.label(b.Code)).Set(1)
+			s.Log.Error("a channel's platform refuses all that is sent; replies are kept and sent once that is mended",
+				"tenant", b.Tenant, "channel", b.Channel, "code", b.Code, "kept_for", s.SendFor.String(), "err", e)
+		},
+		opened: func(b Blocked) {
+			s.metrics.blocked.DeletePartialMatch(map[string]string{"tenant": b.Tenant, "channel": b.Channel})
+			s.Log.Info("a channel's platform takes messages again; the replies that wait go out",
+				"tenant", b.Tenant, "channel", b.Channel, "code", b.Code, "after", time.Since(b.Since).Round(time.Second).String())
+		},
+	}
+}

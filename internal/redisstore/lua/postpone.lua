@@ -1,0 +1,11 @@
+-- postpone: KEYS prefix; ARGV conversation, owner, fence, ms, the part may have been shown (1/0), its tries
+-- -> 1 if it was held, 0 if not, -1 if there is no reply
+local conv, owner = ARGV[1], ARGV[2]
+if not holds(conv, owner, ARGV[3]) then return 0 end
+local c = B .. 'c:' .. conv
+if redis.call('HEXISTS', c, 'np') == 0 then return -1 end
+redis.call('HSET', c, 'try', ARGV[6])
+if ARGV[5] == '0' then redis.call('HSET', c, 'at', int(NEVER)) end
+disown(conv, owner)
+redis.call('ZADD', B .. 'ready', int(now() + tonumber(ARGV[4])), conv)
+return 1
