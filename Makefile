@@ -7,10 +7,11 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 FUZZTIME ?= 30s
 SEEDS    ?= 10000
 PKG      ?= ./...
+OLD      ?= HEAD~1
 
 WITH := .cache/bin/with
 
-.PHONY: help run build test unit lint check ci gen fuzz bench e2e switches chaos simulate stats clean
+.PHONY: help run build test unit lint check ci gen fuzz bench e2e switches chaos simulate rolling upgrade stats clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -53,6 +54,12 @@ switches: ## the operator's switch under load, a provider's outage, key limits o
 
 chaos: ## kill, stop, cut and slow every part at random while people talk, and compare the ledgers; starts all that it needs (ARGS=-h)
 	go run ./test/chaos $(ARGS)
+
+rolling: ## restart every process in good order, in turn, under load: nothing fails (ARGS="-for 10m")
+	go run ./test/chaos -rolling $(ARGS)
+
+upgrade: ## the binary of OLD (HEAD~1) and this one share everything while they are struck, upgraded and rolled back (ARGS="-for 10m")
+	go run ./test/chaos -old $(OLD) $(ARGS)
 
 simulate: ## SEEDS (10000) seeds of the turns in simulated time, and planted faults; one seed: go test ./test/simulate -run TestOne -v -seed N
 	go test -timeout 30m -count 1 -run 'TestSeeds|TestPlanted' -v ./test/simulate -seeds $(SEEDS) $(ARGS)

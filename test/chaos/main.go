@@ -6,6 +6,8 @@
 //	go run ./test/chaos                     three minutes
 //	go run ./test/chaos -for 1h -rate 40    a long one
 //	go run ./test/chaos -plant all          faults planted into the product: each must be found
+//	go run ./test/chaos -rolling            nothing is struck: every process is restarted in good order, in turn
+//	go run ./test/chaos -old HEAD~1         that revision's binary and this one's share everything, and processes go from one to the other and back
 //
 // It ends with status 0 only if every acknowledged message had exactly one reply, in order, with the right context, or an apology whose
 // reason a log tells; and with -plant only if every fault was found. The logs are kept otherwise.
@@ -40,6 +42,8 @@ func main() {
 	only := flag.String("only", strings.Join(parts, ","), "what to strike; none: nothing")
 	flag.DurationVar(&p.takeover, "takeover", lease+2*time.Second, "the bound of a killed client's turns running elsewhere, p99, where nothing else is amiss")
 	plant := flag.String("plant", "", "plant a fault into the product, which must be found: "+strings.Join(plants, ", ")+", or all of them")
+	flag.BoolVar(&p.rolling, "rolling", false, "strike nothing: restart every process in good order, in turn, over and over")
+	flag.StringVar(&p.old, "old", "", "a git revision whose binary shares everything with this one's: processes are upgraded and rolled back while they are struck")
 	out := flag.String("json", "", "file for the result as JSON")
 	flag.Parse()
 	faults := plants
@@ -49,7 +53,7 @@ func main() {
 	struck := strings.Split(*only, ",")
 	unknown := func(part string) bool { return part != "none" && !slices.Contains(parts, part) }
 	if flag.NArg() > 0 || slices.ContainsFunc(struck, unknown) || p.rate <= 0 || p.length < time.Second || p.manners.eager+p.manners.burst > 100 ||
-		*plant != "" && *plant != "all" && !slices.Contains(plants, *plant) {
+		*plant != "" && *plant != "all" && !slices.Contains(plants, *plant) || oneOf(p.rolling, p.old != "", *plant != "") > 1 {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -62,6 +66,15 @@ func main() {
 		fmt.Fprintln(os.Stderr, "chaos: FAILED:", err)
 		os.Exit(1)
 	}
+}
+
+func oneOf(chosen ...bool) (n int) {
+	for _, c := range chosen {
+		if c {
+			n++
+		}
+	}
+	return n
 }
 
 // parts are the kinds of part that can be struck; see lanes.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,8 @@ type said struct {
 	Begun time.Time
 	Acked time.Time // zero: the platform gave it up
 	Tries int
+	// Refused are the deliveries that were not answered 200.
+	Refused []wecom.Try
 }
 
 // shown is one text that a person saw, in the order in which the platform showed them.
@@ -82,6 +85,11 @@ func (p *people) say(ctx context.Context, at platform, ref wecom.Ref, person str
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m.Tries, m.MsgID = len(posted.Tries), posted.ID
+	for _, t := range posted.Tries {
+		if t.Status != http.StatusOK {
+			m.Refused = append(m.Refused, t)
+		}
+	}
 	if posted.Acked {
 		m.Acked = acked
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -20,6 +21,10 @@ type plan struct {
 	only    func(lane string) bool
 	settle  time.Duration // after it everybody must have their replies
 	plant   string        // a planted fault
+	rolling bool          // nothing is struck: all are restarted in turn, in good order
+	old     string        // a revision whose binary runs beside this one's; empty: none
+	// within is how long nothing more may come after the last reply; 0: quiet
+	within time.Duration
 	// takeover bounds the p99 of undisturbed takeovers, where there were enough to tell; 0: no bound
 	takeover time.Duration
 	keep     bool
@@ -33,11 +38,23 @@ const quiet = 8 * time.Second
 const enough = 20
 
 func (p plan) run(ctx context.Context, log io.Writer) (res *result, err error) {
-	tags := ""
+	o := rig.Options{Keep: p.keep, Log: log, Nacos: p.nacos}
+	env, pace := []string{}, chaosPace
 	if p.plant != "" {
-		tags = "planted"
+		o.Tags, env = "planted", append(env, "PARLEY_PLANT="+p.plant)
 	}
-	r, err := rig.New(ctx, rig.Options{Keep: p.keep, Log: log, Nacos: p.nacos, Tags: tags})
+	if p.rolling {
+		env, pace = append(env, rollEnv()...), rollPace
+	}
+	var both *binaries
+	if p.old != "" {
+		if both, err = buildBoth(ctx, p.old); err != nil {
+			return nil, err
+		}
+		defer both.remove()
+		o.Binary = both.old
+	}
+	r, err := rig.New(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -48,15 +65,15 @@ func (p plan) run(ctx context.Context, log io.Writer) (res *result, err error) {
 		r.Close()
 	}()
 	r.Logf("seed %d: -seed %d repeats this plan", p.seed, p.seed)
-	s, err := raise(ctx, r, p.plant)
+	s, err := raise(ctx, r, pace, env)
 	defer s.close()
 	if err != nil {
 		return nil, err
 	}
-	return p.play(ctx, s)
+	return p.play(ctx, s, both)
 }
 
-func (p plan) play(ctx context.Context, s *stage) (*result, error) {
+func (p plan) play(ctx context.Context, s *stage, both *binaries) (*result, error) {
 	res := &result{Seed: p.seed, Plant: p.plant}
 	before := measure(ctx, s.nodes())
 	all := newPeople()
@@ -69,14 +86,14 @@ func (p plan) play(ctx context.Context, s *stage) (*result, error) {
 	until, over := context.WithTimeout(ctx, p.length)
 	defer over()
 	struck := make(chan error, 1)
-	go func() { struck <- st.run(ctx, until, p.seed, s.lanes(p.only)) }()
+	go func() { struck <- p.trouble(ctx, until, st, s, both) }()
 	if err := all.talk(ctx, s.wecom, s.companies, p.length, p.rate, p.seed, p.manners); err != nil {
 		return nil, fmt.Errorf("people cannot talk: %w", err)
 	}
 	wrong := <-struck
 	s.rig.Logf("all is whole again")
 	settling, cancel := context.WithTimeout(ctx, p.settle)
-	all.settle(settling, quiet)
+	all.settle(settling, cmp.Or(p.within, quiet))
 	cancel()
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("interrupted or out of time: %w", ctx.Err())
@@ -85,6 +102,17 @@ func (p plan) play(ctx context.Context, s *stage) (*result, error) {
 	res.Took, res.events = end.Sub(began).Seconds(), st.events
 	res.Struck = tally(st.events)
 	return res, p.finish(ctx, s, all, res, before, wrong, end)
+}
+
+// trouble is all that befalls the stage until the time is over.
+func (p plan) trouble(ctx, until context.Context, st *strikes, s *stage, both *binaries) error {
+	switch {
+	case p.rolling:
+		return st.roll(ctx, until, s.rounds())
+	case both != nil:
+		return both.strike(ctx, until, p, st, s)
+	}
+	return st.run(ctx, until, p.seed, s.lanes(p.only))
 }
 
 // finish reads all ledgers and judges.
@@ -124,6 +152,12 @@ func (p plan) finish(ctx context.Context, s *stage, all *people, res *result, be
 	}
 	if wrong != nil {
 		res.Account.fault("disorder", "%v", wrong)
+	}
+	if p.rolling {
+		res.rolling(talked, logs)
+	}
+	if p.old != "" {
+		res.mixed(s.nodes())
 	}
 	res.rested(before, after)
 	res.Platform, res.Computed, res.Acks = stats, len(calls), acks(talked)

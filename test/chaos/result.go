@@ -26,6 +26,8 @@ type result struct {
 	Platform    wecom.Stats    `json:"platform"`
 	Computed    int            `json:"computed"` // calls of the model
 	Rest        []rest         `json:"rest"`
+	Rolled      *rolled        `json:"rolled,omitempty"`
+	Started     map[string]int `json:"started,omitempty"` // starts of each binary, where there are two
 	events      []event
 }
 
@@ -78,6 +80,10 @@ func (r *result) String() string {
 	}
 	fmt.Fprintf(&b, "acknowledged after  %s\ntaken over after    %s (n %d)\n  nothing else amiss %s (n %d)\n",
 		r.Acks, r.Takeover, r.Takeover.N, r.Undisturbed, r.Undisturbed.N)
+	r.Rolled.print(&b)
+	for _, which := range slices.Sorted(maps.Keys(r.Started)) {
+		fmt.Fprintf(&b, "  %-18s %7d starts\n", which, r.Started[which])
+	}
 	for _, n := range r.Rest {
 		fmt.Fprintf(&b, "  %-10s %4.0f goroutines at rest (%.0f before), %.0f MB of heap, %d MB resident\n", n.Name, n.Goroutines, n.Before, n.Heap, n.RSS)
 	}

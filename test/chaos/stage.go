@@ -12,9 +12,6 @@ import (
 	"parley/test/rig"
 )
 
-// pace makes an answer last about 1.5 s, so that turns are in flight whenever somebody is struck.
-var pace = llm.Pace{First: 300 * time.Millisecond, Between: 60 * time.Millisecond, Chunks: 20}
-
 // window is how many turns a history keeps.
 const window = 20
 
@@ -63,7 +60,8 @@ type stage struct {
 	nacos     *victim // nil: another's, which is only cut off
 	platform  *victim
 	balancers []*rig.Balancer
-	plant     []string // environment of processes with a planted fault
+	pace      llm.Pace
+	env       []string // of Parley's processes
 	addresses struct {
 		wecom  string
 		models []string
@@ -73,11 +71,9 @@ type stage struct {
 // serves is which client has which tenants: each tenant has two replicas, and one process has both.
 var serves = [][]string{{"acme"}, {"acme", "beta"}, {"beta"}}
 
-func raise(ctx context.Context, r *rig.Rig, plant string) (*stage, error) {
-	s := &stage{rig: r, wires: newWires(), companies: []company{newCompany("acme", 1000002), newCompany("beta", 1000003)}}
-	if plant != "" {
-		s.plant = []string{"PARLEY_PLANT=" + plant}
-	}
+// raise starts everything. env is added to that of Parley's processes.
+func raise(ctx context.Context, r *rig.Rig, pace llm.Pace, env []string) (*stage, error) {
+	s := &stage{rig: r, wires: newWires(), companies: []company{newCompany("acme", 1000002), newCompany("beta", 1000003)}, pace: pace, env: env}
 	s.redis = daemon("redis", func() *realdeps.Server { return r.Redis }, r.RestartRedis)
 	if r.NacosServer != nil {
 		s.nacos = daemon("nacos", func() *realdeps.Server { return r.NacosServer }, r.RestartNacos)
@@ -96,7 +92,7 @@ func (s *stage) startOutside(ctx context.Context) (err error) {
 	}
 	s.platform = platformOf(s.wecom.Process)
 	for _, o := range []rig.ModelOptions{{Name: "llmsim-openai"}, {Name: "llmsim-chatglm", Vendor: llm.ChatGLM}} {
-		o.Pace, o.Long = pace, 5
+		o.Pace, o.Long = s.pace, 5
 		m, err := s.rig.RunModel(ctx, o)
 		if err != nil {
 			return err
@@ -138,7 +134,7 @@ func (s *stage) startServers(ctx context.Context) error {
 			return err
 		}
 		var laid error
-		n, err := s.rig.StartNode(ctx, "server", name, append(s.plant, "OPENAI_API_KEY=sk-chaos", "ZHIPU_API_KEY=id.secret"), func(addr, ops string) string {
+		n, err := s.rig.StartNode(ctx, "server", name, append(s.env, "OPENAI_API_KEY=sk-chaos", "ZHIPU_API_KEY=id.secret"), func(addr, ops string) string {
 			var at string
 			at, laid = s.wires.lay("triple-"+name, addr)
 			return fmt.Sprintf("rpc:      {listen: %q, advertise: %q}\nhttp:     {ops: %q}\noutbound: [\"http://%s\"]\n",
@@ -153,7 +149,7 @@ func (s *stage) startServers(ctx context.Context) error {
 }
 
 func (s *stage) startClients(ctx context.Context) error {
-	env := append([]string{}, s.plant...)
+	env := append([]string{}, s.env...)
 	for _, c := range s.companies {
 		env = append(env, c.env()...)
 	}

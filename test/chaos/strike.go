@@ -15,6 +15,7 @@ type event struct {
 	Part string        `json:"part"`
 	At   time.Time     `json:"at"`
 	Gone time.Duration `json:"gone_ns"` // until it was whole again
+	Left time.Duration `json:"left_ns"` // of term: until it had ended
 }
 
 // lane strikes a kind of part, one at a time. Lanes strike independently of each other.
@@ -57,6 +58,11 @@ func (s *strikes) run(ctx, until context.Context, seed uint64, lanes []lane) err
 		wg.Go(func() { s.along(ctx, until, random, l) })
 	}
 	wg.Wait()
+	return s.result(ctx)
+}
+
+// result is all that went wrong.
+func (s *strikes) result(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return errors.Join(append(s.errs, ctx.Err())...)
@@ -105,12 +111,17 @@ func (s *strikes) spoil(until context.Context, random *rand.Rand, w *wire, act s
 	s.note(e)
 }
 
-// strike does something to a process and has it whole again. The strike goes on to its end when time is over.
+// strike does something to a process and has it whole again, unless somebody else is at it.
 func (s *strikes) strike(ctx, until context.Context, v *victim, act string, long, gap time.Duration) {
 	if !v.mu.TryLock() {
 		return
 	}
 	defer v.mu.Unlock()
+	s.struck(ctx, until, v, act, long, gap)
+}
+
+// struck does it, to its end also when time is over. v.mu is held.
+func (s *strikes) struck(ctx, until context.Context, v *victim, act string, long, gap time.Duration) {
 	if !v.alive() {
 		s.failed(fmt.Errorf("%s ended by itself", v.name))
 	}
@@ -139,6 +150,7 @@ func (s *strikes) strike(ctx, until context.Context, v *victim, act string, long
 		if err := v.term(); err != nil {
 			s.failed(err)
 		}
+		e.Left = time.Since(e.At)
 		s.back(ctx, v)
 	}
 	e.Gone = time.Since(e.At)

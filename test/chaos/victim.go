@@ -38,7 +38,9 @@ type player struct {
 	victim
 	mu   sync.Mutex
 	node *rig.Node
-	died int // times it ended by itself
+	died int           // times it ended by itself
+	pick func() string // the binary of the next start; nil: always the same
+	ran  []string      // the binaries picked so far
 }
 
 func newPlayer(n *rig.Node) *player {
@@ -65,6 +67,7 @@ func (p *player) again(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, reviveWithin)
 	defer cancel()
 	for {
+		p.choose()
 		n, err := p.now().Restart(ctx)
 		if n == nil || n.Process == nil { // there is no such program, or it has not ended
 			return err
@@ -92,6 +95,16 @@ func (p *player) again(ctx context.Context) error {
 	}
 }
 
+// choose says which binary starts next.
+func (p *player) choose() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pick != nil {
+		p.node.Binary = p.pick()
+		p.ran = append(p.ran, p.node.Binary)
+	}
+}
+
 func ready(ctx context.Context, n *rig.Node) bool {
 	_, err := n.Metrics(ctx)
 	return err == nil
@@ -102,6 +115,7 @@ func daemon(name string, at func() *realdeps.Server, again func(context.Context)
 	return &victim{
 		name: name, pid: func() int { return at().PID() }, kill: func() { at().Kill() },
 		alive: func() bool { return syscall.Kill(at().PID(), 0) == nil },
+		term:  func() error { at().Stop(); return nil },
 		revive: func(ctx context.Context) error {
 			var err error
 			for range 3 { // its port may be a moment in coming free

@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -13,6 +14,9 @@ type Node struct {
 	*Process
 	Addr string // a client's public address, a server's RPC address
 	Ops  string
+	// Binary is what Restart starts; empty: the rig's own. Set it while nothing else uses the node.
+	Binary string
+
 	rig  *Rig
 	role string
 	env  []string
@@ -66,7 +70,7 @@ func (r *Rig) startNode(ctx context.Context, role, name string, env []string, co
 func (r *Rig) configOf(name string) string { return filepath.Join(r.Dir, name+".yaml") }
 
 func (n *Node) start(ctx context.Context, name string) (err error) {
-	if n.Process, err = n.rig.spawn(name, n.env, n.rig.binary, n.role, "--config", n.rig.configOf(name)); err != nil {
+	if n.Process, err = n.rig.spawn(name, n.env, cmp.Or(n.Binary, n.rig.binary), n.role, "--config", n.rig.configOf(name)); err != nil {
 		return err
 	}
 	return n.ready(ctx)
@@ -94,7 +98,7 @@ func (n *Node) Restart(ctx context.Context) (*Node, error) {
 	if n.Alive() {
 		return nil, fmt.Errorf("%s has not ended", n.Name)
 	}
-	again := &Node{Addr: n.Addr, Ops: n.Ops, rig: n.rig, role: n.role, env: n.env}
+	again := &Node{Addr: n.Addr, Ops: n.Ops, Binary: n.Binary, rig: n.rig, role: n.role, env: n.env}
 	return again, again.start(ctx, n.Name)
 }
 

@@ -24,6 +24,8 @@ type Options struct {
 	// Nacos is host:port of a Nacos to use; empty: the one at PARLEY_TEST_NACOS or, without it, one of the rig's own.
 	Nacos string
 	Tags  string // build tags of bin/parley, separated by commas
+	// Binary is a bin/parley that nodes are started with at first; empty: one built here.
+	Binary string
 }
 
 // Rig is a running set of programs. Its methods are safe for concurrent use, Close and Keep apart.
@@ -53,7 +55,7 @@ func New(ctx context.Context, o Options) (*Rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Rig{Dir: dir, keep: o.Keep, log: o.Log, tags: o.Tags, Nacos: Nacos{Addr: cmp.Or(o.Nacos, os.Getenv("PARLEY_TEST_NACOS"))}}
+	r := &Rig{Dir: dir, keep: o.Keep, log: o.Log, tags: o.Tags, binary: o.Binary, Nacos: Nacos{Addr: cmp.Or(o.Nacos, os.Getenv("PARLEY_TEST_NACOS"))}}
 	if r.log == nil {
 		r.log = io.Discard
 	}
@@ -110,9 +112,13 @@ func (r *Rig) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.binary, r.llmsim = filepath.Join(r.Dir, "bin", "parley"), filepath.Join(r.Dir, "bin", "llmsim")
-	r.wecom = filepath.Join(r.Dir, "bin", "wecomsim")
-	for out, pkg := range map[string]string{r.binary: "./cmd/parley", r.llmsim: "./test/llmsim", r.wecom: "./test/wecomsim"} {
+	r.llmsim, r.wecom = filepath.Join(r.Dir, "bin", "llmsim"), filepath.Join(r.Dir, "bin", "wecomsim")
+	programs := map[string]string{r.llmsim: "./test/llmsim", r.wecom: "./test/wecomsim"}
+	if r.binary == "" {
+		r.binary = filepath.Join(r.Dir, "bin", "parley")
+		programs[r.binary] = "./cmd/parley"
+	}
+	for out, pkg := range programs {
 		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", r.tags, "-o", out, pkg)
 		cmd.Dir = root
 		if said, err := cmd.CombinedOutput(); err != nil {
