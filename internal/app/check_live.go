@@ -64,7 +64,7 @@ func (l *liveCheck) file(ctx context.Context, c config.Checked) error {
 			return err
 		}
 		if cfg.Client != nil {
-			l.say(c.File, "redis", checkRedis(ctx, cfg.Client))
+			l.redis(ctx, c.File, cfg.Client)
 		}
 		if cfg.Registry().Mode == config.ModeNacos || cfg.Live().Source == config.SourceNacos {
 			l.say(c.File, "nacos", checkNacos(ctx, cfg))
@@ -135,13 +135,27 @@ func reach(err error, address, key string) error {
 	return err
 }
 
-func checkRedis(ctx context.Context, cfg *config.Client) error {
+// redis asks whether Redis answers, and warns of settings that weaken what Parley promises.
+func (l *liveCheck) redis(ctx context.Context, file string, cfg *config.Client) {
 	store, err := openStore(cfg.Redis)
 	if err != nil {
-		return err
+		l.say(file, "redis", err)
+		return
 	}
 	defer func() { _ = store.Close() }()
-	return reach(store.Ping(ctx), strings.Join(cfg.Redis.Addrs, ", "), "redis.addrs")
+	err = store.Ping(ctx)
+	l.say(file, "redis", reach(err, strings.Join(cfg.Redis.Addrs, ", "), "redis.addrs"))
+	if err != nil {
+		return
+	}
+	m, err := store.Memory(ctx, true)
+	if err != nil {
+		fmt.Fprintf(l.env.Stdout, "%s: redis: warning: its settings are not known: %v\n", file, err)
+		return
+	}
+	for _, w := range redisWarnings(m) {
+		fmt.Fprintf(l.env.Stdout, "%s: redis: warning: %s\n", file, w)
+	}
 }
 
 func checkNacos(ctx context.Context, cfg config.Either) error {

@@ -58,6 +58,7 @@ type client struct {
 	id       string
 	secrets  *secret.Store
 	store    *redisstore.Store
+	memory   *memoryGuard
 	source   liveconfig.Source
 	routes   *liveconfig.Value[*route.Table]
 	tenants  *directory
@@ -76,7 +77,12 @@ type client struct {
 type inbox struct{ *client }
 
 // Accept implements channel.Inbox.
-func (i inbox) Accept(ctx context.Context, m chat.Message) error { return i.service.Accept(ctx, m) }
+func (i inbox) Accept(ctx context.Context, m chat.Message) error {
+	if err := i.memory.refuses(); err != nil {
+		return err
+	}
+	return i.service.Accept(ctx, m)
+}
 
 // newClient makes the parts and connects nothing that could block for long.
 func newClient(cfg *config.Client, env Env, tel *telemetry.Telemetry, secrets *secret.Store) (c *client, err error) {
@@ -90,6 +96,7 @@ func newClient(cfg *config.Client, env Env, tel *telemetry.Telemetry, secrets *s
 		return c, err
 	}
 	c.closers = append(c.closers, c.store.Close)
+	c.memory = newMemoryGuard(c.store.Full, tel.Log, tel.Metrics)
 	source, closer, err := openSource(cfg.Live, cfg.Registry, tel)
 	if err != nil {
 		return c, err
@@ -148,6 +155,9 @@ func (c *client) run(ctx context.Context, public, ops net.Listener) error {
 	background(c.awaitRedis)
 	background(c.awaitDocuments)
 	background(c.heartbeat)
+	if !c.embedded {
+		background(c.memory.run)
+	}
 	c.secrets.OnChange(c.tenants.companies.Refresh)
 
 	ready := &readiness{missing: c.missing, state: func() any { return over.documents(c.documents()) }}
@@ -239,15 +249,12 @@ func (c *client) awaitRedis(ctx context.Context) {
 
 // warnAboutRedis says what in Redis's own settings weakens Parley's guarantees.
 func (c *client) warnAboutRedis(ctx context.Context) {
-	m, err := c.store.Memory(ctx)
+	m, err := c.store.Memory(ctx, c.cfg.Redis.Username == "")
 	if err != nil {
 		return
 	}
-	if m.Policy != "" && m.Policy != "noeviction" {
-		c.tel.Log.Warn("Redis may drop conversations when its memory is full: set maxmemory-policy noeviction", "policy", m.Policy)
-	}
-	if !m.AOF {
-		c.tel.Log.Warn("Redis keeps no append-only file: what was accepted is lost when it restarts. Set appendonly yes and appendfsync always")
+	for _, w := range redisWarnings(m) {
+		c.tel.Log.Warn("Redis: " + w)
 	}
 }
 

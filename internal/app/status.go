@@ -37,6 +37,7 @@ type tenantReport struct {
 	Ready   int     `json:"ready"`
 	Oldest  float64 `json:"oldest_seconds"` // of those that are ready
 	Dead    int     `json:"dead_letters"`
+	Ended   int     `json:"forgotten_unanswered"` // ever
 
 	Usage usageReport `json:"usage_today"`
 }
@@ -96,6 +97,7 @@ func (r statusReport) print(w io.Writer) error {
 		for _, s := range r.Tenants {
 			fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%.1fs\t%d\n", s.Tenant, s.Waiting, s.Running, s.Ready, s.Oldest, s.Dead)
 		}
+		printEnded(t, r.Tenants)
 		printUsage(t, r.Tenants)
 	}
 	r.printRefused(t)

@@ -128,20 +128,31 @@ func askRedis(ctx context.Context, cfg *config.Client) ([]clientState, []tenantR
 	if err != nil {
 		return nil, nil, fmt.Errorf("redis at %s: %w", where, err)
 	}
-	var clients []clientState
-	names := slices.Clone(cfg.Tenants)
+	clients := decodeClients(docs)
+	tenants, err := askTenants(ctx, store, tenantsOf(cfg, clients))
+	return clients, tenants, err
+}
+
+func decodeClients(docs map[string][]byte) (clients []clientState) {
 	for _, doc := range docs {
 		var c clientState
 		if json.Unmarshal(doc, &c) != nil {
 			continue // a newer release's form
 		}
 		clients = append(clients, c)
-		names = append(names, c.Tenants...)
 	}
 	slices.SortFunc(clients, func(a, b clientState) int { return cmp.Compare(a.ID, b.ID) })
+	return clients
+}
+
+// tenantsOf are the tenants that the configuration names, and those that living clients serve.
+func tenantsOf(cfg *config.Client, clients []clientState) []string {
+	names := slices.Clone(cfg.Tenants)
+	for _, c := range clients {
+		names = append(names, c.Tenants...)
+	}
 	slices.Sort(names)
-	tenants, err := askTenants(ctx, store, slices.Compact(names))
-	return clients, tenants, err
+	return slices.Compact(names)
 }
 
 func askTenants(ctx context.Context, store *redisstore.Store, names []string) ([]tenantReport, error) {
@@ -155,7 +166,7 @@ func askTenants(ctx context.Context, store *redisstore.Store, names []string) ([
 		if err != nil {
 			return out, err
 		}
-		out = append(out, tenantReport{name, st.Waiting, st.Running, st.Ready, st.Oldest.Seconds(), st.Dead, usage})
+		out = append(out, tenantReport{name, st.Waiting, st.Running, st.Ready, st.Oldest.Seconds(), st.Dead, st.Ended, usage})
 	}
 	return out, nil
 }

@@ -136,7 +136,11 @@ func (f *Front) post(w http.ResponseWriter, r *http.Request, kind string, cb Cal
 	}
 	if err := ackFirst(f.accept)(r.Context(), opened.Messages); err != nil {
 		// Whatever the store's reason: nothing was acknowledged, and the platform delivers again.
-		f.refuse(w, r, kind, http.StatusServiceUnavailable, "store", err)
+		reason := "store"
+		if e, ok := errors.AsType[*chat.Error](err); ok && e.Code == chat.CodeMemory {
+			reason, err = e.Code, nil
+		}
+		f.refuse(w, r, kind, http.StatusServiceUnavailable, reason, err)
 		return
 	}
 	write(w, opened.Ack)

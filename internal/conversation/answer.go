@@ -36,6 +36,9 @@ func (s *Service) answer(ctx context.Context, t *chat.Tenant, outlet Outlet, c C
 		return say("unsupported", "unsupported")
 	}
 	if cmd := parseCommand(m.Text); cmd.name != "" {
+		if cmd.name == commandForget {
+			return s.forget(ctx, t, c)
+		}
 		return s.command(ctx, t, c, cmd), nil
 	}
 	switch {

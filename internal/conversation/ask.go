@@ -86,6 +86,7 @@ func (a *asking) unanswered(ctx context.Context, err error) (result, error) {
 	res := result{out: Outcome{State: a.c.State}}
 	switch cause := context.Cause(ctx); { // lost or handed over, if not stopped
 	case errors.Is(cause, errStopped):
+		a.live.settle() // the person may ask to be forgotten next
 		res.result, res.text = "stopped", text(a.t, "stopped")
 		if partial := a.live.text(); a.outlet.Live() > 0 && partial != "" {
 			res.text = partial + "\n\n" + text(a.t, "stopped")

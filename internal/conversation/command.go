@@ -15,11 +15,13 @@ const (
 	commandStop   = "stop"
 	commandStatus = "status"
 	commandModel  = "model"
+	commandForget = "forget"
 )
 
 // words maps what people type to commands, besides "/" and the command's own name.
 var words = map[string]string{
 	"帮助": commandHelp, "重置": commandReset, "停止": commandStop, "状态": commandStatus, "模型": commandModel,
+	"忘记我": commandForget, "忘掉我": commandForget,
 }
 
 type command struct{ name, arg string }
@@ -38,7 +40,7 @@ func parseCommand(text string) command {
 	word = strings.ToLower(word)
 	name, chinese := words[word]
 	if !chinese && slash {
-		for _, known := range []string{commandHelp, commandReset, commandStop, commandStatus, commandModel} {
+		for _, known := range []string{commandHelp, commandReset, commandStop, commandStatus, commandModel, commandForget} {
 			if word == known {
 				name = known
 			}
@@ -53,6 +55,15 @@ func parseCommand(text string) command {
 		return command{name: name, arg: fields[1]}
 	}
 	return command{}
+}
+
+// stops reports whether a message ends what is before it in its conversation: the answer being written, and what waits.
+func stops(m chat.Message) bool {
+	if m.Kind != chat.KindText {
+		return false
+	}
+	name := parseCommand(m.Text).name
+	return name == commandStop || name == commandForget
 }
 
 // command answers without the model.

@@ -151,7 +151,7 @@ func (s *Service) Suspend(tenant string) {
 
 // stopLoop hears of stop commands that any replica accepted. A lost notice is made up for by the next renewal.
 func (s *Service) stopLoop(ctx context.Context) {
-	for h := range s.Store.Stops(ctx, s.Owner) {
+	for h := range s.Store.Stops(ctx, s.Owner, s.Directory.Tenants) {
 		s.stop(h)
 	}
 }

@@ -22,14 +22,18 @@ type live struct {
 	note string // shown as long as there is no text
 	wake chan struct{}
 
-	ended chan struct{}
+	ended   chan struct{}
+	written chan struct{} // closed when nothing more is written; nil: nothing ever is
 }
 
 func newLive(s *Service, gap time.Duration, c Claim) *live {
 	l := &live{s: s, key: c.Key, id: c.Message.ID, gap: gap, ended: make(chan struct{})}
 	if gap > 0 && s.Live != nil {
-		l.wake = make(chan struct{}, 1)
-		s.wg.Go(l.write)
+		l.wake, l.written = make(chan struct{}, 1), make(chan struct{})
+		s.wg.Go(func() {
+			defer close(l.written)
+			l.write()
+		})
 	}
 	return l
 }
@@ -121,6 +125,14 @@ func (l *live) closed() bool {
 		return true
 	default:
 		return false
+	}
+}
+
+// settle waits until nothing more is written: a text that comes late must not outlive what comes next. It follows close, and is bounded by the
+// writer's own timeout.
+func (l *live) settle() {
+	if l.written != nil {
+		<-l.written
 	}
 }
 

@@ -178,7 +178,7 @@ func (s *Service) Accept(ctx context.Context, m chat.Message) error {
 		DedupeFor:     dedupeFor,
 		Waiting:       s.Waiting,
 		UserPerMinute: t.Limits.UserPerMinute,
-		Stop:          m.Kind == chat.KindText && parseCommand(m.Text).name == commandStop,
+		Stop:          stops(m),
 	})
 	s.metrics.step("accept", began)
 	if err != nil {

@@ -122,7 +122,7 @@ func TestWhatIsAnsweredWithoutAModel(t *testing.T) {
 		m    chat.Message
 		want string
 	}{
-		{"help", chat.Message{Kind: chat.KindText, Text: " /HELP "}, "/reset"},
+		{"help", chat.Message{Kind: chat.KindText, Text: " /HELP "}, "/forget"},
 		{"help in Chinese", chat.Message{Kind: chat.KindText, Text: "帮助"}, "/reset"},
 		{"status", chat.Message{Kind: chat.KindText, Text: "/status"}, "模型：chat\n已记住的对话：0 轮（最多 20 轮）"},
 		{"model", chat.Message{Kind: chat.KindText, Text: "／模型"}, "可选模型：chat、deep"},

@@ -59,16 +59,24 @@ type Store interface {
 	// Fence only. A fenced release changes nothing and is no error.
 	Release(ctx context.Context, c Claim) error
 
-	// Reap makes the conversations of owners whose lease ended ready again and returns how many. Any process may call it at any time.
+	// Forget removes, under the current fence, what is kept of a person in this conversation: history, state, live text, feed, the person's
+	// dead letters, and whose usage it was that was counted in its shard (user is hashed, as in Outcome.User). What waits behind the head
+	// message stays, and so do others' dead letters. It may be repeated until the head message is done with: the sums are then of all
+	// repetitions. Once the reply is delivered, also the conversation's record goes within seconds, unless something waits. Of c it uses
+	// Shard, Owner, Handle, Fence, Key and Message. ErrFenced: nothing was removed.
+	Forget(ctx context.Context, c Claim, user string) (Forgotten, error)
+
+	// Reap makes the conversations of owners whose lease ended ready again and returns how many. It also forgets mailboxes whose time is over
+	// ([KeepMailbox]). Any process may call it at any time.
 	Reap(ctx context.Context, shards []Shard) (int, error)
 
 	// Owned lists what the store believes owner holds in a shard (conversation id as in Claim.Handle → fence). A process that cannot
 	// know whether a step happened compares it with what it works on and releases the rest.
 	Owned(ctx context.Context, s Shard, owner string) ([]Held, error)
 
-	// Stops tells of stop commands on conversations that owner holds, as they are accepted on any replica. It may lose some: Renew returns
-	// those. The channel is closed when ctx ends.
-	Stops(ctx context.Context, owner string) <-chan Held
+	// Stops tells of stop commands on conversations that owner holds, as they are accepted on any replica, of those tenants that are served:
+	// it asks for them again and again. It may lose some: Renew returns those. The channel is closed when ctx ends.
+	Stops(ctx context.Context, owner string, tenants func() []string) <-chan Held
 
 	// Stats sums up one tenant: cheap enough to be called every few seconds.
 	Stats(ctx context.Context, tenant string) (Stats, error)
@@ -226,6 +234,7 @@ type Stats struct {
 	Ready   int           // nobody works on them
 	Oldest  time.Duration // age of the oldest conversation in ready; 0: none
 	Dead    int           // dead letters
+	Ended   int           // messages that were forgotten unanswered, ever: see [KeepMailbox]
 
 	Postponed int // conversations whose reply waits for its next try; not in Ready
 }
@@ -234,11 +243,4 @@ type Stats struct {
 type LiveWriter interface {
 	// Write replaces the live text of the turn that the conversation is in. It writes only if somebody reads and reports whether.
 	Write(ctx context.Context, key chat.ConversationKey, l chat.Live) (read bool, err error)
-}
-
-// DeadLetter is a message that was given up, for operators.
-type DeadLetter struct {
-	Message Waiting
-	Reason  string
-	At      time.Time
 }

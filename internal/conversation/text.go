@@ -11,7 +11,7 @@ import (
 var texts = map[string]map[string]string{
 	"zh": {
 		"welcome":        "你好，我是你的 AI 助手。直接发消息就可以和我对话；发送 /help 查看用法。",
-		"help":           "直接发消息即可对话，我会记得最近的上下文。\n/help 帮助：查看用法\n/reset 重置：忘掉之前的对话\n/stop 停止：停止正在生成的回答\n/status 状态：查看当前对话\n/model 模型：查看或切换模型",
+		"help":           "直接发消息即可对话，我会记得最近的上下文。\n/help 帮助：查看用法\n/reset 重置：忘掉之前的对话\n/stop 停止：停止正在生成的回答\n/status 状态：查看当前对话\n/model 模型：查看或切换模型\n/forget 忘记我：删除你在这里的全部数据",
 		"reset":          "好的，之前的对话已经清空，我们重新开始。",
 		"stop_done":      "已停止。",
 		"stop_none":      "现在没有正在进行的回答。",
@@ -36,10 +36,13 @@ var texts = map[string]map[string]string{
 		"cap_user":       "你今天的用量已达上限（{limit} tokens），{when}（北京时间）恢复，到时请再发一次。",
 		"cap_tenant":     "你所在的组织今天的用量已达上限，{when}（北京时间）恢复，到时请再发一次。",
 		"status_used":    "今日已用：{used} / {limit} tokens",
+		"forget": "已忘记你在这里的一切：\n对话 {turns} 轮、页面上的回答 {shown} 段、没能处理的消息 {letters} 条，均已删除；{days} 天的用量不再记在你名下。\n" +
+			"只留下消息编号和时间标记（不含内容，用来识别重复投递），最迟 {until}（北京时间）消失。\n其他渠道里的对话，请到那里再发一次 /forget。",
+		"forget_cap": "今天的用量数字（不含内容）留到 {until}（北京时间）：限额照常计算。",
 	},
 	"en": {
 		"welcome":        "Hello, I am your AI assistant. Just send a message; send /help to see what else I can do.",
-		"help":           "Just send a message; I remember the recent conversation.\n/help: this text\n/reset: forget the conversation so far\n/stop: stop the answer being written\n/status: this conversation\n/model: see or choose the model",
+		"help":           "Just send a message; I remember the recent conversation.\n/help: this text\n/reset: forget the conversation so far\n/stop: stop the answer being written\n/status: this conversation\n/model: see or choose the model\n/forget: remove all that is kept of you here",
 		"reset":          "Done. The conversation so far is forgotten; let us start anew.",
 		"stop_done":      "Stopped.",
 		"stop_none":      "No answer is being written right now.",
@@ -64,6 +67,10 @@ var texts = map[string]map[string]string{
 		"cap_user":       "You have used up today's {limit} tokens. Please send this again after {when} (Beijing time).",
 		"cap_tenant":     "Your organization has used up today's tokens. Please send this again after {when} (Beijing time).",
 		"status_used":    "Used today: {used} of {limit} tokens",
+		"forget": "All that was kept of you here is forgotten:\n{turns} turns, {shown} shown parts of replies and {letters} unanswered messages are removed; " +
+			"the usage of {days} days is nobody's now.\nOnly ids and times of messages stay, without content, to recognise deliveries that come twice; " +
+			"they are gone by {until} (Beijing time).\nFor conversations in other channels, send /forget there.",
+		"forget_cap": "Today's number of tokens, without content, stays until {until} (Beijing time): limits go on counting.",
 	},
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 
@@ -93,7 +94,7 @@ func (s *Store) append(sh *shard, m chat.Message, stop bool, now time.Time, out 
 	}
 	c.mailbox = append(c.mailbox, w)
 	sh.waiting++
-	c.idleSince = time.Time{}
+	c.idleSince, c.until = time.Time{}, now.Add(conversation.KeepMailbox)
 }
 
 // stopBefore reports whether a stop command that arrives now finds something to stop, and tells the owner of a running message.
@@ -108,7 +109,10 @@ func (s *Store) stopBefore(sh *shard, c *conv) bool {
 	}
 	if c.owner != "" && c.reply == nil && !c.isStop[head] && head >= c.stop {
 		c.stopped = true
-		for ch := range s.stops[c.owner] {
+		for ch, tenants := range s.stops[c.owner] {
+			if !slices.Contains(tenants(), sh.id.Tenant) {
+				continue
+			}
 			select {
 			case ch <- conversation.Held{Shard: sh.id, Handle: c.handle, Fence: c.fence}:
 			default: // Renew tells
@@ -119,14 +123,14 @@ func (s *Store) stopBefore(sh *shard, c *conv) bool {
 }
 
 // Stops implements conversation.Store.
-func (s *Store) Stops(ctx context.Context, owner string) <-chan conversation.Held {
+func (s *Store) Stops(ctx context.Context, owner string, tenants func() []string) <-chan conversation.Held {
 	ch := make(chan conversation.Held, 64)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stops[owner] == nil {
-		s.stops[owner] = map[chan conversation.Held]struct{}{}
+		s.stops[owner] = map[chan conversation.Held]func() []string{}
 	}
-	s.stops[owner][ch] = struct{}{}
+	s.stops[owner][ch] = tenants
 	context.AfterFunc(ctx, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()

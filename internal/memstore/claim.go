@@ -202,6 +202,7 @@ func (s *Store) reap(ctx context.Context, id conversation.Shard) (n int, err err
 			}
 			delete(sh.owners, name)
 		}
+		sh.end(now)
 		return nil
 	})
 	return n, err

@@ -30,7 +30,7 @@ func (s *Store) Commit(ctx context.Context, c conversation.Claim, o conversation
 		sh.spend(c.Fence, o.User, o.Spent, now)
 		cv.remember(o, now)
 		if o.Dead != "" {
-			sh.bury(cv.mailbox[0], o.Dead, o.Keep.Dead, now)
+			sh.bury(cv, o.Dead, o.Keep.Dead, now)
 		}
 		if len(o.Parts) == 0 {
 			next = sh.finish(cv, now, o.Claim)
@@ -69,12 +69,14 @@ func (c *conv) remember(o conversation.Outcome, now time.Time) {
 	c.history = h
 }
 
-func (sh *shard) bury(w conversation.Waiting, reason string, keep time.Duration, now time.Time) {
+func (sh *shard) bury(c *conv, reason string, keep time.Duration, now time.Time) {
 	if keep <= 0 {
 		keep = deadFor
 	}
 	sh.forgetDead(now)
-	letter := conversation.DeadLetter{Message: w, Reason: reason, At: now}
+	letter := conversation.DeadLetter{
+		ID: conversation.DeadID{Shard: sh.id, Seq: c.mailbox[0].Seq}, Message: c.mailbox[0], Reason: reason, At: now, Claims: c.attempts,
+	}
 	sh.dead = append(sh.dead, expiring[conversation.DeadLetter]{letter, now.Add(keep)})
 	if n := len(sh.dead); n > deadMax {
 		sh.dead = slices.Delete(sh.dead, 0, n-deadMax)
@@ -116,9 +118,14 @@ func (sh *shard) finish(c *conv, now time.Time, opt conversation.ClaimOptions) c
 	sh.waiting--
 	c.reply, c.attempts, c.nextFence, c.stopped = nil, 0, 0, false
 	c.prevFence, c.prevOwner = c.fence, c.owner
+	forgets := c.forgets
+	c.gone, c.forgets = conversation.Forgotten{}, false
 	if len(c.mailbox) == 0 {
 		sh.disown(c)
 		c.idleSince = now
+		if forgets {
+			c.idleSince = now.Add(forgottenFor - repeatable)
+		}
 		return conversation.Next{}
 	}
 	sh.fence++

@@ -91,7 +91,7 @@ func (s *Store) GiveUp(
 			next, err = sh.repeated(c, now, opt)
 			return err
 		}
-		sh.bury(cv.mailbox[0], reason, keep, now)
+		sh.bury(cv, reason, keep, now)
 		next = sh.finish(cv, now, opt)
 		return nil
 	})

@@ -2,7 +2,6 @@ package memstore
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"parley/internal/conversation"
@@ -20,6 +19,7 @@ func (s *Store) Stats(ctx context.Context, tenant string) (conversation.Stats, e
 			out.Ready += len(ready)
 			out.Postponed += sh.idle() - len(ready)
 			out.Dead += len(sh.dead)
+			out.Ended += sh.ended
 			if len(ready) > 0 {
 				out.Oldest = max(out.Oldest, now.Sub(ready[0].from()))
 			}
@@ -40,23 +40,4 @@ func (sh *shard) idle() (n int) {
 		}
 	}
 	return n
-}
-
-// DeadLetters lists a tenant's dead letters that are still kept, oldest first, at most max of them.
-func (s *Store) DeadLetters(ctx context.Context, tenant string, most int) ([]conversation.DeadLetter, error) {
-	var out []conversation.DeadLetter
-	for i := range conversation.Shards {
-		err := s.with(ctx, "dead_letters", conversation.Shard{Tenant: tenant, Index: i}, func(sh *shard, now time.Time) error {
-			sh.forgetDead(now)
-			for _, d := range sh.dead {
-				out = append(out, d.value)
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	slices.SortStableFunc(out, func(a, b conversation.DeadLetter) int { return a.At.Compare(b.At) })
-	return out[:min(len(out), most)], nil
 }

@@ -16,7 +16,7 @@ type Store struct {
 	mu     sync.Mutex
 	now    func() time.Time
 	shards map[conversation.Shard]*shard
-	stops  map[string]map[chan conversation.Held]struct{} // by owner
+	stops  map[string]map[chan conversation.Held]func() []string // by owner; the tenants that it serves
 	tokens map[string]expiring[chat.Secret]
 	locks  map[string]expiring[int64]
 	locked int64
@@ -31,7 +31,7 @@ func New(now func() time.Time) *Store {
 	return &Store{
 		now:    now,
 		shards: map[conversation.Shard]*shard{},
-		stops:  map[string]map[chan conversation.Held]struct{}{},
+		stops:  map[string]map[chan conversation.Held]func() []string{},
 		tokens: map[string]expiring[chat.Secret]{},
 		locks:  map[string]expiring[int64]{},
 		live:   map[chat.ConversationKey]expiring[*chat.Live]{},
@@ -58,6 +58,7 @@ type shard struct {
 	once    map[string]time.Time
 	rate    map[string][]time.Time // admitted messages of the last minute
 	dead    []expiring[conversation.DeadLetter]
+	ended   int // messages forgotten unanswered
 	usage   map[conversation.Day]map[conversation.Spender]conversation.Tokens
 	counted map[int64]time.Time // fences whose spending was counted, and until when that is known
 	swept   int                 // accepts since forgotten things were swept out
@@ -87,8 +88,11 @@ type conv struct {
 
 	prevFence int64 // of the last step that ended a message
 	prevOwner string
-	nextFence int64     // of the claim that this step made; 0: none
-	idleSince time.Time // zero: has messages
+	nextFence int64                  // of the claim that this step made; 0: none
+	idleSince time.Time              // zero: has messages
+	until     time.Time              // of the mailbox
+	gone      conversation.Forgotten // by the head message
+	forgets   bool                   // the head message asked for it
 
 	history []chat.Turn
 	state   conversation.State
@@ -105,6 +109,9 @@ type reply struct {
 
 // repeatable is how long after its last message a repetition of that message's last step is recognised.
 const repeatable = 10 * time.Minute
+
+// forgottenFor is the same of a message with which a person asked to be forgotten.
+const forgottenFor = 2 * time.Second
 
 // with runs f on a shard under the store's lock.
 func (s *Store) with(ctx context.Context, op string, id conversation.Shard, f func(sh *shard, now time.Time) error) error {

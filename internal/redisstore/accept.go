@@ -38,7 +38,7 @@ func (s *Store) Accept(ctx context.Context, m chat.Message, opt conversation.Acc
 	v, err := s.each(ctx, op, s.scripts.accept, []string{prefix(out.Shard)}, w.refresher(ctx, refresh, key.Tenant),
 		handle(key), body, stop, "d:"+name(key.Channel, m.ID), millis(opt.DedupeFor), once, millis(m.OnceFor),
 		"r:"+name(key.Channel, m.User), opt.UserPerMinute, opt.Waiting, others,
-		stopChannel(""), fmt.Sprintf("%s %d", name(key.Tenant), out.Shard.Index))
+		stopChannel(key.Tenant, ""), fmt.Sprintf("%s %d", name(key.Tenant), out.Shard.Index))
 	w.learn(refresh)
 	if err != nil {
 		return out, err

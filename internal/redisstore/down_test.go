@@ -62,9 +62,18 @@ func calls(s *Store) map[string]func(context.Context) error {
 		"feed append": func(ctx context.Context) error { return s.Append(ctx, downKey, "1-1", []byte("x"), time.Hour) },
 		"feed read":   func(ctx context.Context) error { _, err := s.Read(ctx, downKey, ""); return err },
 		"ping":        s.Ping,
-		"memory":      func(ctx context.Context) error { _, err := s.Memory(ctx); return err },
-		"set client":  func(ctx context.Context) error { return s.SetClient(ctx, "id", []byte("{}"), time.Hour) },
-		"clients":     func(ctx context.Context) error { _, err := s.Clients(ctx); return err },
+		"forget":      func(ctx context.Context) error { _, err := s.Forget(ctx, c, "u"); return err },
+		"retry": func(ctx context.Context) error {
+			_, err := s.Retry(ctx, []conversation.DeadID{{Shard: sh, Seq: 1}})
+			return err
+		},
+		"drop": func(ctx context.Context) error {
+			_, err := s.Drop(ctx, []conversation.DeadID{{Shard: sh, Seq: 1}})
+			return err
+		},
+		"memory":     func(ctx context.Context) error { _, err := s.Memory(ctx, true); return err },
+		"set client": func(ctx context.Context) error { return s.SetClient(ctx, "id", []byte("{}"), time.Hour) },
+		"clients":    func(ctx context.Context) error { _, err := s.Clients(ctx); return err },
 	}
 }
 

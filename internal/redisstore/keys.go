@@ -60,5 +60,5 @@ func plain(c byte) bool {
 	return strings.IndexByte("-._@", c) >= 0
 }
 
-// stopChannel is where an owner, as name writes it, hears of stop commands.
-func stopChannel(owner string) string { return root + "stop:" + owner }
+// stopChannel is where an owner, as name writes it, hears of a tenant's stop commands.
+func stopChannel(tenant, owner string) string { return root + "stop:" + name(tenant) + ":" + owner }

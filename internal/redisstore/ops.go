@@ -2,11 +2,7 @@ package redisstore
 
 import (
 	"context"
-	"strings"
-	"sync"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // Ping reports whether Redis answers.
@@ -14,56 +10,6 @@ func (s *Store) Ping(ctx context.Context) error {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	return failure("ping", s.rdb.Ping(ctx).Err())
-}
-
-// Memory is how full Redis is, summed over a cluster's masters, and how safe what it holds is.
-type Memory struct {
-	Used, Max int64  // bytes; Max 0: no limit
-	Policy    string // maxmemory-policy; anything but noeviction may drop conversations
-	AOF       bool   // whether every master keeps an append-only file
-}
-
-// Memory asks Redis for its INFO. Fields that a server does not report stay zero.
-func (s *Store) Memory(ctx context.Context) (Memory, error) {
-	ctx, cancel := s.bound(ctx)
-	defer cancel()
-	var mu sync.Mutex
-	out := Memory{AOF: true}
-	ask := func(ctx context.Context, node redis.Cmdable) error {
-		text, err := node.Info(ctx).Result()
-		mu.Lock()
-		defer mu.Unlock()
-		out.add(text)
-		return err
-	}
-	var err error
-	if c, ok := s.rdb.(*redis.ClusterClient); ok {
-		err = c.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return ask(ctx, node) })
-	} else {
-		err = ask(ctx, s.rdb)
-	}
-	if err != nil {
-		return Memory{}, failure("memory", err)
-	}
-	return out, nil
-}
-
-func (m *Memory) add(info string) {
-	aof := false
-	for line := range strings.Lines(info) {
-		field, v, _ := strings.Cut(strings.TrimSpace(line), ":")
-		switch field {
-		case "used_memory":
-			m.Used += number(v)
-		case "maxmemory":
-			m.Max += number(v)
-		case "maxmemory_policy":
-			m.Policy = v
-		case "aof_enabled":
-			aof = v == "1"
-		}
-	}
-	m.AOF = m.AOF && aof
 }
 
 const clientsPrefix = root + "{clients}:"

@@ -65,14 +65,14 @@ func TestMemory(t *testing.T) {
 	ctx := context.Background()
 	addr := startRedis(t, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
 	s := open(t, Options{Addrs: []string{addr}})
-	m, err := s.Memory(ctx)
-	if err != nil || m.Used < 100_000 || m.Max != 100<<20 || m.Policy != "allkeys-lru" || m.AOF {
+	m, err := s.Memory(ctx, true)
+	if err != nil || m.Used < 100_000 || m.Max != 100<<20 || m.Policy != "allkeys-lru" || m.AOF || m.Unbounded || m.Fsync != "everysec" {
 		t.Errorf("memory: %+v, %v", m, err)
 	}
 	if err := s.rdb.ConfigSet(ctx, "appendonly", "yes").Err(); err != nil {
 		t.Fatal(err)
 	}
-	if m, err := s.Memory(ctx); err != nil || !m.AOF {
+	if m, err := s.Memory(ctx, true); err != nil || !m.AOF {
 		t.Errorf("memory with an append-only file: %+v, %v", m, err)
 	}
 }

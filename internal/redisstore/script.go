@@ -34,6 +34,7 @@ type scripts struct {
 	clientsSet, clients, drop, liveRead, feedAppend               script
 	spend, reserve, settle                                        script
 	intend, postpone, giveUp                                      script
+	forget, retry, bury                                           script
 }
 
 // newScripts puts each step behind the clock and the shared functions. Tests bring a clock of their own.
@@ -51,6 +52,7 @@ func newScripts(clock string) scripts {
 		accept: step("accept"), claim: step("claim"), renew: step("renew"), commit: step("commit"), delivered: step("delivered"),
 		release: step("release"), reap: step("reap"), stats: step("stats"), clientsSet: step("clients_set"), clients: step("clients"),
 		drop: step("drop"), liveRead: step("live_read"), feedAppend: step("feed_append"),
+		forget: step("forget"), retry: step("retry"), bury: step("bury"),
 		intend: step("intend"), postpone: step("postpone"), giveUp: step("give_up"),
 		spend: step("spend"), reserve: step("reserve", budgetLua), settle: step("settle", budgetLua),
 	}

@@ -153,15 +153,15 @@ func TestUnreadable(t *testing.T) {
 func TestStopsSubscribeAgain(t *testing.T) {
 	mr := miniredis.RunT(t)
 	s, ctx := open(t, Options{Addrs: []string{mr.Addr()}, Timeout: 2 * time.Second}), t.Context()
-	notices := s.Stops(ctx, "a")
+	notices := s.Stops(ctx, "a", func() []string { return []string{"acme"} })
 	mr.Close()
 	if err := mr.Restart(); err != nil {
 		t.Fatal(err)
 	}
 	want := conversation.Held{Shard: conversation.Shard{Tenant: "acme", Index: 3}, Handle: "app:zhang", Fence: 7}
 	for deadline := time.Now().Add(20 * time.Second); ; {
-		mr.Publish(stopChannel("a"), "nonsense")
-		mr.Publish(stopChannel("a"), "acme 3 app:zhang 7")
+		mr.Publish(stopChannel("acme", "a"), "nonsense")
+		mr.Publish(stopChannel("acme", "a"), "acme 3 app:zhang 7")
 		select {
 		case got := <-notices:
 			if got != want {

@@ -42,7 +42,7 @@ func (l *ledger) check(le *letter, dead *int) {
 	case !le.accepted:
 	case !le.done:
 		w.fault("%s (%d) is not dealt with: %d claims, committed %v", le.m.ID, le.seq, le.claims, le.committed)
-	case le.dead != "":
+	case le.dead != "" && !le.forgot:
 		*dead++
 	}
 	for no, s := range le.parts {

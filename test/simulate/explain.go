@@ -48,11 +48,11 @@ func (l *ledger) explain(c conversation.Claim, o conversation.Outcome, t *talk, 
 		ok = limits.MaxWait > 0 && age >= limits.MaxWait-time.Second
 	case "stopped":
 		for _, other := range t.letters {
-			ok = ok || other.m.Text == "/stop" && other.seq > le.seq
+			ok = ok || other.stops() && other.seq > le.seq
 		}
 	case "stop_done", "stop_none":
 		ok = le.m.Text == "/stop"
-	case "reset", "status":
+	case "reset", "status", "forget":
 		ok = le.m.Text == "/"+kind
 	case "unsupported":
 		ok = le.m.Kind == "unsupported"

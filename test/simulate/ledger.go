@@ -33,6 +33,8 @@ type letter struct {
 	committed bool
 	fence     int64
 	dead      string
+	forgot    bool // as a dead letter, because the person asked for it
+	gone      int  // how many of the person's dead letters this message had removed
 	text      string
 	parts     []*sent
 	done      bool
@@ -240,11 +242,12 @@ func (l *ledger) committed(c conversation.Claim, o conversation.Outcome, err err
 // remember follows the conversation's history and state.
 func (l *ledger) remember(c conversation.Claim, o conversation.Outcome, t *talk, le *letter) {
 	w := l.w
-	if got, want := turns(c.History), turns(t.history); got != want {
+	if got, want := turns(c.History), turns(t.history); got != want && le.m.Text != "/forget" {
 		w.fault("%s was answered out of the history %s, now it is %s", le.m.ID, got, want)
 	}
 	answer := l.answer(le.text)
-	if want := le.m.Text == "/reset" && kindOf(le.text) == "reset"; o.Reset != want {
+	kind := kindOf(le.text)
+	if want := le.m.Text == "/"+kind && (kind == "reset" || kind == "forget"); o.Reset != want {
 		w.fault("%s: the history is forgotten %v, want %v", le.m.ID, o.Reset, want)
 	}
 	switch {
@@ -270,6 +273,31 @@ func (l *ledger) remember(c conversation.Claim, o conversation.Outcome, t *talk,
 	}
 	t.history = append(slices.Clone(t.history), *o.Turn)
 	t.history = t.history[max(0, len(t.history)-historyTurns):]
+}
+
+// stops reports whether a message ends what is before it in its conversation.
+func (le *letter) stops() bool { return le.m.Text == "/stop" || le.m.Text == "/forget" }
+
+// forgot follows what a person had removed. The person is told the sum, whoever died in between.
+func (l *ledger) forgot(c conversation.Claim, got conversation.Forgotten, err error) {
+	w, t, le := l.w, l.talk(c.Key), l.letters[c.Message.ID]
+	if err != nil {
+		return
+	}
+	w.note(name(c.Key), "%s: forgotten for %s with fence %d: %+v", le.m.ID, c.Owner, c.Fence, got)
+	if c.Fence != t.fence || le.m.Text != "/forget" || le.committed {
+		w.fault("%s had things forgotten with fence %d, and %d is the newest", le.m.ID, c.Fence, t.fence)
+	}
+	t.history, t.noted = nil, ""
+	for _, other := range t.letters {
+		if other.dead != "" && other.done && !other.forgot && other.m.User == le.m.User {
+			other.forgot = true
+			le.gone++
+		}
+	}
+	if got.Letters != le.gone {
+		w.fault("%s had %d dead letters forgotten, want %d", le.m.ID, got.Letters, le.gone)
+	}
 }
 
 func (l *ledger) delivered(c conversation.Claim, no int, err error) {

@@ -114,8 +114,10 @@ func (p *Plan) drawPosts(d *dice) {
 		switch n := d.below(100); {
 		case n < 6:
 			post.M.Text = "/stop"
-		case n < 10:
+		case n < 9:
 			post.M.Text = "/reset"
+		case n < 10:
+			post.M.Text = "/forget"
 		case n < 12:
 			post.M.Text = "/status"
 		case n < 14:

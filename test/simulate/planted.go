@@ -71,6 +71,15 @@ func (s *planted) Commit(ctx context.Context, c conversation.Claim, o conversati
 	return next, err
 }
 
+// Forget takes the history that TwoCommit keeps, too.
+func (s *planted) Forget(ctx context.Context, c conversation.Claim, user string) (conversation.Forgotten, error) {
+	got, err := s.Store.Forget(ctx, s.unfenced(c), user)
+	if err == nil {
+		s.history[name(c.Key)] = nil
+	}
+	return got, err
+}
+
 func (s *planted) Delivered(ctx context.Context, c conversation.Claim, part int, opt conversation.ClaimOptions) (conversation.Next, error) {
 	next, err := s.Store.Delivered(ctx, s.unfenced(c), part, opt)
 	if next.Claim != nil {

@@ -70,7 +70,7 @@ func (l *ledger) ended(c *call, id string, p *process) {
 		}
 	}
 	for _, other := range t.letters {
-		if other.m.Text != "/stop" || other.seq < le.seq || other.at.Before(c.began) || c.text == "" {
+		if !other.stops() || other.seq < le.seq || other.at.Before(c.began) || c.text == "" {
 			continue
 		}
 		if over := min(time.Since(other.at), time.Since(since)); over > soon && !c.canceled {

@@ -85,6 +85,14 @@ func (s *store) Release(ctx context.Context, c conversation.Claim) error {
 	return err
 }
 
+func (s *store) Forget(ctx context.Context, c conversation.Claim, user string) (conversation.Forgotten, error) {
+	return step(ctx, s.p, act{op: "forget", key: c.Message.ID}, func(*act) (conversation.Forgotten, error) {
+		got, err := s.p.w.planted.Forget(context.Background(), c, user)
+		s.p.w.ledger.forgot(c, got, err)
+		return got, err
+	})
+}
+
 func (s *store) Reap(ctx context.Context, shards []conversation.Shard) (int, error) {
 	return step(ctx, s.p, act{op: "reap", key: shards[0].Tenant, idle: true}, func(a *act) (int, error) {
 		n, err := s.p.w.planted.Reap(context.Background(), shards)
@@ -100,8 +108,8 @@ func (s *store) Owned(ctx context.Context, sh conversation.Shard, owner string) 
 }
 
 // Stops passes notices on unless the process is dead or stands still; some are lost.
-func (s *store) Stops(ctx context.Context, owner string) <-chan conversation.Held {
-	in, out := s.p.w.planted.Stops(ctx, owner), make(chan conversation.Held)
+func (s *store) Stops(ctx context.Context, owner string, tenants func() []string) <-chan conversation.Held {
+	in, out := s.p.w.planted.Stops(ctx, owner, tenants), make(chan conversation.Held)
 	go func() {
 		defer close(out)
 		for h := range in {

@@ -26,10 +26,13 @@ func (e *env) renewStops(owner string, sh conversation.Shard) []conversation.Hel
 	return got.Stops
 }
 
+func served() []string { return Tenants }
+
 func testStopRunning(e *env) {
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
-	mine, others := e.s.Stops(ctx, "a"), e.s.Stops(ctx, "b")
+	mine, others := e.s.Stops(ctx, "a", served), e.s.Stops(ctx, "b", served)
+	foreign := e.s.Stops(ctx, "a", func() []string { return []string{"other"} })
 	e.accept("m1")
 	c := e.claim("a")
 	if s := e.renewStops("a", c.Shard); len(s) != 0 {
@@ -67,6 +70,8 @@ func testStopRunning(e *env) {
 	select {
 	case h := <-others:
 		e.Errorf("another owner was told of %+v", h)
+	case h := <-foreign:
+		e.Errorf("who serves another tenant was told of %+v", h)
 	default:
 	}
 }
@@ -139,7 +144,7 @@ func testStopTooLate(e *env) {
 func testStopAfterAnswer(e *env) {
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
-	notices := e.s.Stops(ctx, "a")
+	notices := e.s.Stops(ctx, "a", served)
 	e.accept("m1")
 	c := e.claim("a")
 	e.commit(c, e.outcome(c, 2))
@@ -175,7 +180,7 @@ func testStopAfterAnswer(e *env) {
 
 func testStopsEnd(e *env) {
 	ctx, cancel := context.WithCancel(e.ctx)
-	ch := e.s.Stops(ctx, "a")
+	ch := e.s.Stops(ctx, "a", served)
 	cancel()
 	if h, ok := e.notice(ch); ok {
 		e.Errorf("notice %+v after the end", h)

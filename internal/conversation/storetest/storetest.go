@@ -19,7 +19,7 @@ import (
 // Store is what is tested: the contract, and what operators read.
 type Store interface {
 	conversation.Store
-	DeadLetters(ctx context.Context, tenant string, most int) ([]conversation.DeadLetter, error)
+	conversation.Graveyard
 }
 
 // Harness is a fresh, empty store with control over its clock.
@@ -93,6 +93,12 @@ func Run(t *testing.T, open func(*testing.T) Harness) {
 		{"reset", testReset},
 		{"state", testState},
 		{"dead letters", testDeadLetters},
+		{"retry and drop dead letters", testGraveyard},
+		{"dead letters are retried once", testRetryOnce},
+		{"forget", testForget},
+		{"forget again", testForgetAgain},
+		{"forget under the fence", testForgetFenced},
+		{"mailboxes end", testMailboxEnds},
 		{"usage", testUsage},
 		{"usage by day", testUsageDays},
 		{"spend", testSpend},

@@ -46,9 +46,5 @@ if stop then
 else
   redis.call('HSET', c, 'v', '1', 'last', int(seq))
 end
-redis.call('RPUSH', B .. 'm:' .. conv, '1 ' .. int(seq) .. ' ' .. int(t) .. ' ' .. shed .. ' ' .. flags .. '\n' .. message)
-redis.call('HINCRBY', B .. 'n', 'waiting', 1)
-if head then return { 0, int(seq), shed, 0 } end
-redis.call('PERSIST', c)
-redis.call('ZADD', B .. 'ready', int(t), conv)
-return { 0, int(seq), shed, 1 }
+if put(conv, seq, t, shed, flags, message) then return { 0, int(seq), shed, 1 } end
+return { 0, int(seq), shed, 0 }

@@ -1,5 +1,6 @@
 -- claim: KEYS prefix; ARGV owner, most to claim, lease ms, most owned in this shard (0: no limit), turns of history -> a view for each
 local owner, most, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4])
+must()
 if limit > 0 then
   local running = 0
   for _, o in ipairs(redis.call('ZRANGE', B .. 'owners', 0, -1)) do running = running + redis.call('HLEN', B .. 'o:' .. o) end
@@ -21,6 +22,8 @@ for _, conv in ipairs(convs) do
     redis.call('HSET', c, 'v', '1', 'owner', owner, 'fence', fence)
     if redis.call('HEXISTS', c, 'parts') == 0 then redis.call('HINCRBY', c, 'att', 1) end
     redis.call('HSET', B .. 'o:' .. owner, conv, fence)
+    redis.call('PEXPIRE', B .. 'o:' .. owner, WEEK + 2 * DAY)
+    if redis.call('PTTL', B .. 'm:' .. conv) < 0 then keep(conv, now()) end -- taken in by an older release
     out[#out + 1] = view(conv, ARGV[5])
   end
 end

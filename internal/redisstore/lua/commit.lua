@@ -3,6 +3,7 @@
 -- letter or '', ms to keep it, the pace's burst, its ms, what was spent (see spend) -> {code, view of the next message}
 local conv, owner, fence, turns = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local size, ttl, most, bytes = tonumber(ARGV[6]), tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
+must()
 if not holds(conv, owner, fence) then return repeated(conv, owner, fence, turns) end
 local c, h, s = B .. 'c:' .. conv, B .. 'h:' .. conv, B .. 's:' .. conv
 local was = redis.call('HMGET', c, 'np', 'at', 'tat')

@@ -1,25 +1,31 @@
 -- What the steps share. KEYS[1] is the prefix of a shard's keys, hash tag included: every other key is made from it and so lies in
 -- the same slot. Names after the prefix:
---   n           hash: counters fence, seq, waiting; never expires, holds nothing personal
+--   n           hash: counters fence, seq, waiting, ended (messages forgotten unanswered); never expires, holds nothing personal
 --   ready       zset: conversations nobody works on, by the time their first message was accepted, or their reply is due: those of the
 --               future are postponed
+--   mail        zset: conversations with a mailbox, by the time this is forgotten
 --   owners      zset: owner by the end of its lease
 --   o:OWNER     hash: conversation -> fence, what OWNER holds
 --   stops       hash: conversations whose running message a person stopped
---   dead        zset: dead letters by the time they are forgotten
+--   dead        zset: dead letters by the time they are forgotten; "2 AT CLAIMS REASON\nENTRY" with ENTRY of the mailbox ("1 AT REASON\n…" before)
 --   m:CONV      list: the mailbox; an entry is "1 SEQ ACCEPTED SHED FLAGS\nMESSAGE", FLAGS of s (a stop command), f (it found something), -
 --   h:CONV      list: the history; an entry is "1 BYTES TOTAL\nTURN", TOTAL of all entries up to this one
 --   s:CONV      string: the conversation's state
 --   c:CONV      hash: v, owner, fence, att (claims of the head that had to compute), last (newest message that is no stop), stop (messages
 --               below it are stopped); of a committed reply: parts, np, next, at (from when on part next may have been sent),
 --               try (its tries so far); tat (when the channel's pace is whole again); of the last step that ended a message: pf, po (its
---               fence and owner) and nf (the fence of the claim that it made)
+--               fence and owner) and nf (the fence of the claim that it made); gone: "TURNS SHOWN LETTERS DAYS" that this message had forgotten
 --   u:DAY       hash: the usage of a day in Beijing, counted from 1970: OE:USER/PROVIDER/MODEL (O 1: by the tenant's own key, E 1: estimated;
 --               USER and PROVIDER escaped as in URLs) -> "CALLS INPUT CACHED OUTPUT REASONING"
 --   f:N         bits: claims whose spending was counted, 8192 fences each
+-- and, each a key of its own kind that only one step uses: d:, 1: (ids and marks seen), r: (a person's last minute), l:CONV (live text), f:CONV (feed).
+-- What names a person or holds their words has a time to live, always. owners names processes and, like n, has none.
 local B = KEYS[1]
 
 local function int(x) return string.format('%.0f', x) end
+
+-- must begins a step that has to go on when Redis's memory is full: Redis refuses scripts whose first write needs memory, and no others.
+local function must() redis.call('DEL', B) end
 
 local function parse(entry)
   local seq, at, flags = string.match(entry, '^1 (%d+) (%d+) %S+ (%S+)\n')
@@ -54,13 +60,40 @@ local function disown(conv, owner)
   redis.call('HDEL', B .. 'stops', conv)
 end
 
+-- A mailbox that takes nothing for a week is forgotten by reap. Where nobody runs, Redis forgets it a day later, and then all that names it.
+local DAY, WEEK = 86400000, 604800000
+
+-- keep starts the time of a conversation's mailbox anew.
+local function keep(conv, t)
+  redis.call('ZADD', B .. 'mail', int(t + WEEK), conv)
+  redis.call('PEXPIRE', B .. 'm:' .. conv, WEEK + DAY)
+  for _, key in ipairs({ 'c:' .. conv, 'mail', 'ready', 'stops' }) do redis.call('PEXPIRE', B .. key, WEEK + 2 * DAY) end
+end
+
 -- announce makes a conversation claimable, in the order in which people have waited.
 local function announce(conv)
   local head = redis.call('LINDEX', B .. 'm:' .. conv, 0)
   if head then
     local _, at = parse(head)
     redis.call('ZADD', B .. 'ready', 'NX', int(at), conv) -- what is postponed stays so
+    redis.call('PEXPIRE', B .. 'ready', WEEK + 2 * DAY)
   end
+end
+
+-- put appends a message to a mailbox and says whether its conversation became ready.
+local function put(conv, seq, t, shed, flags, message)
+  local c = B .. 'c:' .. conv
+  local head = redis.call('LINDEX', B .. 'm:' .. conv, 0)
+  -- A mailbox that Redis forgot leaves a record behind, and a record may name an owner whose books were forgotten.
+  if not head then redis.call('HDEL', c, 'parts', 'np', 'next', 'at', 'try', 'att', 'nf', 'gone') end
+  local owner = redis.call('HGET', c, 'owner')
+  local orphan = owner and (not head or redis.call('HEXISTS', B .. 'o:' .. owner, conv) == 0)
+  redis.call('RPUSH', B .. 'm:' .. conv, '1 ' .. int(seq) .. ' ' .. int(t) .. ' ' .. shed .. ' ' .. flags .. '\n' .. message)
+  redis.call('HINCRBY', B .. 'n', 'waiting', 1)
+  if orphan then disown(conv, owner) end
+  if orphan or not head then announce(conv) end
+  keep(conv, t)
+  return not head
 end
 
 -- beijing gives the day of a time, and how many ms of it are left.
@@ -70,6 +103,19 @@ local function beijing(t)
 end
 
 local COUNTS = '^(%d+) (%d+) (%d+) (%d+) (%d+)$'
+
+local function plus(old, sum)
+  local a, b, c, d, e = string.match(old, COUNTS)
+  local v, w, x, y, z = string.match(sum, COUNTS)
+  return string.format('%d %d %d %d %d', a + v, b + w, c + x, d + y, e + z)
+end
+
+-- add adds to one field of a day's usage.
+local function add(usage, field, sum)
+  local old = redis.call('HGET', usage, field)
+  if old then sum = plus(old, sum) end
+  redis.call('HSET', usage, field, sum)
+end
 
 -- spend counts what a claim spent, once for each fence. ARGV from first on: a field of the day's usage and what to add to it, and so on.
 local function spend(fence, first)
@@ -85,9 +131,7 @@ local function spend(fence, first)
     local sum = ARGV[first + 2 * i - 1]
     if old then
       fresh = false
-      local a, b, c, d, e = string.match(old, COUNTS)
-      local v, w, x, y, z = string.match(sum, COUNTS)
-      sum = string.format('%d %d %d %d %d', a + v, b + w, c + x, d + y, e + z)
+      sum = plus(old, sum)
     end
     set[2 * i - 1], set[2 * i] = fields[i], sum
   end
@@ -118,9 +162,9 @@ end
 -- dead keeps the head message as a dead letter for so many ms.
 local function dead(conv, reason, ms)
   local t, letters = now(), B .. 'dead'
-  local head = redis.call('LINDEX', B .. 'm:' .. conv, 0)
+  local head, claims = redis.call('LINDEX', B .. 'm:' .. conv, 0), redis.call('HGET', B .. 'c:' .. conv, 'att') or '1'
   redis.call('ZREMRANGEBYSCORE', letters, '-inf', int(t))
-  redis.call('ZADD', letters, int(t + tonumber(ms)), '1 ' .. int(t) .. ' ' .. reason .. '\n' .. head)
+  redis.call('ZADD', letters, int(t + tonumber(ms)), '2 ' .. int(t) .. ' ' .. claims .. ' ' .. reason .. '\n' .. head)
   redis.call('ZREMRANGEBYRANK', letters, 0, -10001)
   if redis.call('PTTL', letters) < tonumber(ms) then redis.call('PEXPIRE', letters, ms) end
 end
@@ -129,16 +173,18 @@ end
 local FENCED, DONE, GOES_ON, MISUSED = 0, 1, 2, 3
 
 -- finish ends the head message and claims the next one for the same owner, or releases the conversation. The conversation's record stays
--- ten minutes more, so that a repetition of this step is recognised.
+-- ten minutes more, so that a repetition of this step is recognised; two seconds if it is of a person who asked to be forgotten.
 local function finish(conv, owner, fence, turns)
   local c = B .. 'c:' .. conv
+  local gone = redis.call('HEXISTS', c, 'gone') == 1
   redis.call('LPOP', B .. 'm:' .. conv)
-  redis.call('HINCRBY', B .. 'n', 'waiting', -1)
-  redis.call('HDEL', c, 'parts', 'np', 'next', 'at', 'try', 'att', 'nf')
+  if redis.call('HINCRBY', B .. 'n', 'waiting', -1) < 0 then redis.call('HSET', B .. 'n', 'waiting', 0) end
+  redis.call('HDEL', c, 'parts', 'np', 'next', 'at', 'try', 'att', 'nf', 'gone')
   redis.call('HSET', c, 'pf', fence, 'po', owner)
   if redis.call('LLEN', B .. 'm:' .. conv) == 0 then
     disown(conv, owner)
-    redis.call('PEXPIRE', c, 600000)
+    redis.call('ZREM', B .. 'mail', conv)
+    if gone then redis.call('PEXPIRE', c, 2000) else redis.call('PEXPIRE', c, 600000) end
     return { DONE }
   end
   local new = int(redis.call('HINCRBY', B .. 'n', 'fence', 1))

@@ -1,5 +1,6 @@
 -- intend: KEYS prefix; ARGV conversation, owner, fence, the pace's burst, its ms -> {code, ms to wait}
 local conv = ARGV[1]
+must()
 if not holds(conv, ARGV[2], ARGV[3]) then return { FENCED } end
 local c, t = B .. 'c:' .. conv, now()
 local v = redis.call('HMGET', c, 'np', 'at', 'tat')

@@ -1,6 +1,7 @@
 -- postpone: KEYS prefix; ARGV conversation, owner, fence, ms, the part may have been shown (1/0), its tries
 -- -> 1 if it was held, 0 if not, -1 if there is no reply
 local conv, owner = ARGV[1], ARGV[2]
+must()
 if not holds(conv, owner, ARGV[3]) then return 0 end
 local c = B .. 'c:' .. conv
 if redis.call('HEXISTS', c, 'np') == 0 then return -1 end
@@ -8,4 +9,5 @@ redis.call('HSET', c, 'try', ARGV[6])
 if ARGV[5] == '0' then redis.call('HSET', c, 'at', int(NEVER)) end
 disown(conv, owner)
 redis.call('ZADD', B .. 'ready', int(now() + tonumber(ARGV[4])), conv)
+redis.call('PEXPIRE', B .. 'ready', WEEK + 2 * DAY)
 return 1

@@ -1,6 +1,7 @@
 -- reserve: KEYS prefix; ARGV turn, fence, user, tokens, ms to hold them, the tenant's cap, the person's (0: none)
 -- -> {0 granted, 1 the rest is held by others, 2 the tenant's cap is spent, 3 the person's is; the end of the day}
 local turn, fence, whose, tokens = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+must()
 local t = now()
 for _, old in ipairs(redis.call('ZRANGEBYSCORE', B .. 'ends', '-inf', int(t))) do free(old) end
 local day, left = beijing(t)

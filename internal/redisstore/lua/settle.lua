@@ -1,4 +1,5 @@
 -- settle: KEYS prefix; ARGV turn, fence, user, tokens really spent -> 1 if they were counted, 0 if they were before
+must()
 local t = now()
 redis.call('ZREMRANGEBYSCORE', B .. 'settled', '-inf', int(t))
 if redis.call('ZADD', B .. 'settled', 'NX', int(t + 3600000), ARGV[1] .. ':' .. ARGV[2]) == 0 then return 0 end
