@@ -114,6 +114,7 @@ func Run(t *testing.T, open func(*testing.T) Harness) {
 		{"tenants are apart", testTenantsApart},
 		{"refuses", testRefuses},
 		{"canceled context", testCanceled},
+		{"everything has an end", testEverythingHasAnEnd},
 		{"nothing stays", testNothingStays},
 		{"hammer", testHammer},
 	} {
