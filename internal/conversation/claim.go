@@ -138,6 +138,7 @@ func (s *Service) claim(ctx, work context.Context, shards []Shard, most int, opt
 	defer s.underWay()()
 	began := time.Now()
 	claims, err := s.Store.Claim(ctx, shards, s.Owner, most, opt)
+	err = s.unreadable(err)
 	s.metrics.step("claim", began)
 	for _, c := range claims {
 		s.start(work, c)

@@ -24,3 +24,16 @@ func failedShards(err error, asked []Shard) []Shard {
 	}
 	return asked
 }
+
+// Unreadable says that a claim met conversations that hold what this program cannot read: a later release wrote it, or it is damaged. The
+// store has given them back and lets nobody claim them for a while. It comes alone or beside a PartError.
+type Unreadable struct {
+	Held []Held
+	Err  error // of the first
+}
+
+// Error implements error.
+func (e *Unreadable) Error() string { return e.Err.Error() }
+
+// Unwrap gives the first one's trouble.
+func (e *Unreadable) Unwrap() error { return e.Err }

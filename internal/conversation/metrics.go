@@ -27,6 +27,7 @@ type metrics struct {
 	reaped      prometheus.Counter
 	lost        prometheus.Counter
 	fenced      prometheus.Counter
+	unread      prometheus.Counter
 	ambiguous   *prometheus.CounterVec // tenant
 	waiting     *prometheus.GaugeVec   // tenant
 	ready       *prometheus.GaugeVec
@@ -68,6 +69,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		inFlight:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "parley_turns_in_flight", Help: "Conversations that this process owns."}),
 		reaped:    one("parley_reaped_total", "Conversations taken over from dead owners."),
 		lost:      one("parley_leases_lost_total", "Turns dropped because this process's lease had ended."),
+		unread:    one("parley_unreadable_total", "Claims of conversations that hold what this release cannot read; they are left for a while each time."),
 		fenced:    one("parley_fenced_total", "Steps refused because the conversation had another owner."),
 		ambiguous: counter("parley_ambiguous_sends_total", "Parts that may or may not have been shown and were not sent again.", "tenant"),
 		waiting:   gauge("parley_waiting", "Messages accepted and not yet answered, over all replicas."),
@@ -86,7 +88,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	if reg != nil {
 		reg.MustRegister(m.accepted, m.turns, m.sends, m.sendErrors, m.tokens, m.storeErrors, m.steps, m.inFlight, m.reaped, m.lost,
-			m.fenced, m.ambiguous, m.caps, m.places, m.queued, m.unaccounted, m.waiting, m.ready, m.oldest, m.dead,
+			m.fenced, m.unread, m.ambiguous, m.caps, m.places, m.queued, m.unaccounted, m.waiting, m.ready, m.oldest, m.dead,
 			m.postponed, m.postponements, m.paced, m.blocked)
 	}
 	return m

@@ -80,6 +80,7 @@ type Service struct {
 	over     chan struct{} // closed when a shutdown's handover has taken long enough
 	mu       sync.Mutex
 	running  map[held]*running
+	strange  map[held]bool              // conversations that could not be read, and of which that was said
 	claiming map[chan struct{}]struct{} // claims under way; each is closed once what it got is in running
 	wg       sync.WaitGroup
 }
@@ -133,6 +134,7 @@ func New(o Options) *Service {
 		dice:     rand.New(o.Rand),
 		running:  map[held]*running{},
 		claiming: map[chan struct{}]struct{}{},
+		strange:  map[held]bool{},
 		room:     room{most: o.Turns},
 		handing:  make(chan struct{}, maxHanding),
 		over:     make(chan struct{}),

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,8 +11,8 @@ import (
 	"parley/internal/conversation"
 )
 
-// Claim implements conversation.Store. Claims returned with an error are good: other shards failed, or what some conversation holds cannot
-// be read (kind Internal). After an error more may have been claimed than is returned: see [Store.Owned].
+// Claim implements conversation.Store. Claims returned with an error are good: other shards failed, or what some conversations hold cannot
+// be read (conversation.Unreadable): those are left for a while, to a later release or a person. After an error more may have been claimed than is returned: see [Store.Owned].
 func (s *Store) Claim(ctx context.Context, shards []conversation.Shard, owner string, most int, opt conversation.ClaimOptions) ([]conversation.Claim, error) {
 	const op = "claim"
 	if opt.Lease <= 0 {
@@ -24,17 +25,35 @@ func (s *Store) Claim(ctx context.Context, shards []conversation.Shard, owner st
 	v, err := s.each(ctx, op, s.scripts.claim, prefixes(shards), nil, name(owner), most, millis(opt.Lease), limit, opt.HistoryTurns)
 	err = inShards(shards, v, err)
 	var out []conversation.Claim
+	strange := &conversation.Unreadable{}
 	for i, r := range v {
 		for _, row := range list(r) {
 			c, unreadable := decodeClaim(shards[i], owner, list(row))
 			if unreadable != nil {
-				err = cmp.Or(err, error(chat.E(chat.Internal, "redis."+op, unreadable)))
+				strange.Held = append(strange.Held, s.leave(ctx, shards[i], owner, list(row)))
+				strange.Err = cmp.Or(strange.Err, error(chat.E(chat.Internal, "redis."+op, unreadable)))
 				continue
 			}
 			out = append(out, *c)
 		}
 	}
+	if strange.Err != nil {
+		err = errors.Join(err, strange)
+	}
 	return out, err
+}
+
+// leaveFor is how long nobody claims again what could not be read.
+const leaveFor = 10 * time.Second
+
+// leave gives back what this program cannot read. If that fails, whoever compares books does it (see [Store.Owned]), or the lease's end.
+func (s *Store) leave(ctx context.Context, sh conversation.Shard, owner string, row []any) (h conversation.Held) {
+	h.Shard = sh
+	if len(row) > 1 {
+		h.Handle, h.Fence = text(row[0]), number(row[1])
+		_, _ = s.run(ctx, "leave", s.scripts.leave, prefix(sh), h.Handle, name(owner), h.Fence, millis(leaveFor))
+	}
+	return h
 }
 
 // inShards says in which shards a step failed: those without a result.
@@ -70,22 +89,27 @@ func decodeClaim(sh conversation.Shard, owner string, r []any) (*conversation.Cl
 	}
 	var err error
 	if c.Message, err = decodeWaiting(text(r[6])); err != nil {
-		return nil, fmt.Errorf("conversation %s: %w", c.Handle, err)
+		return nil, err
 	}
 	c.Key = c.Message.Conversation
-	// A memory that cannot be read is as one that ended: better than no answer.
-	if st := (state{}); decode(text(r[7]), &st) == nil {
+	// A memory that is damaged is as one that ended: better than no answer. One of a later release is for that to go on with.
+	st := state{}
+	if err := decode(text(r[7]), &st); err == nil {
 		c.State = st.State
+	} else if errors.Is(err, errLater) {
+		return nil, fmt.Errorf("state: %w", err)
 	}
 	for _, e := range list(r[8]) {
 		if t, err := decodeTurn(text(e)); err == nil {
 			c.History = append(c.History, t)
+		} else if errors.Is(err, errLater) {
+			return nil, err
 		}
 	}
 	if b := text(r[9]); b != "" {
 		var p parts
 		if err := decode(b, &p); err != nil {
-			return nil, fmt.Errorf("conversation %s: reply: %w", c.Handle, err)
+			return nil, fmt.Errorf("reply: %w", err)
 		}
 		c.Unfinished = &conversation.Unfinished{Parts: p.Parts, Next: int(number(r[10])), Since: when(r[11]), Tries: int(number(r[12]))}
 	}

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -20,8 +21,14 @@ type format struct {
 // current is the format that this program writes and reads.
 func current() format { return format{1} }
 
+// errLater: a later release wrote it.
+var errLater = errors.New("of a later release")
+
 func (f format) check() error {
-	if f != current() {
+	switch {
+	case f.V > current().V:
+		return fmt.Errorf("%w: stored document of version %d, this program reads %d", errLater, f.V, current().V)
+	case f != current():
 		return fmt.Errorf("stored document of version %d, this program reads %d", f.V, current().V)
 	}
 	return nil
@@ -73,7 +80,7 @@ func decodeWaiting(entry string) (conversation.Waiting, error) {
 	head, body, _ := strings.Cut(entry, "\n")
 	f := strings.Fields(head)
 	if len(f) != 5 || f[0] != "1" {
-		return conversation.Waiting{}, fmt.Errorf("mailbox entry of an unknown format: %.40q", head)
+		return conversation.Waiting{}, fmt.Errorf("mailbox entry of an unknown format: %.10q", head)
 	}
 	m, err := decodeMessage(body)
 	if err != nil {
@@ -93,7 +100,10 @@ type turn struct {
 
 // decodeTurn reads an entry of a history: "1 BYTES TOTAL\nTURN".
 func decodeTurn(entry string) (chat.Turn, error) {
-	_, body, _ := strings.Cut(entry, "\n")
+	head, body, _ := strings.Cut(entry, "\n")
+	if v, _, _ := strings.Cut(head, " "); number(v) > int64(current().V) {
+		return chat.Turn{}, fmt.Errorf("%w: history entry of version %.10s", errLater, v)
+	}
 	var t turn
 	err := decode(body, &t)
 	return t.Turn, err

@@ -50,7 +50,7 @@ func (s *Store) Commit(ctx context.Context, c conversation.Claim, o conversation
 	}
 	s.apart(ctx, c, args)
 	v, err := s.run(ctx, op, s.scripts.commit, prefix(c.Shard), append(args, spending(o.User, o.Spent)...)...)
-	return next(op, c, v, err)
+	return s.next(ctx, op, c, v, err)
 }
 
 // Delivered implements conversation.Store.
@@ -58,7 +58,7 @@ func (s *Store) Delivered(ctx context.Context, c conversation.Claim, part int, o
 	const op = "delivered"
 	v, err := s.run(ctx, op, s.scripts.delivered, prefix(c.Shard), c.Handle, name(c.Owner), c.Fence, opt.HistoryTurns, part,
 		opt.Pace.Burst, millis(max(opt.Pace.Every, 0)))
-	return next(op, c, v, err)
+	return s.next(ctx, op, c, v, err)
 }
 
 // The codes that common.lua lists.
@@ -69,7 +69,7 @@ const (
 	codeMisused
 )
 
-func next(op string, c conversation.Claim, v any, err error) (conversation.Next, error) {
+func (s *Store) next(ctx context.Context, op string, c conversation.Claim, v any, err error) (conversation.Next, error) {
 	if err != nil {
 		return conversation.Next{}, err
 	}
@@ -89,8 +89,9 @@ func next(op string, c conversation.Claim, v any, err error) (conversation.Next,
 	case codeDone:
 		if len(r) > 1 {
 			claim, err := decodeClaim(c.Shard, c.Owner, list(r[1]))
-			if err != nil {
-				return conversation.Next{}, failure(op, err)
+			if err != nil { // the step was done; whoever claims the conversation next tells of it
+				s.leave(ctx, c.Shard, c.Owner, list(r[1]))
+				return conversation.Next{}, nil
 			}
 			return conversation.Next{Claim: claim}, nil
 		}

@@ -36,6 +36,7 @@ type Options struct {
 type Store struct {
 	rdb     redis.UniversalClient
 	scripts scripts
+	formats formats
 	timeout time.Duration
 
 	mu      sync.Mutex
@@ -65,7 +66,7 @@ func New(o Options) (*Store, error) {
 	if cluster := o.Cluster || len(o.Addrs) > 1; cluster && o.DB != 0 {
 		return nil, fmt.Errorf("redis: db is %d, but a cluster has only db 0", o.DB)
 	}
-	s := &Store{scripts: newScripts(clockLua), timeout: cmp.Or(o.Timeout, 900*time.Millisecond), waiting: map[string]*waiting{}}
+	s := &Store{scripts: newScripts(clockLua), formats: ours(), timeout: cmp.Or(o.Timeout, 900*time.Millisecond), waiting: map[string]*waiting{}}
 	s.rdb = redis.NewUniversalClient(o.universal(s.timeout))
 	return s, nil
 }

@@ -33,6 +33,7 @@ type scripts struct {
 	accept, claim, renew, commit, delivered, release, reap, stats script
 	clientsSet, clients, drop, liveRead, feedAppend               script
 	spend, reserve, settle                                        script
+	format, leave                                                 script
 	intend, postpone, giveUp                                      script
 	forget, retry, bury                                           script
 }
@@ -54,6 +55,7 @@ func newScripts(clock string) scripts {
 		drop: step("drop"), liveRead: step("live_read"), feedAppend: step("feed_append"),
 		forget: step("forget"), retry: step("retry"), bury: step("bury"),
 		intend: step("intend"), postpone: step("postpone"), giveUp: step("give_up"),
+		format: step("format"), leave: step("leave"),
 		spend: step("spend"), reserve: step("reserve", budgetLua), settle: step("settle", budgetLua),
 	}
 }

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -127,14 +128,15 @@ func TestUnreadable(t *testing.T) {
 		t.Fatal(err)
 	}
 	cs, err := s.Claim(ctx, []conversation.Shard{sh}, "a", 10, opt)
-	if err == nil || !strings.Contains(err.Error(), "app:bad") || !strings.Contains(err.Error(), "version 9") {
+	strange, _ := errors.AsType[*conversation.Unreadable](err)
+	if strange == nil || len(strange.Held) != 1 || strange.Held[0].Handle != "app:bad" || !strings.Contains(err.Error(), "version 9") {
 		t.Errorf("error %v, want it to name the conversation and the version", err)
 	}
 	if len(cs) != 1 || cs[0].Key != good.Conversation {
 		t.Fatalf("claimed %+v, want the good one", cs)
 	}
 	// An unreadable memory is forgotten; the message is answered.
-	if _, err := mr.Push(p+"h:"+cs[0].Handle, "1 1 1\n{\"v\":9}", "1 1 2\n{\"v\":1,\"q\":\"q\",\"a\":\"a\"}"); err != nil {
+	if _, err := mr.Push(p+"h:"+cs[0].Handle, "1 1 1\n{\"v\":-9}", "1 1 2\n{\"v\":1,\"q\":\"q\",\"a\":\"a\"}"); err != nil {
 		t.Fatal(err)
 	}
 	if err := mr.Set(p+"s:"+cs[0].Handle, "not json"); err != nil {

@@ -14,12 +14,12 @@ if ARGV[7] == '1' or ttl <= 0 then redis.call('DEL', h) end
 if ARGV[5] ~= '' and ttl > 0 and most > 0 then
   local total = 0
   local newest = redis.call('LINDEX', h, -1)
-  if newest then total = tonumber(string.match(newest, '^1 %d+ (%d+)\n')) end
+  if newest then total = tonumber(string.match(newest, '^%d+ %d+ (%d+)') or 0) end
   total = total + size
   local count = redis.call('LLEN', h) + 1
   while count > 1 and (count > most or (bytes > 0 and total > bytes)) do
     local oldest = redis.call('LPOP', h)
-    total = total - tonumber(string.match(oldest, '^1 (%d+)'))
+    total = total - tonumber(string.match(oldest, '^%d+ (%d+)') or 0)
     count = count - 1
   end
   if bytes == 0 or total <= bytes then redis.call('RPUSH', h, '1 ' .. int(size) .. ' ' .. int(total) .. '\n' .. ARGV[5]) end

@@ -27,9 +27,12 @@ local function int(x) return string.format('%.0f', x) end
 -- must begins a step that has to go on when Redis's memory is full: Redis refuses scripts whose first write needs memory, and no others.
 local function must() redis.call('DEL', B) end
 
+-- parse reads an entry of a mailbox. Those of later versions begin alike, "V SEQ ACCEPTED", and those of histories "V BYTES TOTAL", so that a
+-- step of this version passes them on; the program that claims them leaves them alone. What is damaged is as if it came first, now.
 local function parse(entry)
-  local seq, at, flags = string.match(entry, '^1 (%d+) (%d+) %S+ (%S+)\n')
-  return tonumber(seq), tonumber(at), string.find(flags, 's', 1, true) ~= nil
+  local v, seq, at, rest = string.match(entry, '^(%d+) (%d+) (%d+)([^\n]*)')
+  if not v then return 0, now(), false end
+  return tonumber(seq), tonumber(at), v == '1' and string.find(rest, '%S*s%S*$') ~= nil
 end
 
 -- holds says whether owner has the conversation under exactly this fence.
