@@ -31,6 +31,7 @@ type TenantLimits struct {
 	UserPerMinute int
 	TurnsInFlight int
 	MaxWait       time.Duration // a message older than this at its turn gets an apology and no model call
+	BusyAfter     time.Duration // a message that would wait longer than this for a free place is told so at once
 	MaxInput      int           // characters of one message
 	MaxPrompt     int           // tokens of one turn that are sent to a provider: system prompt, history and question
 	MaxOutput     int           // tokens of one answer

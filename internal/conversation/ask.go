@@ -18,10 +18,14 @@ type asking struct {
 	live    *live
 	tally   *tally
 	attempt int
+	since   time.Time // its acceptance
 	until   time.Time // nobody waits for a place any longer
 	queued  bool      // it has waited
 	waits   int
 	waited  time.Duration // for a free place, in all
+
+	standing *standing // in its line; nil: in none
+	found    bool      // the last place came after standing in line
 }
 
 // Why a message goes without an answer that no server refused.
@@ -29,7 +33,16 @@ var (
 	errLate  = errors.New("conversation: no free place within max_wait")
 	errHeld  = errors.New("conversation: turns in flight have reserved what is left of the day's budget")
 	errCrowd = errors.New("conversation: too many of the tenant's turns wait in this process; this one waits in the mailbox")
+	errTurn  = errors.New("conversation: its turn to ask for a place") // which ends a pause
 )
+
+// errBusy says that a message would have to wait too long for a place.
+type errBusy struct{ wait time.Duration }
+
+// Error implements error.
+func (e *errBusy) Error() string {
+	return "conversation: no free place is to be expected within " + e.wait.Round(time.Second).String()
+}
 
 // errCap says that a day's budget is spent.
 type errCap struct {
@@ -46,12 +59,13 @@ func (e *errCap) Error() string {
 func (s *Service) ask(ctx context.Context, t *chat.Tenant, outlet Outlet, c Claim, sum *tally) (result, error) {
 	a := &asking{
 		Service: s, t: t, outlet: outlet, c: c, live: newLive(s, outlet.Live(), c), tally: sum, attempt: c.Attempt,
-		until: time.Now().Add(s.Turn()),
+		since: time.Now().Add(-c.Message.Age(c.Now)), until: time.Now().Add(s.Turn()),
 	}
 	if most := t.Limits.MaxWait; most > 0 {
-		a.until = time.Now().Add(most - c.Message.Age(c.Now))
+		a.until = a.since.Add(most)
 	}
 	reply, err := a.complete(ctx)
+	a.placed(false)
 	a.live.close()
 	if a.queued {
 		s.room.dequeue(t.Name)
@@ -106,6 +120,10 @@ func (a *asking) unanswered(ctx context.Context, err error) (result, error) {
 		a.metrics.caps.WithLabelValues(a.t.Name, string(full.Grant)).Inc()
 		return res, nil
 	}
+	if busy, ok := errors.AsType[*errBusy](err); ok {
+		res.result, res.text = "crowded", crowded(a.t, busy.wait)
+		return res, nil
+	}
 	kind := chat.KindOf(err)
 	name := textOf(kind)
 	res.result = kind.String()
@@ -125,6 +143,9 @@ const maxInstanceFailures = 7
 // begins anew after it.
 func (a *asking) complete(ctx context.Context) (chat.Reply, error) {
 	for {
+		if err := a.stand(ctx); err != nil {
+			return chat.Reply{}, err
+		}
 		began := time.Now()
 		reply, err := a.servers(ctx)
 		e, _ := errors.AsType[*chat.Error](err)
@@ -177,6 +198,9 @@ func (a *asking) try(turn context.Context) (chat.Reply, error) {
 	a.tally.begin()
 	before := len(a.tally.spent)
 	reply, err := a.Complete.Complete(turn, req, func(e chat.Event) {
+		if e.Kind == chat.Started {
+			a.placed(true)
+		}
 		a.tally.event(e)
 		a.live.event(e)
 	})

@@ -13,7 +13,9 @@ const (
 	maxPause = 4 * time.Second
 	// keysPause is that time where a server keeps the line: longer, and a key that comes free would find nobody in it.
 	keysPause = time.Second
-	// lookGap is how far apart all who wait in a process look for a place, on average: each look in vain is work for a server or the store.
+	// standPause is the longest time in which somebody behind others asks no one; then it is looked whether the line still moves.
+	standPause = 2 * time.Second
+	// lookGap is how far apart all who ask in a process do so, on average: each look in vain is work for a server or the store.
 	lookGap = 2 * time.Millisecond
 	// showAfter is how long somebody waits before a live text says so: a moment's wait is not worth a word.
 	showAfter = time.Second
@@ -38,18 +40,62 @@ func noPlace(err error, e *chat.Error) string {
 	return ""
 }
 
-// wait lets a message wait for a free place, until the next try is due; e may say when. The lease is kept meanwhile. A stop ends it,
+// stand blocks while others of its line ask before this message. It fails as wait does.
+func (a *asking) stand(ctx context.Context) error {
+	if a.standing == nil {
+		if !a.lines.full(a.line()) {
+			return nil
+		}
+		if err := a.join(); err != nil {
+			return err
+		}
+	}
+	for a.standing.turn.Err() == nil {
+		left := time.Until(a.until)
+		if left <= 0 {
+			return errLate
+		}
+		if err := a.rest(ctx, min(left, standPause), time.Now()); err != nil {
+			return err
+		}
+		limit := a.t.Limits.BusyAfter
+		if err := a.hopeless(limit/3, limit*3/2); err != nil { // it moves more slowly than it did; who is near is not sent away
+			return err
+		}
+	}
+	return nil
+}
+
+// wait lets a message that found no place wait until it is to ask again; e may say when. The lease is kept meanwhile. A stop ends it,
 // and so does a shutdown's beginning: another replica waits on. It fails with errLate when the message has waited as long as it may, with
-// errCrowd when it is to wait in the mailbox.
+// an errBusy when it would have to wait too long, with errCrowd when it is to wait in the mailbox.
 func (a *asking) wait(ctx context.Context, reason string, since time.Time, e *chat.Error) error {
 	left := time.Until(a.until)
 	if left <= 0 {
 		return errLate
 	}
-	if !a.queued {
-		if a.queued = a.room.enqueue(a.t.Name); !a.queued {
-			return errCrowd
+	if a.found {
+		a.lines.unfind(a.line())
+		a.found = false
+	}
+	a.metrics.places.WithLabelValues(a.t.Name, reason).Inc()
+	a.waited += time.Since(since)
+	switch {
+	case reason == "budget": // others may have theirs
+		a.placed(false)
+	case a.standing == nil:
+		if err := a.join(); err != nil {
+			return err
 		}
+	}
+	if reason == "no_server" {
+		a.lines.void(a.line())
+	}
+	if a.standing != nil && a.standing.turn.Err() == nil {
+		return nil // it stands behind now
+	}
+	if err := a.enter(); err != nil {
+		return err
 	}
 	most := maxPause
 	if reason == "keys" {
@@ -57,30 +103,75 @@ func (a *asking) wait(ctx context.Context, reason string, since time.Time, e *ch
 	}
 	d := a.growing(a.waits, most)
 	if reason != "no_server" { // which costs nothing to find out
-		d = max(d, a.spread(time.Duration(a.room.crowd())*lookGap))
+		d = max(d, a.spread(time.Duration(a.lines.askers())*lookGap))
 	}
 	if e != nil && e.RetryAfter > d {
 		d = e.RetryAfter + time.Duration(a.dice.Int64N(int64(e.RetryAfter/4+1)))
 	}
-	d = min(d, left) // and one last try
 	a.waits++
+	return a.rest(ctx, min(d, left), time.Now()) // and one last try
+}
+
+// line names what this message competes for.
+func (a *asking) line() lineOf { return lineOf{a.c.Key.Tenant, model(a.t, a.c)} }
+
+// join lines the message up, unless it would have to stand too long: to hear so at once is better than to wait for it.
+func (a *asking) join() error {
+	if err := a.enter(); err != nil {
+		return err
+	}
+	a.standing = a.lines.join(a.line(), a.since)
+	return a.hopeless(0, a.t.Limits.BusyAfter)
+}
+
+// enter makes the message one that waits in this process.
+func (a *asking) enter() error {
+	if !a.queued {
+		if a.queued = a.room.enqueue(a.t.Name); !a.queued {
+			return errCrowd
+		}
+	}
+	return nil
+}
+
+// hopeless is an errBusy if the message has longer than near to wait, and would have waited longer than limit (0: none) in all.
+func (a *asking) hopeless(near, limit time.Duration) error {
+	wait, known := a.lines.expect(a.standing)
+	if limit > 0 && known && wait > near && time.Since(a.since)+wait > limit {
+		return &errBusy{wait}
+	}
+	return nil
+}
+
+// rest is a pause of a message that waits, since when; it ends early when its turn comes to ask.
+func (a *asking) rest(ctx context.Context, d time.Duration, since time.Time) error {
 	if a.waited+time.Since(since)+d >= showAfter {
 		a.live.notice(text(a.t, "queued"))
 	}
-	a.metrics.places.WithLabelValues(a.t.Name, reason).Inc()
 	waiting := a.metrics.queued.WithLabelValues(a.t.Name)
 	waiting.Inc()
 	a.unreserve(ctx)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(a.leaving, func() { cancel(errHandover) })()
+	if a.standing != nil && a.standing.turn.Err() == nil {
+		defer context.AfterFunc(a.standing.turn, func() { cancel(errTurn) })()
+	}
 	err := a.Pause(ctx, d)
 	waiting.Dec()
 	a.waited += time.Since(since)
-	if err != nil {
-		return context.Cause(ctx)
+	if cause := context.Cause(ctx); err != nil && !errors.Is(cause, errTurn) {
+		return cause
 	}
 	return nil
+}
+
+// placed takes the message out of its line; found: because it has a place.
+func (a *asking) placed(found bool) {
+	if a.standing != nil {
+		a.lines.leave(a.standing, found)
+		a.standing, a.found = nil, found
+	}
 }
 
 // spread is d on average, between half of it and half as much again.

@@ -64,13 +64,6 @@ func (r *room) dequeue(tenant string) {
 	}
 }
 
-// crowd is how many turns wait in this process.
-func (r *room) crowd() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.queue
-}
-
 // claimed ends a reservation of n places, of which got are owned now.
 func (r *room) claimed(n, got int) {
 	r.mu.Lock()

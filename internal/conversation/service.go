@@ -73,6 +73,7 @@ type Service struct {
 	hints    hints
 	gates    *gates
 	room     room
+	lines    lines
 	trouble  trouble
 	handing  chan struct{}   // bounds how many give their conversations back at once
 	leaving  context.Context // ended when a shutdown begins: nobody waits for a place here any longer

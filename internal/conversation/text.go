@@ -1,8 +1,11 @@
 package conversation
 
 import (
+	"math"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"parley/internal/chat"
 )
@@ -25,6 +28,7 @@ var texts = map[string]map[string]string{
 		"too_long":       "这条消息太长了，请缩短后再发。",
 		"rate":           "你发得太快了，请稍等一分钟再试。",
 		"busy":           "现在提问的人太多，这条消息没有处理，请稍后再发一次。",
+		"crowded":        "现在提问的人太多，轮到这条消息大约要等 {minutes} 分钟，所以没有处理，请稍后再发一次。",
 		"late":           "抱歉，这条消息等待太久，没有处理。如果仍需要，请再发一次。",
 		"timeout":        "抱歉，模型没有在规定时间内答完，请稍后再试。",
 		"failed":         "抱歉，这次没能得到回答，请稍后再试。",
@@ -56,6 +60,7 @@ var texts = map[string]map[string]string{
 		"too_long":       "This message is too long; please shorten it.",
 		"rate":           "You are writing too fast; please try again in a minute.",
 		"busy":           "Too many people are asking right now; this message was not processed. Please send it again later.",
+		"crowded":        "Too many people are asking right now: this message would have to wait about {minutes} min, so it was not processed. Please send it again later.",
 		"late":           "Sorry, this message waited too long and was not processed. Please send it again if you still need an answer.",
 		"timeout":        "Sorry, the model did not finish in time. Please try again later.",
 		"failed":         "Sorry, no answer could be had this time. Please try again later.",
@@ -101,6 +106,15 @@ func template(t *chat.Tenant, name string) string {
 		return s
 	}
 	return texts["zh"][name]
+}
+
+// crowded tells how long a message would have to wait. A tenant's own words for busy stand for this, too.
+func crowded(t *chat.Tenant, wait time.Duration) string {
+	name := "crowded"
+	if _, own := t.Texts[name]; !own && t.Texts["busy"] != "" {
+		name = "busy"
+	}
+	return text(t, name, "minutes", strconv.Itoa(int(math.Ceil(wait.Minutes()))))
 }
 
 // textOf names the text for a turn that failed; what exactly went wrong is the operator's business.

@@ -46,6 +46,7 @@ const (
 	defaultRate     = 20
 	defaultInFlight = 5000
 	defaultMaxWait  = 5 * time.Minute
+	defaultBusy     = 30 * time.Second
 	defaultMaxInput = 8000
 
 	maxTurns    = 1000
@@ -188,12 +189,13 @@ func history(s *section) chat.HistoryLimits {
 }
 
 func limits(s *section) chat.TenantLimits {
-	defer s.unknown("unknown key", "known keys: per_user_per_minute, turns_in_flight, max_wait, max_input, max_prompt, max_output, tokens_per_day, "+
+	defer s.unknown("unknown key", "known keys: per_user_per_minute, turns_in_flight, max_wait, busy_after, max_input, max_prompt, max_output, tokens_per_day, "+
 		"user_tokens_per_day")
 	return chat.TenantLimits{
 		UserPerMinute: s.count("per_user_per_minute", defaultRate, 0, million),
 		TurnsInFlight: s.count("turns_in_flight", defaultInFlight, 0, million),
 		MaxWait:       s.duration("max_wait", defaultMaxWait, 0, 24*time.Hour),
+		BusyAfter:     s.duration("busy_after", defaultBusy, 0, 24*time.Hour),
 		MaxInput:      s.count("max_input", defaultMaxInput, 0, million),
 		MaxPrompt:     s.count("max_prompt", 0, 0, 100*million),
 		MaxOutput:     s.count("max_output", 0, 0, 100*million),

@@ -130,7 +130,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := &chat.Tenant{Name: "acme", Model: "chat", Language: "zh", Revision: "r1", Texts: map[string]string{},
 		History: chat.HistoryLimits{Turns: 20, Bytes: 64 << 10, TTL: 30 * time.Minute, Group: "member"},
-		Limits:  chat.TenantLimits{UserPerMinute: 20, TurnsInFlight: 5000, MaxWait: 5 * time.Minute, MaxInput: 8000}}
+		Limits:  chat.TenantLimits{UserPerMinute: 20, TurnsInFlight: 5000, MaxWait: 5 * time.Minute, BusyAfter: 30 * time.Second, MaxInput: 8000}}
 	if diff := cmp.Diff(want, doc.Tenant, secretsByValue); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -152,7 +152,7 @@ system_prompt: |
 providers: &all [openai, chatglm]
 keys: {openai: env:ACME_A, chatglm: [env:ACME_B, env:ACME_A]}
 history: {turns: 0, bytes: 2048, ttl: 24h, group: thread}
-limits: {per_user_per_minute: 0, turns_in_flight: 1_000, max_wait: 0s, max_input: 0, max_prompt: 6000, max_output: 800,
+limits: {per_user_per_minute: 0, turns_in_flight: 1_000, max_wait: 0s, busy_after: 0s, max_input: 0, max_prompt: 6000, max_output: 800,
   tokens_per_day: 5_000_000_000, user_tokens_per_day: 50000}
 texts: {busy: later}
 channels:
