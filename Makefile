@@ -11,7 +11,7 @@ OLD      ?= HEAD~1
 
 WITH := .cache/bin/with
 
-.PHONY: help run build test unit lint check ci gen fuzz bench e2e switches chaos simulate rolling upgrade stats clean
+.PHONY: help run build test unit lint check ci gen fuzz bench e2e switches overload chaos simulate rolling upgrade stats clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -51,6 +51,9 @@ e2e: build $(WITH) ## whole programs over a real Redis and a real Nacos, with ki
 
 switches: ## the operator's switch under load, a provider's outage, key limits over the fleet; starts a Nacos of its own, and kills it
 	go run ./test/degrade $(ARGS)
+
+overload: ## more than can be answered: goodput, fairness, a morning's burst, limits over replicas, acknowledgements (ARGS=-h)
+	go run ./test/overload $(ARGS)
 
 chaos: ## kill, stop, cut and slow every part at random while people talk, and compare the ledgers; starts all that it needs (ARGS=-h)
 	go run ./test/chaos $(ARGS)
