@@ -103,6 +103,10 @@ func (g *memoryGuard) look(ctx context.Context) {
 	case closed && full < memoryOpens:
 		g.closed.Store(false)
 		g.shut.Set(0)
+		if err != nil {
+			g.log.Warn("how full Redis is has not been known for a while: messages are accepted")
+			return
+		}
 		g.log.Info("Redis has room again: messages are accepted", "used", percent(full))
 	}
 }
