@@ -11,7 +11,7 @@ OLD      ?= HEAD~1
 
 WITH := .cache/bin/with
 
-.PHONY: help run build test unit lint check ci gen fuzz bench e2e switches overload chaos simulate rolling upgrade stats clean
+.PHONY: help run build test unit lint check ci gen fuzz bench e2e switches overload chaos simulate hang rolling upgrade stats clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -66,6 +66,9 @@ upgrade: ## the binary of OLD (HEAD~1) and this one share everything while they 
 
 simulate: ## SEEDS (10000) seeds of the turns in simulated time, and planted faults; one seed: go test ./test/simulate -run TestOne -v -seed N
 	go test -timeout 30m -count 1 -run 'TestSeeds|TestPlanted' -v ./test/simulate -seeds $(SEEDS) $(ARGS)
+
+hang: $(WITH) ## every outside party hangs: models, a server, Redis, Nacos (3 minutes), WeCom; 10,000 turns that hang, and what is left of them; 20 minutes
+	$(WITH) go test -timeout 60m -count 1 -v ./test/hang -hangs 10000 -hang-for 3m $(ARGS)
 
 stats: ## sizes of the code: files, medians, tests per line
 	@scripts/stats

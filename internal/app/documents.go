@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"parley/internal/config"
 	"parley/internal/liveconfig"
 	"parley/internal/liveconfig/file"
 	"parley/internal/liveconfig/nacos"
+	"parley/internal/liveconfig/snapshot"
 	"parley/internal/llm/all"
 	"parley/internal/route"
 	"parley/internal/rpc"
@@ -37,6 +39,21 @@ func openSource(live config.Live, reg config.Registry, tel *telemetry.Telemetry)
 		return nil, nil, fmt.Errorf("registry.nacos: %w", err)
 	}
 	return s, s, nil
+}
+
+// snapshotAfter is how long Nacos may take at a start before what was kept of it is used.
+const snapshotAfter = 5 * time.Second
+
+// withSnapshot puts the folder for a start without Nacos behind a source, if there is one.
+func withSnapshot(source liveconfig.Source, live config.Live, log *slog.Logger) (liveconfig.Source, error) {
+	if live.Snapshot == "" {
+		return source, nil
+	}
+	s, err := snapshot.New(source, filepath.Join(live.Snapshot, "documents"), snapshotAfter, log)
+	if err != nil {
+		return nil, fmt.Errorf("live.snapshot: %w", err)
+	}
+	return s, nil
 }
 
 // routesFor watches parley-routes as a server does: origins are judged and keys resolved.
@@ -100,6 +117,8 @@ func documentStates(healths ...liveconfig.Health) []rpc.Document {
 		switch {
 		case h.Refused != nil:
 			d.Refused = h.Refused.Error()
+		case !h.Stale.IsZero():
+			d.Refused = "Nacos has not answered since the start; in force is the form that was kept here on " + h.Stale.UTC().Format(time.RFC3339)
 		case h.Missing && h.Revision != "":
 			d.Refused = "the document has disappeared; its last good form stays in force"
 		}

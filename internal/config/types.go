@@ -85,6 +85,8 @@ const (
 type Live struct {
 	Source string `yaml:"source"`
 	Dir    string `yaml:"dir"` // source file: the folder of NAME.yaml
+	// Snapshot is a folder in which a client service keeps what Nacos told it, for a start while Nacos does not answer. Empty: it waits.
+	Snapshot string `yaml:"snapshot"`
 }
 
 // Secrets is the folder that file: references are read from.

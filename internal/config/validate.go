@@ -64,6 +64,9 @@ func (d *decoder) validateServer(s *Server, opt Options) {
 	d.optionalListen("http.debug", s.HTTP.Debug)
 	d.distinct(map[string]string{"rpc.listen": s.RPC.Listen, "http.ops": s.HTTP.Ops, "http.debug": s.HTTP.Debug})
 	d.registryAndLive(s.Registry, s.Live, opt)
+	if s.Live.Snapshot != "" {
+		d.fault("live.snapshot", "is for client services", "remove it: a server that starts without Nacos waits, for it cannot know which switches are in force")
+	}
 	d.originList("outbound", s.Outbound)
 	d.positive("limits.streams", s.Limits.Streams)
 }
@@ -75,6 +78,9 @@ func (d *decoder) registryAndLive(r Registry, l Live, opt Options) {
 	switch l.Source {
 	case SourceNacos:
 	case SourceFile:
+		if l.Snapshot != "" {
+			d.fault("live.snapshot", "is for documents that come from Nacos", "remove it: files are there at every start")
+		}
 		if l.Dir == "" {
 			d.fault("live.dir", "is missing", "name the folder that holds parley-routes.yaml, as in configs/live")
 		} else if info, err := os.Stat(l.Dir); !opt.Elsewhere && (err != nil || !info.IsDir()) {

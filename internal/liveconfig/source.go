@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"time"
 )
 
 // Source is where documents are kept. All methods are safe for concurrent use.
@@ -18,6 +19,15 @@ type Source interface {
 	List(ctx context.Context, prefix string) ([]string, error)
 	// Publish replaces a document's content if it still is old; nil old: if it does not exist. ErrConflict: it is not.
 	Publish(ctx context.Context, name string, content, old []byte) error
+}
+
+// Keeper is a source that keeps the good forms of documents for a start at which it cannot ask. Its methods do not block for long.
+type Keeper interface {
+	Source
+	// Keep is told of each form that came into force.
+	Keep(name string, content []byte)
+	// Stale: what Watch gave last of the document is not the source's word, but what was kept at that time.
+	Stale(name string) (kept time.Time, stale bool)
 }
 
 // ErrConflict says that a document was changed by somebody else since it was read. Read it again and repeat the change.

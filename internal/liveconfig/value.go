@@ -50,6 +50,7 @@ type Health struct {
 	Refused  error     // what is wrong with the newest form; nil: it is in force
 	Missing  bool      // the source says that it does not exist
 	Loaded   bool      // some form is in force
+	Stale    time.Time // when the form in force was kept, if the source has not spoken since the start ([Keeper]); else zero
 }
 
 // New makes a Value that has nothing until Run is called.
@@ -80,7 +81,13 @@ func (v *Value[T]) Get() (t T, ok bool) {
 }
 
 // Health is the document's state now.
-func (v *Value[T]) Health() Health { return *v.health.Load() }
+func (v *Value[T]) Health() Health {
+	h := *v.health.Load()
+	if k, ok := v.opt.Source.(Keeper); ok {
+		h.Stale, _ = k.Stale(v.opt.Name)
+	}
+	return h
+}
 
 // Wait blocks until some form is in force. When ctx ends first, its error (kind Unavailable) says what is in the way.
 func (v *Value[T]) Wait(ctx context.Context) error {
@@ -188,6 +195,9 @@ func (v *Value[T]) decode(content []byte) bool {
 	}
 	v.good = content
 	v.swap(t, revision)
+	if k, ok := v.opt.Source.(Keeper); ok {
+		k.Keep(v.opt.Name, content)
+	}
 	if was.Revision != revision || was.Missing || was.Refused != nil {
 		v.opt.Log.Info("live document in force", "document", v.opt.Name, "revision", revision)
 	}

@@ -37,7 +37,7 @@ func (r *nacosRegistry) watch(l registry.NotifyListener) {
 	defer client.CloseClient()
 	tick := time.NewTicker(nacosTick)
 	defer tick.Stop()
-	w := &watcher{registry: r, client: client, listener: l}
+	w := &watcher{registry: r, client: client, listener: l, recallAt: time.Now().Add(snapshotAfter)}
 	for {
 		w.step()
 		select {
@@ -60,6 +60,7 @@ type watcher struct {
 	complained bool
 	next       time.Time // of the next query
 	last       map[string]model.Instance
+	recallAt   time.Time // when the list of an earlier life is used
 }
 
 func (w *watcher) step() {
@@ -69,6 +70,7 @@ func (w *watcher) step() {
 			w.lost = time.Now()
 		}
 		w.complain("no connection")
+		w.recall()
 		return
 	}
 	if time.Now().Before(w.next) {
@@ -82,10 +84,13 @@ func (w *watcher) step() {
 	hosts, err := instances(w.client)
 	if err != nil {
 		w.complain(err.Error())
+		w.recall()
 		return
 	}
 	w.complained = false
-	w.tell(hosts)
+	if w.tell(hosts) {
+		w.keep()
+	}
 }
 
 // instances asks Nacos for its list.
@@ -108,8 +113,8 @@ func (w *watcher) complain(why string) {
 	}
 }
 
-// tell gives the listener the list if it changed.
-func (w *watcher) tell(hosts []model.Instance) {
+// tell gives the listener the list if it changed, and reports whether it did.
+func (w *watcher) tell(hosts []model.Instance) bool {
 	now := make(map[string]model.Instance, len(hosts))
 	for _, h := range hosts {
 		if usable(h) {
@@ -124,7 +129,7 @@ func (w *watcher) tell(hosts []model.Instance) {
 		}
 	}
 	if w.last != nil && maps.EqualFunc(now, w.last, sameInstance) {
-		return
+		return false
 	}
 	w.last = now
 	var events []*registry.ServiceEvent
@@ -136,6 +141,7 @@ func (w *watcher) tell(hosts []model.Instance) {
 		}))
 	}
 	w.listener.NotifyAll(events, func() {})
+	return true
 }
 
 // usable leaves out what is registered under the service's name and is no Triple server.

@@ -24,6 +24,7 @@ type Nacos struct {
 	Username  string
 	Password  chat.Secret
 	CA        string // a PEM file; not empty: speak TLS, and trust only these authorities
+	Snapshot  string // a file that keeps the last list of servers, for a start while Nacos does not answer; empty: none
 }
 
 // Registry says where instances are found, and where a server announces itself.

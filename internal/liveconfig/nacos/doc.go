@@ -11,7 +11,8 @@
 //     watched, as in a server; with more of them each less often, so that a process reads four a second, down to every 15 s. A
 //     lost push, for whatever reason, costs a server half a second.
 //   - It falls back to a copy on disk when Nacos is down, and hands out removed documents from there as if they existed. That is
-//     switched off: while Nacos is down nothing changes, and a process that starts then waits until Nacos is back.
+//     switched off: while Nacos is down nothing changes, and a process that starts then waits until Nacos is back, unless package snapshot
+//     knows better.
 //   - It writes every document to a cache folder and its log beside the binary: both go to a private temporary folder, which Close
 //     removes, and its log lines go to slog at level debug.
 //   - It ends the process when a certificate does not load: files are proved before it sees them.
