@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -101,8 +102,11 @@ func newClient(cfg *config.Client, env Env, tel *telemetry.Telemetry, secrets *s
 	if err != nil {
 		return c, err
 	}
-	c.source = source
 	c.closers = append(c.closers, closer.Close)
+	if source, err = withSnapshot(source, cfg.Live, tel.Log); err != nil {
+		return c, err
+	}
+	c.source = source
 	metrics := liveconfig.NewMetrics(tel.Metrics)
 	c.routes = readOnlyRoutes(source, tel.Log, metrics)
 	deps := channel.Deps{
@@ -111,8 +115,12 @@ func newClient(cfg *config.Client, env Env, tel *telemetry.Telemetry, secrets *s
 		Origins: originsOf(cfg.Platforms),
 	}
 	c.tenants = &directory{companies: companies(source, cfg.Tenants, secrets, deps, metrics), routes: c.routes, named: cfg.Tenants, loaded: func() bool { return closed(c.loaded) }}
+	registry := rpcRegistry(cfg.Registry)
+	if cfg.Live.Snapshot != "" {
+		registry.Nacos.Snapshot = filepath.Join(cfg.Live.Snapshot, "servers.json")
+	}
 	c.rpc, err = rpc.Dial(rpc.ClientOptions{
-		TLS: rpcTLS(cfg.RPC.TLS), Insecure: cfg.RPC.Insecure, Registry: rpcRegistry(cfg.Registry), Telemetry: tel,
+		TLS: rpcTLS(cfg.RPC.TLS), Insecure: cfg.RPC.Insecure, Registry: registry, Telemetry: tel,
 	})
 	if err != nil {
 		return c, err
