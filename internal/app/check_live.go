@@ -148,6 +148,9 @@ func (l *liveCheck) redis(ctx context.Context, file string, cfg *config.Client) 
 	if err != nil {
 		return
 	}
+	if err := store.Readable(ctx); err != nil {
+		l.say(file, "redis", err)
+	}
 	m, err := store.Memory(ctx, true)
 	if err != nil {
 		fmt.Fprintf(l.env.Stdout, "%s: redis: warning: its settings are not known: %v\n", file, err)

@@ -77,8 +77,15 @@ type client struct {
 // inbox lets channels be made before the service that takes their messages.
 type inbox struct{ *client }
 
-// Accept implements channel.Inbox.
+// Accept implements channel.Inbox. It writes nothing before it is known that this release may write there.
 func (i inbox) Accept(ctx context.Context, m chat.Message) error {
+	select {
+	case <-i.redisUp:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(time.Second): // a platform waits longer, and asks again
+		return chat.E(chat.Unavailable, "app.accept", errors.New("Redis has not answered since this process started"))
+	}
 	if err := i.memory.refuses(); err != nil {
 		return err
 	}
@@ -160,9 +167,7 @@ func (c *client) run(ctx context.Context, public, ops net.Listener) error {
 	background(func(ctx context.Context) { _ = c.routes.Run(ctx) })
 	background(func(ctx context.Context) { _ = c.tenants.companies.Run(ctx) })
 	background(func(ctx context.Context) { _ = c.secrets.Watch(ctx) })
-	background(c.awaitRedis)
 	background(c.awaitDocuments)
-	background(c.heartbeat)
 	if !c.embedded {
 		background(c.memory.run)
 	}
@@ -181,20 +186,30 @@ func (c *client) run(ctx context.Context, public, ops net.Listener) error {
 	}
 	c.tel.Log.Info("client service starts", "id", c.id, "version", c.env.Version, "http", public.Addr().String(), "ops", ops.Addr().String())
 
-	failed := make(chan error, 1)
+	failed := make(chan error, 2)
 	working, leave := context.WithCancel(ctx)
 	defer leave()
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
+	fail := func(err error) {
+		failed <- err
+		stopServing()
+		leave()
+	}
 	var work sync.WaitGroup
 	work.Go(func() {
 		if err := serveHTTP(serving, public, ready.closing(c.handler), 5*time.Second); err != nil {
-			failed <- err
-			stopServing()
-			leave()
+			fail(err)
 		}
 	})
-	work.Go(func() { _ = c.service.Run(working) })
+	work.Go(func() {
+		if err := c.awaitRedis(working); err != nil {
+			fail(err)
+		} else if closed(c.redisUp) {
+			background(c.heartbeat)
+			_ = c.service.Run(working)
+		}
+	})
 	work.Go(func() {
 		<-working.Done()
 		ready.leaving.Store(true)
@@ -232,24 +247,27 @@ func (c *client) close() error {
 	return errors.Join(errs...)
 }
 
-// awaitRedis notes when Redis first answers.
-func (c *client) awaitRedis(ctx context.Context) {
+// awaitRedis notes when Redis first answers. Its error says that what Redis holds is not for this release.
+func (c *client) awaitRedis(ctx context.Context) error {
 	for warned := false; ; {
-		err := c.store.Ping(ctx)
+		err := c.store.Admit(ctx)
 		if err == nil {
 			close(c.redisUp)
 			if !c.embedded {
 				c.warnAboutRedis(ctx)
 			}
-			return
+			return nil
+		}
+		if misfit, ok := errors.AsType[*redisstore.FormatError](err); ok {
+			return misfit
 		}
 		if !warned && ctx.Err() == nil {
 			warned = true
-			c.tel.Log.Warn("Redis does not answer; callbacks get 503 until it does", "addrs", c.cfg.Redis.Addrs, "err", err)
+			c.tel.Log.Warn("Redis does not answer as it should; callbacks get 503 until it does", "addrs", c.cfg.Redis.Addrs, "err", err)
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-time.After(500 * time.Millisecond):
 		}
 	}

@@ -124,6 +124,9 @@ func askRedis(ctx context.Context, cfg *config.Client) ([]clientState, []tenantR
 	}
 	defer func() { _ = store.Close() }()
 	where := strings.Join(cfg.Redis.Addrs, ", ")
+	if err := store.Readable(ctx); err != nil {
+		return nil, nil, fmt.Errorf("redis at %s: %w", where, err)
+	}
 	docs, err := store.Clients(ctx)
 	if err != nil {
 		return nil, nil, fmt.Errorf("redis at %s: %w", where, err)
