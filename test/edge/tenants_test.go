@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// fleetKeys are the keys that belong to no tenant: which client services live, for parley status.
-var fleetKeys = []string{"parley:1:{clients}:", "parley:1:{clients}:values", "parley:1:{clients}:ends"}
+// fleetKeys are the keys that belong to no tenant: the data's format, and which client services live, for parley status.
+var fleetKeys = []string{"parley:format", "parley:1:{clients}:", "parley:1:{clients}:values", "parley:1:{clients}:ends"}
 
 // tenantKey finds the tenant of a key: its hash tag is {TENANT:SHARD} or {TENANT}, and platforms' tokens and their locks begin with it.
 var tenantKey = regexp.MustCompile(`^parley:1:(?:\{([a-z0-9-]+):\d\d\}:|\{([a-z0-9-]+)\}:budget:|(?:token|lock):([a-z0-9-]+)%2F)`)
