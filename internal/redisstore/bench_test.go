@@ -176,3 +176,36 @@ func BenchmarkIdlePoll(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkForget is what one /forget costs a shard with so many people's usage on each of 41 days: nothing else happens there meanwhile.
+func BenchmarkForget(b *testing.B) {
+	for _, people := range []int{100, 6000} {
+		b.Run(fmt.Sprint(people, " people a day"), func(b *testing.B) {
+			s, ctx := open(b, Options{Addrs: []string{startRedis(b)}}), b.Context()
+			m := say("m", "zhang")
+			sh := conversation.ShardOf(m.Conversation)
+			today := int(conversation.DayOf(time.Now()))
+			for day := today - 40; day <= today; day++ {
+				fields := make([]any, 0, 2*people)
+				for i := range people {
+					fields = append(fields, fmt.Sprintf("00:%020x/openai/gpt-4o-mini", i), "3 1000 0 500 0")
+				}
+				if err := s.rdb.HSet(ctx, fmt.Sprint(prefix(sh), "u:", day), fields...).Err(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if _, err := s.Accept(ctx, m, conversation.AcceptOptions{DedupeFor: time.Hour}); err != nil {
+				b.Fatal(err)
+			}
+			cs, err := s.Claim(ctx, []conversation.Shard{sh}, "a", 1, conversation.ClaimOptions{Lease: time.Hour})
+			if err != nil || len(cs) != 1 {
+				b.Fatal(cs, err)
+			}
+			for b.Loop() {
+				if _, err := s.Forget(ctx, cs[0], fmt.Sprintf("%020x", 1)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
