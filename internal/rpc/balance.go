@@ -113,7 +113,10 @@ func (track) OnResponse(_ context.Context, res result.Result, _ base.Invoker, _ 
 
 // judge concludes from an error what it says of the instance.
 func (m *member) judge(err error) {
+	misfit, strange := errors.AsType[misfitError](err)
 	switch {
+	case strange:
+		m.pool.refuse(m, misfit)
 	case ofConnection(err):
 		m.pool.eject(m, err)
 	case chat.KindOf(err) == chat.Overloaded && codeOfError(err) == chat.CodeInstance: // without the code it is a provider that is

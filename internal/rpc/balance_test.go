@@ -147,7 +147,7 @@ func TestNobodyToCallSaysWhy(t *testing.T) {
 	p.mu.Unlock()
 	err := oneTry{}.Join(p).Invoke(context.Background(), call(methodComplete, constant.CallServerStream)).Error()
 	wantKind(t, err, chat.Unavailable)
-	const want = "rpc.balance: unavailable no_instance: no server to answer: 2 known, of these 1 not answering and 1 disabled or of weight 0"
+	const want = "rpc.balance: unavailable no_instance: no server to answer: 2 known, of these 1 not answering, 0 of another protocol and 1 disabled or of weight 0"
 	if err.Error() != want {
 		t.Errorf("got  %s\nwant %s", err, want)
 	}

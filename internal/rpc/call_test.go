@@ -259,7 +259,7 @@ func TestInspect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Status{Instance: s.Addr(), Version: "v1", StreamLimit: defaultStreams, Documents: docs, Providers: providers, Alone: "nobody listens"}
+	want := Status{Instance: s.Addr(), Version: "v1", StreamLimit: defaultStreams, Protocol: 1, Needs: 1, Documents: docs, Providers: providers, Alone: "nobody listens"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -38,6 +38,7 @@ type Instance struct {
 	Enabled bool    // false: taken out in the registry, or not in it any more
 	Up      bool    // its last probe succeeded, and no call failed since
 	Streams int     // completions running there that this client asked for
+	Misfit  string  // why it and this client do not understand each other; then it gets nothing
 }
 
 // Status is what an instance tells of itself.
@@ -47,6 +48,8 @@ type Status struct {
 	Streams     int
 	StreamLimit int
 	Draining    bool
+	Protocol    int // that it speaks
+	Needs       int // the oldest that it takes
 	Documents   []Document
 	Providers   []chat.ProviderState
 	// Alone is why the server counts calls with keys by itself now: what it lets run comes on top of their limits. Empty: it does not.
@@ -107,6 +110,7 @@ func (c *Client) Close() error {
 func (c *Client) Complete(ctx context.Context, req chat.Request, emit func(chat.Event)) (reply chat.Reply, err error) {
 	defer func() { c.metrics.ends.WithLabelValues(outcome(err)).Inc() }()
 	in := encodeRequest(req)
+	in.Protocol = count(c.pool.version.speaks)
 	if size := proto.Size(in); size > maxMessage {
 		return reply, chat.E(chat.TooLarge, "rpc.Complete", fmt.Errorf("the request has %d bytes, %d is the most", size, maxMessage))
 	}
@@ -179,7 +183,7 @@ func (c *Client) Inspect(ctx context.Context, addr string) (Status, error) {
 	}
 	st := Status{
 		Instance: out.GetInstance(), Version: out.GetVersion(), Streams: int(out.GetStreams()), StreamLimit: int(out.GetStreamLimit()),
-		Draining: out.GetDraining(), Alone: out.GetAlone(),
+		Draining: out.GetDraining(), Alone: out.GetAlone(), Protocol: max(int(out.GetProtocol()), 1), Needs: max(int(out.GetProtocolNeeds()), 1),
 	}
 	for _, d := range out.GetDocuments() {
 		st.Documents = append(st.Documents, Document{

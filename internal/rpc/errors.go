@@ -62,6 +62,9 @@ func ofConnection(err error) bool {
 
 // encodeError makes the status that carries err: the kind's code and, as its message, "kind code retry_after_ms: text".
 func encodeError(err error) *status.Status {
+	if e, ok := errors.AsType[misfitError](err); ok {
+		return status.New(codes.FailedPrecondition, e.Error())
+	}
 	kind, code, retry, text := chat.KindOf(err), "-", int64(0), err.Error()
 	if e, ok := errors.AsType[*chat.Error](err); ok {
 		if e.Code != "" {
@@ -93,6 +96,9 @@ func decodeError(ctx context.Context, op string, err error) *chat.Error {
 		return e
 	}
 	s := status.Convert(err)
+	if e, ok := asMisfit(s.Message()); ok && s.Code() == codes.FailedPrecondition {
+		return instanceError(op, e) // another one may do
+	}
 	if e, ok := parseDetail(op, s); ok {
 		return e
 	}

@@ -33,10 +33,12 @@ type member struct {
 	listed  atomic.Bool   // in the registry, and enabled there
 	state   atomic.Int32
 	streams atomic.Int64
-	heard   atomic.Int64 // when anything came from it last, Unix nanoseconds
-	busy    atomic.Int64 // until when it is passed over, because it said that it is full
-	probed  atomic.Int64 // when it was asked last, Unix nanoseconds
-	changed atomic.Int64 // when its state or its place in the registry changed last, Unix nanoseconds
+	unfit   atomic.Pointer[string] // by what the registry tells of its protocol, why it is left out; nil: it is not
+	refusal atomic.Pointer[string] // by what it answered to a call, until its connection is lost
+	heard   atomic.Int64           // when anything came from it last, Unix nanoseconds
+	busy    atomic.Int64           // until when it is passed over, because it said that it is full
+	probed  atomic.Int64           // when it was asked last, Unix nanoseconds
+	changed atomic.Int64           // when its state or its place in the registry changed last, Unix nanoseconds
 	life    atomic.Pointer[lifetime]
 	nudge   chan struct{} // asks for a probe now
 	gone    chan struct{} // closed when the pool drops it

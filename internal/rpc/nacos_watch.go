@@ -138,6 +138,8 @@ func (w *watcher) tell(hosts []model.Instance) bool {
 		events = append(events, instanceEvent(h.Ip, strconv.FormatUint(h.Port, 10), [][2]string{
 			{dubbo.WeightKey, strconv.FormatFloat(h.Weight, 'g', -1, 64)},
 			{paramEnabled, strconv.FormatBool(h.Enable)},
+			{paramSpeaks, h.Metadata[paramSpeaks]},
+			{paramNeeds, h.Metadata[paramNeeds]},
 		}))
 	}
 	w.listener.NotifyAll(events, func() {})
@@ -150,4 +152,7 @@ func usable(h model.Instance) bool {
 	return h.Ip != "" && h.Port != 0 && (p == "" || p == dubbo.TriProtocol)
 }
 
-func sameInstance(a, b model.Instance) bool { return a.Weight == b.Weight && a.Enable == b.Enable }
+func sameInstance(a, b model.Instance) bool {
+	return a.Weight == b.Weight && a.Enable == b.Enable &&
+		a.Metadata[paramSpeaks] == b.Metadata[paramSpeaks] && a.Metadata[paramNeeds] == b.Metadata[paramNeeds]
+}

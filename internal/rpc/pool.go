@@ -41,8 +41,9 @@ type pool struct {
 	log     *slog.Logger
 	metrics *clientMetrics
 
-	usable atomic.Pointer[[]base.Invoker]
-	ready  chan struct{} // closed when the registry spoke for the first time
+	usable  atomic.Pointer[[]base.Invoker]
+	version version
+	ready   chan struct{} // closed when the registry spoke for the first time
 
 	mu      sync.Mutex
 	members map[string]*member
@@ -58,7 +59,7 @@ func newPool(creds credentials.TransportCredentials, plainOK bool, log *slog.Log
 	p := &pool{
 		url: common.NewURLWithOptions(common.WithProtocol("consumer"), common.WithPath(serviceName),
 			common.WithParamsValue(constant.InterfaceKey, serviceName)),
-		creds: creds, plainOK: plainOK, log: log, metrics: m,
+		creds: creds, plainOK: plainOK, log: log, metrics: m, version: ours(),
 		ready: make(chan struct{}), members: map[string]*member{}, refused: map[string]bool{}, changed: make(chan struct{}),
 	}
 	p.usable.Store(&[]base.Invoker{})
@@ -125,6 +126,9 @@ func (p *pool) offer(url *common.URL) string {
 	}
 	m.setWeight(weight)
 	m.listed.Store(enabled)
+	if why := p.version.misfit(ofURL(url)); m.note(&m.unfit, why) && why != nil {
+		p.strange(m, why)
+	}
 	return addr
 }
 
@@ -161,7 +165,7 @@ func (p *pool) rebuild() {
 	var proved, others []base.Invoker
 	for _, m := range p.members {
 		switch state := m.state.Load(); {
-		case !m.offered():
+		case !m.offered(), m.misfits() != "":
 		case state == up:
 			proved = append(proved, m.invoker)
 		case state == unproved:
@@ -201,16 +205,19 @@ func (p *pool) release(m *member) {
 func (p *pool) none() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var off, dead int
+	var off, strange, dead int
 	for _, m := range p.members {
-		if !m.offered() {
+		switch {
+		case !m.offered():
 			off++
-		} else {
+		case m.misfits() != "":
+			strange++
+		default:
 			dead++
 		}
 	}
 	return &chat.Error{Kind: chat.Unavailable, Op: "rpc.balance", Code: chat.CodeNoInstance, Err: fmt.Errorf(
-		"no server to answer: %d known, of these %d not answering and %d disabled or of weight 0", len(p.members), dead, off)}
+		"no server to answer: %d known, of these %d not answering, %d of another protocol and %d disabled or of weight 0", len(p.members), dead, strange, off)}
 }
 
 // instances lists what is known, by address.
@@ -221,6 +228,7 @@ func (p *pool) instances() []Instance {
 	for _, m := range p.members {
 		out = append(out, Instance{
 			Address: m.addr, Weight: m.weightOf(), Enabled: m.listed.Load(), Up: m.state.Load() == up, Streams: int(m.streams.Load()),
+			Misfit: m.misfits(),
 		})
 	}
 	slices.SortFunc(out, func(a, b Instance) int { return cmp.Compare(a.Address, b.Address) })

@@ -67,6 +67,7 @@ func (m *member) attend() {
 	for state := m.conn.GetState(); state != connectivity.Shutdown; {
 		m.conn.WaitForStateChange(context.Background(), state)
 		if state == connectivity.Ready {
+			m.pool.refuse(m, nil) // whoever listens there next may be of another release
 			m.probeNow()
 		}
 		state = m.conn.GetState()

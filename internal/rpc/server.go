@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strconv"
 	"time"
 
 	"dubbo.apache.org/dubbo-go/v3/common"
@@ -56,7 +57,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 	s := &Server{opts: o, registry: reg, log: o.Telemetry.Log, ready: make(chan struct{})}
 	s.service = &service{
 		handler: o.Handler, documents: o.Documents, providers: o.Providers, alone: o.Alone, keys: o.Keys,
-		instance: net.JoinHostPort(host, port), version: o.Version, limit: o.Streams,
+		instance: net.JoinHostPort(host, port), version: o.Version, protocol: ours(), limit: o.Streams,
 		log: s.log, metrics: newServerMetrics(o.Telemetry.Metrics), idle: make(chan struct{}),
 	}
 	s.transport = &transport{lis: lis, creds: creds, log: s.log, admit: s.service.admit, end: make(chan error, 1)}
@@ -76,6 +77,8 @@ func providerURL(host, port string, t *transport, svc *service) *common.URL {
 		common.WithParamsValue(constant.SerializationKey, constant.ProtobufSerialization),
 		common.WithParamsValue(constant.ReleaseKey, "dubbo-golang-"+constant.Version),
 		common.WithParamsValue(constant.ServiceFilterKey, serverFilters),
+		common.WithParamsValue(paramSpeaks, strconv.Itoa(svc.protocol.speaks)),
+		common.WithParamsValue(paramNeeds, strconv.Itoa(svc.protocol.needs)),
 		common.WithAttribute(attrTransport, t),
 		common.WithAttribute(constant.ServiceInfoKey, binding()),
 		common.WithAttribute(constant.RpcServiceKey, svc),

@@ -25,6 +25,7 @@ type service struct {
 	keys      KeyHandler // nil: none
 	instance  string
 	version   string
+	protocol  version
 	limit     int
 	log       *slog.Logger
 	metrics   *serverMetrics
@@ -88,6 +89,9 @@ func (s *service) complete(ctx context.Context, in *chatv1.CompleteRequest, out 
 		}
 		s.metrics.took(start, err)
 	}()
+	if err := of(in).misfit(s.protocol); err != nil {
+		return err
+	}
 	if in.GetTenant() == "" {
 		return chat.E(chat.Invalid, "rpc.complete", errors.New("tenant is empty"))
 	}
@@ -119,6 +123,7 @@ func (s *service) inspect() *chatv1.InspectResponse {
 	s.mu.Lock()
 	out := &chatv1.InspectResponse{
 		Instance: s.instance, Version: s.version, Streams: count(s.streams), StreamLimit: count(s.limit), Draining: s.draining,
+		Protocol: count(s.protocol.speaks), ProtocolNeeds: count(s.protocol.needs),
 	}
 	s.mu.Unlock()
 	out.Alone = s.alone()

@@ -25,22 +25,24 @@ const (
 )
 
 type CompleteRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Tenant        string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
-	Conversation  string                 `protobuf:"bytes,2,opt,name=conversation,proto3" json:"conversation,omitempty"` // opaque
-	Turn          string                 `protobuf:"bytes,3,opt,name=turn,proto3" json:"turn,omitempty"`
-	Attempt       uint32                 `protobuf:"varint,4,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	User          string                 `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`   // hashed
-	Model         string                 `protobuf:"bytes,6,opt,name=model,proto3" json:"model,omitempty"` // a model class of parley-routes, never a provider
-	System        string                 `protobuf:"bytes,7,opt,name=system,proto3" json:"system,omitempty"`
-	History       []*Turn                `protobuf:"bytes,8,rep,name=history,proto3" json:"history,omitempty"` // oldest first
-	Question      string                 `protobuf:"bytes,9,opt,name=question,proto3" json:"question,omitempty"`
-	Keys          map[string]*Keys       `protobuf:"bytes,10,rep,name=keys,proto3" json:"keys,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // the tenant's own keys by provider name
-	Providers     *Providers             `protobuf:"bytes,11,opt,name=providers,proto3" json:"providers,omitempty"`                                                                 // absent: every provider that the route names
-	MaxOutput     uint32                 `protobuf:"varint,12,opt,name=max_output,json=maxOutput,proto3" json:"max_output,omitempty"`                                               // tokens; 0: the provider's default
-	Deltas        bool                   `protobuf:"varint,13,opt,name=deltas,proto3" json:"deltas,omitempty"`
-	DeltaGapMs    uint32                 `protobuf:"varint,14,opt,name=delta_gap_ms,json=deltaGapMs,proto3" json:"delta_gap_ms,omitempty"` // at most one delta per this time; 0: the server's default
-	MaxPrompt     uint32                 `protobuf:"varint,15,opt,name=max_prompt,json=maxPrompt,proto3" json:"max_prompt,omitempty"`      // tokens of all that is sent to a provider; 0: the model's window
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Tenant       string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Conversation string                 `protobuf:"bytes,2,opt,name=conversation,proto3" json:"conversation,omitempty"` // opaque
+	Turn         string                 `protobuf:"bytes,3,opt,name=turn,proto3" json:"turn,omitempty"`
+	Attempt      uint32                 `protobuf:"varint,4,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	User         string                 `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`   // hashed
+	Model        string                 `protobuf:"bytes,6,opt,name=model,proto3" json:"model,omitempty"` // a model class of parley-routes, never a provider
+	System       string                 `protobuf:"bytes,7,opt,name=system,proto3" json:"system,omitempty"`
+	History      []*Turn                `protobuf:"bytes,8,rep,name=history,proto3" json:"history,omitempty"` // oldest first
+	Question     string                 `protobuf:"bytes,9,opt,name=question,proto3" json:"question,omitempty"`
+	Keys         map[string]*Keys       `protobuf:"bytes,10,rep,name=keys,proto3" json:"keys,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // the tenant's own keys by provider name
+	Providers    *Providers             `protobuf:"bytes,11,opt,name=providers,proto3" json:"providers,omitempty"`                                                                 // absent: every provider that the route names
+	MaxOutput    uint32                 `protobuf:"varint,12,opt,name=max_output,json=maxOutput,proto3" json:"max_output,omitempty"`                                               // tokens; 0: the provider's default
+	Deltas       bool                   `protobuf:"varint,13,opt,name=deltas,proto3" json:"deltas,omitempty"`
+	DeltaGapMs   uint32                 `protobuf:"varint,14,opt,name=delta_gap_ms,json=deltaGapMs,proto3" json:"delta_gap_ms,omitempty"` // at most one delta per this time; 0: the server's default
+	MaxPrompt    uint32                 `protobuf:"varint,15,opt,name=max_prompt,json=maxPrompt,proto3" json:"max_prompt,omitempty"`      // tokens of all that is sent to a provider; 0: the model's window
+	// What the client speaks; 0: 1. A server that needs more answers FailedPrecondition, with a message that begins with "protocol: ".
+	Protocol      uint32 `protobuf:"varint,16,opt,name=protocol,proto3" json:"protocol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -176,6 +178,13 @@ func (x *CompleteRequest) GetDeltaGapMs() uint32 {
 func (x *CompleteRequest) GetMaxPrompt() uint32 {
 	if x != nil {
 		return x.MaxPrompt
+	}
+	return 0
+}
+
+func (x *CompleteRequest) GetProtocol() uint32 {
+	if x != nil {
+		return x.Protocol
 	}
 	return 0
 }
@@ -837,7 +846,9 @@ type InspectResponse struct {
 	Draining      bool                   `protobuf:"varint,5,opt,name=draining,proto3" json:"draining,omitempty"`
 	Documents     []*Document            `protobuf:"bytes,6,rep,name=documents,proto3" json:"documents,omitempty"`
 	Providers     []*ProviderState       `protobuf:"bytes,7,rep,name=providers,proto3" json:"providers,omitempty"`
-	Alone         string                 `protobuf:"bytes,8,opt,name=alone,proto3" json:"alone,omitempty"` // why it counts calls with keys by itself now, besides what all servers count; empty: it does not
+	Protocol      uint32                 `protobuf:"varint,9,opt,name=protocol,proto3" json:"protocol,omitempty"`                                 // that the instance speaks; 0: 1
+	ProtocolNeeds uint32                 `protobuf:"varint,10,opt,name=protocol_needs,json=protocolNeeds,proto3" json:"protocol_needs,omitempty"` // the oldest that a client must speak; 0: 1
+	Alone         string                 `protobuf:"bytes,8,opt,name=alone,proto3" json:"alone,omitempty"`                                        // why it counts calls with keys by itself now, besides what all servers count; empty: it does not
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -919,6 +930,20 @@ func (x *InspectResponse) GetProviders() []*ProviderState {
 		return x.Providers
 	}
 	return nil
+}
+
+func (x *InspectResponse) GetProtocol() uint32 {
+	if x != nil {
+		return x.Protocol
+	}
+	return 0
+}
+
+func (x *InspectResponse) GetProtocolNeeds() uint32 {
+	if x != nil {
+		return x.ProtocolNeeds
+	}
+	return 0
 }
 
 func (x *InspectResponse) GetAlone() string {
@@ -1398,7 +1423,7 @@ var File_api_chat_v1_chat_proto protoreflect.FileDescriptor
 
 const file_api_chat_v1_chat_proto_rawDesc = "" +
 	"\n" +
-	"\x16api/chat/v1/chat.proto\x12\x0eparley.chat.v1\"\xc8\x04\n" +
+	"\x16api/chat/v1/chat.proto\x12\x0eparley.chat.v1\"\xe4\x04\n" +
 	"\x0fCompleteRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\"\n" +
 	"\fconversation\x18\x02 \x01(\tR\fconversation\x12\x12\n" +
@@ -1418,7 +1443,8 @@ const file_api_chat_v1_chat_proto_rawDesc = "" +
 	"\fdelta_gap_ms\x18\x0e \x01(\rR\n" +
 	"deltaGapMs\x12\x1d\n" +
 	"\n" +
-	"max_prompt\x18\x0f \x01(\rR\tmaxPrompt\x1aM\n" +
+	"max_prompt\x18\x0f \x01(\rR\tmaxPrompt\x12\x1a\n" +
+	"\bprotocol\x18\x10 \x01(\rR\bprotocol\x1aM\n" +
 	"\tKeysEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12*\n" +
 	"\x05value\x18\x02 \x01(\v2\x14.parley.chat.v1.KeysR\x05value:\x028\x01\"\x88\x01\n" +
@@ -1462,7 +1488,7 @@ const file_api_chat_v1_chat_proto_rawDesc = "" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12+\n" +
 	"\x05usage\x18\x03 \x01(\v2\x15.parley.chat.v1.UsageR\x05usage\x12\x10\n" +
 	"\x03own\x18\x04 \x01(\bR\x03own\"\x10\n" +
-	"\x0eInspectRequest\"\xab\x02\n" +
+	"\x0eInspectRequest\"\xee\x02\n" +
 	"\x0fInspectResponse\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\tR\binstance\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x18\n" +
@@ -1470,7 +1496,10 @@ const file_api_chat_v1_chat_proto_rawDesc = "" +
 	"\fstream_limit\x18\x04 \x01(\rR\vstreamLimit\x12\x1a\n" +
 	"\bdraining\x18\x05 \x01(\bR\bdraining\x126\n" +
 	"\tdocuments\x18\x06 \x03(\v2\x18.parley.chat.v1.DocumentR\tdocuments\x12;\n" +
-	"\tproviders\x18\a \x03(\v2\x1d.parley.chat.v1.ProviderStateR\tproviders\x12\x14\n" +
+	"\tproviders\x18\a \x03(\v2\x1d.parley.chat.v1.ProviderStateR\tproviders\x12\x1a\n" +
+	"\bprotocol\x18\t \x01(\rR\bprotocol\x12%\n" +
+	"\x0eprotocol_needs\x18\n" +
+	" \x01(\rR\rprotocolNeeds\x12\x14\n" +
 	"\x05alone\x18\b \x01(\tR\x05alone\"\x90\x02\n" +
 	"\rProviderState\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
