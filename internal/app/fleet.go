@@ -26,6 +26,8 @@ type serverReport struct {
 	Documents   []rpc.Document       `json:"documents,omitempty"`
 	Providers   []chat.ProviderState `json:"providers,omitempty"`
 	Alone       string               `json:"counts_alone,omitempty"` // why it counts calls with keys by itself
+	Protocol    int                  `json:"protocol,omitempty"`
+	Needs       int                  `json:"protocol_needs,omitempty"` // the oldest protocol of clients that it takes
 	Error       string               `json:"error,omitempty"`
 }
 
@@ -125,6 +127,6 @@ func (f *fleet) askOne(ctx context.Context, in rpc.Instance) serverReport {
 		return r
 	}
 	r.Up, r.Version, r.Streams, r.StreamLimit, r.Draining = true, st.Version, st.Streams, st.StreamLimit, st.Draining
-	r.Documents, r.Providers, r.Alone = st.Documents, st.Providers, st.Alone
+	r.Documents, r.Providers, r.Alone, r.Protocol, r.Needs = st.Documents, st.Providers, st.Alone, st.Protocol, st.Needs
 	return r
 }

@@ -14,8 +14,10 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/google/go-cmp/cmp"
 
 	"parley/internal/redisstore"
+	"parley/internal/rpc"
 )
 
 // clientOver writes a client.yaml of a client service without tenants over a Redis.
@@ -102,5 +104,14 @@ func TestClientWaitsForRedisAndThenRefuses(t *testing.T) {
 	}
 	if err := <-ended; err == nil || !strings.Contains(err.Error(), "does not understand") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestHeartbeatNamesServersOfAnotherProtocol(t *testing.T) {
+	up, out := countServers([]rpc.Instance{
+		{Address: "a:1", Up: true, Enabled: true}, {Address: "b:1", Up: true, Enabled: true, Misfit: "upgrade"}, {Address: "c:1", Enabled: true}, {Address: "d:1", Up: true},
+	})
+	if diff := cmp.Diff([]string{"b:1: upgrade"}, out); diff != "" || up != 1 {
+		t.Errorf("%d up; left out (-want +got):\n%s", up, diff)
 	}
 }

@@ -23,6 +23,7 @@ type clientState struct {
 	Tenants   []string       `json:"tenants"`
 	Turns     int            `json:"turns"` // in flight
 	Servers   int            `json:"servers"`
+	LeftOut   []string       `json:"servers_left_out,omitempty"` // "address: why", those of another protocol
 	Documents []rpc.Document `json:"documents"`
 }
 
@@ -31,15 +32,10 @@ func (c *client) heartbeat(ctx context.Context) {
 	tick := time.NewTicker(heartbeatEvery)
 	defer tick.Stop()
 	for {
-		up := 0
-		for _, s := range c.rpc.Servers() {
-			if s.Up && s.Enabled {
-				up++
-			}
-		}
+		up, out := countServers(c.rpc.Servers())
 		doc, err := json.Marshal(clientState{
 			ID: c.id, Version: c.env.Version, HTTP: c.cfg.HTTP.Listen, Since: c.started, Tenants: c.tenants.Tenants(),
-			Turns: c.service.Running(), Servers: up, Documents: c.documents(),
+			Turns: c.service.Running(), Servers: up, LeftOut: out, Documents: c.documents(),
 		})
 		if err == nil {
 			_ = c.store.SetClient(ctx, c.id, doc, heartbeatLife) // Redis away: the metrics say so already
@@ -50,4 +46,17 @@ func (c *client) heartbeat(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// countServers counts those that get turns, and names those that are left out for their protocol.
+func countServers(all []rpc.Instance) (up int, out []string) {
+	for _, s := range all {
+		switch {
+		case s.Misfit != "":
+			out = append(out, s.Address+": "+s.Misfit)
+		case s.Up && s.Enabled:
+			up++
+		}
+	}
+	return up, out
 }

@@ -93,6 +93,11 @@ func (r statusReport) print(w io.Writer) error {
 		case len(r.Clients) == 0:
 			fmt.Fprintf(t, "(none has a heartbeat)\n")
 		}
+		for _, c := range r.Clients {
+			for _, s := range c.LeftOut {
+				fmt.Fprintf(t, "%s leaves out the server %s\n", c.ID, s)
+			}
+		}
 		fmt.Fprintf(t, "\nTENANT\tWAITING\tRUNNING\tREADY\tOLDEST READY\tDEAD LETTERS\n")
 		for _, s := range r.Tenants {
 			fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%.1fs\t%d\n", s.Tenant, s.Waiting, s.Running, s.Ready, s.Oldest, s.Dead)

@@ -21,7 +21,7 @@ func TestStatusWithoutNacos(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	if err := store.SetClient(t.Context(), "c1", []byte(`{"id":"c1","tenants":["acme"],"turns":3}`), time.Hour); err != nil {
+	if err := store.SetClient(t.Context(), "c1", []byte(`{"id":"c1","tenants":["acme"],"turns":3,"servers_left_out":["10.0.0.7:20880: upgrade the server"]}`), time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	b := &switchboard{t: t, dir: t.TempDir()}
@@ -31,7 +31,7 @@ func TestStatusWithoutNacos(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 	contains(t, out, "(not known: the registry, Nacos at 127.0.0.1:1, did not answer", "what is published as parley-degradation is not known: ",
-		"no answer from Nacos at 127.0.0.1:1 within 8s", "c1", "acme    0", "not known: the tenant's document could not be read")
+		"no answer from Nacos at 127.0.0.1:1 within 8s", "c1", "c1 leaves out the server 10.0.0.7:20880: upgrade the server", "acme    0", "not known: the tenant's document could not be read")
 	if strings.Contains(out, "none is registered") || strings.Contains(out, "no switch is in force") {
 		t.Errorf("claims what is not known:\n%s", out)
 	}
@@ -54,6 +54,12 @@ func TestStatusReadsTheDocuments(t *testing.T) {
 	out, err := b.run(func(env app.Env) error { return app.Status(t.Context(), env, path, false) })
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
+	}
+	if err := mr.Set("parley:format", "9 9"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.run(func(env app.Env) error { return app.Status(t.Context(), env, path, false) }); err == nil || !strings.Contains(err.Error(), "data of format 9") {
+		t.Errorf("of data that it cannot read: %v", err)
 	}
 	contains(t, out, "0 of 5000 (0%)", `switch "a" names the tenant acmee, which has no document tenant.acmee`, "OLDEST READY")
 	out, err = b.run(func(env app.Env) error { return app.Status(t.Context(), env, b.path, true) })
