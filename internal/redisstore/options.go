@@ -32,12 +32,13 @@ type Options struct {
 
 // Store implements conversation.Store and LiveWriter, and channel's TokenCache, Locker, LiveReader and Feed. Safe for concurrent use.
 // Each call ends within Options.Timeout, also when Redis is down or silent (Usage takes that long for a shard); its error is then a
-// *chat.Error of kind Timeout or Unavailable with Maybe set if the step may have happened.
+// *chat.Error of kind Timeout or Unavailable with Maybe set if the step may have happened. Steps of turns wait for each other before.
 type Store struct {
 	rdb     redis.UniversalClient
 	scripts scripts
 	formats formats
 	timeout time.Duration
+	turns   chan struct{} // see turnStep
 
 	mu      sync.Mutex
 	waiting map[string]*waiting // by tenant
@@ -67,7 +68,8 @@ func New(o Options) (*Store, error) {
 		return nil, fmt.Errorf("redis: db is %d, but a cluster has only db 0", o.DB)
 	}
 	s := &Store{scripts: newScripts(clockLua), formats: ours(), timeout: cmp.Or(o.Timeout, 900*time.Millisecond), waiting: map[string]*waiting{}}
-	s.rdb = redis.NewUniversalClient(o.universal(s.timeout))
+	pool := o.universal(s.timeout)
+	s.rdb, s.turns = redis.NewUniversalClient(pool), make(chan struct{}, max(1, pool.PoolSize/2))
 	return s, nil
 }
 

@@ -67,6 +67,11 @@ func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc)
 
 // run executes one script on one key (a shard's prefix, as a rule).
 func (s *Store) run(ctx context.Context, op string, sc script, key string, args ...any) (any, error) {
+	done, err := s.turnStep(ctx, op)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	v, err := s.rdb.EvalSha(ctx, sc.sha, []string{key}, args...).Result()
@@ -80,6 +85,11 @@ func (s *Store) run(ctx context.Context, op string, sc script, key string, args 
 // does not void them: it is that of the first key that failed, and such keys' results are nil. more may add commands to the same round
 // trip; their errors are theirs.
 func (s *Store) each(ctx context.Context, op string, sc script, keys []string, more func(redis.Pipeliner), args ...any) ([]any, error) {
+	done, err := s.turnStep(ctx, op)
+	if err != nil {
+		return make([]any, len(keys)), err
+	}
+	defer done()
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	cmds := make([]*redis.Cmd, len(keys))
