@@ -79,11 +79,7 @@ type inbox struct{ *client }
 
 // Accept implements channel.Inbox. It writes nothing before it is known that this release may write there.
 func (i inbox) Accept(ctx context.Context, m chat.Message) error {
-	select {
-	case <-i.redisUp:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(time.Second): // a platform waits longer, and asks again
+	if !closed(i.redisUp) {
 		return chat.E(chat.Unavailable, "app.accept", errors.New("Redis has not answered since this process started"))
 	}
 	if err := i.memory.refuses(); err != nil {
@@ -198,6 +194,7 @@ func (c *client) run(ctx context.Context, public, ops net.Listener) error {
 	}
 	var work sync.WaitGroup
 	work.Go(func() {
+		c.warmUp(working)
 		if err := serveHTTP(serving, public, ready.closing(c.handler), 5*time.Second); err != nil {
 			fail(err)
 		}
@@ -280,7 +277,21 @@ func (c *client) warnAboutRedis(ctx context.Context) {
 		return
 	}
 	for _, w := range redisWarnings(m) {
-		c.tel.Log.Warn("Redis: " + w)
+		c.tel.Log.Warn("a setting of Redis weakens what Parley promises", "setting", w)
+	}
+}
+
+// warmUp lets callbacks that come while this process starts wait a moment, rather than be refused for what is only being read.
+func (c *client) warmUp(ctx context.Context) {
+	enough := time.After(time.Second)
+	for _, part := range []<-chan struct{}{c.loaded, c.redisUp} {
+		select {
+		case <-part:
+		case <-enough:
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

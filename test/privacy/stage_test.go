@@ -2,6 +2,7 @@ package privacy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -138,7 +139,7 @@ func (s *stage) stored(ctx context.Context) map[string]string {
 		default:
 			s.Fatalf("%s is a %s, which this test cannot read", key, kind)
 		}
-		if err != nil && err != redis.Nil {
+		if err != nil && !errors.Is(err, redis.Nil) {
 			s.Fatal(err)
 		}
 		out[key] = fmt.Sprint(v)
