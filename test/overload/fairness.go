@@ -15,6 +15,7 @@ type fairness struct {
 	Quota   int           `json:"turns_in_flight"`
 	Share   float64       `json:"share_of_quota"` // that tenants use as a rule
 	For     time.Duration `json:"phase_ns"`
+	Phases  int           `json:"phases"` // in every second one tenant is greedy
 }
 
 type fairnessResult struct {
@@ -43,8 +44,8 @@ func (b fairness) run(ctx context.Context, t *town) (*fairnessResult, error) {
 	}
 	r := &fairnessResult{fairness: b}
 	var quiet, loud, greedy []*message
-	for phase := range 4 {
-		t.Logf("fairness: phase %d of 4, tenant %s is %s", phase+1, b.tenant(0), []string{"as others", "greedy"}[phase%2])
+	for phase := range b.Phases {
+		t.Logf("fairness: phase %d of %d, tenant %s is %s", phase+1, b.Phases, b.tenant(0), []string{"as others", "greedy"}[phase%2])
 		others, one, err := b.phase(ctx, t, phase)
 		if err != nil {
 			return nil, err

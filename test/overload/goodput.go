@@ -12,6 +12,7 @@ type goodput struct {
 	Answer    time.Duration `json:"answer_ns"`
 	For       time.Duration `json:"for_ns"`
 	BusyAfter time.Duration `json:"busy_after_ns"` // of the tenant; 0: the default
+	Times     []int         `json:"times"`         // the capacity; the last is held to the peak of all
 }
 
 type goodputResult struct {
@@ -42,7 +43,7 @@ func (b goodput) run(ctx context.Context, t *town) (*goodputResult, error) {
 		return nil, err
 	}
 	peak := 0.0
-	for _, times := range []int{1, 2, 3} {
+	for _, times := range b.Times {
 		rate := r.Capacity * float64(times)
 		t.Logf("goodput: %.0f a second, the model answers %.0f", rate, r.Capacity)
 		began := time.Now()

@@ -60,11 +60,12 @@ type report struct {
 var parts = []string{"goodput", "fairness", "burst", "limits", "acks"}
 
 func main() {
-	p := plan{bars: fullBars, log: os.Stderr, limits: limits{InFlight: 5, PerMinute: 3, People: 64}, fairness: fairness{Tenants: 20, Quota: 10, Share: 0.3}}
+	p := plan{bars: fullBars, log: os.Stderr,
+		goodput: goodput{Times: []int{1, 2, 3}}, limits: limits{InFlight: 5, PerMinute: 3, People: 64, Answer: time.Second}, fairness: fairness{Tenants: 20, Quota: 10, Share: 0.3, Phases: 4}}
 	flag.IntVar(&p.goodput.Places, "places", 60, "goodput: calls at once that the model allows")
 	flag.DurationVar(&p.goodput.Answer, "answer", time.Second, "goodput: how long one answer takes")
 	flag.DurationVar(&p.goodput.For, "for", time.Minute, "goodput: how long each level is offered")
-	flag.DurationVar(&p.fairness.For, "phase", 20*time.Second, "fairness: how long each of four phases lasts")
+	flag.DurationVar(&p.fairness.For, "phase", 20*time.Second, "fairness: how long each of its phases lasts")
 	flag.IntVar(&p.burst.People, "people", 100_000, "burst: who write once each")
 	flag.DurationVar(&p.burst.Within, "within", 5*time.Minute, "burst: the time in which they write")
 	flag.IntVar(&p.acks.Rate, "rate", 1000, "acks: callbacks a second")

@@ -130,7 +130,7 @@ func (t *town) settle(ctx context.Context, list []*message, d time.Duration) err
 			return err
 		}
 	}
-	return pause(ctx, time.Second)
+	return pause(ctx, 500*time.Millisecond)
 }
 
 // open is how many were acknowledged and have no reply.

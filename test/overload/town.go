@@ -118,7 +118,7 @@ models:
 	if err != nil || t.servers == nil {
 		return err
 	}
-	return pause(ctx, 2*time.Second)
+	return pause(ctx, 1500*time.Millisecond)
 }
 
 // within is a pace at which an answer takes so long.
