@@ -25,7 +25,7 @@ type acksResult struct {
 func (b acks) document() string { return "" }
 
 func (b acks) run(ctx context.Context, t *town) (*acksResult, error) {
-	if err := t.allow(ctx, 0, llm.Pace{}); err != nil {
+	if err := t.allow(ctx, 0, 0, llm.Pace{}); err != nil {
 		return nil, err
 	}
 	warm := t.offer(ctx, load{n: b.Rate, rate: float64(b.Rate) / 4, of: somebody("acks", "warm")})

@@ -33,7 +33,7 @@ func (b burst) run(ctx context.Context, t *town) (*burstResult, error) {
 	r := &burstResult{burst: b, Demand: float64(b.People) / b.Within.Seconds()}
 	r.Places = int(r.Demand / 3 * burstAnswer.Seconds())
 	r.Capacity = float64(r.Places) / burstAnswer.Seconds()
-	if err := t.allow(ctx, r.Places, within(burstAnswer)); err != nil {
+	if err := t.allow(ctx, r.Places, r.Places, within(burstAnswer)); err != nil {
 		return nil, err
 	}
 	t.Logf("burst: %d people within %s, the model answers %.0f a second", b.People, b.Within, r.Capacity)

@@ -39,7 +39,7 @@ func (b fairness) document() string {
 
 func (b fairness) run(ctx context.Context, t *town) (*fairnessResult, error) {
 	// The key has room for everybody's quota: what one takes from others is not taken there.
-	if err := t.allow(ctx, b.Tenants*b.Quota, within(oneAnswer)); err != nil {
+	if err := t.allow(ctx, b.Tenants*b.Quota, b.Tenants*b.Quota, within(oneAnswer)); err != nil {
 		return nil, err
 	}
 	r := &fairnessResult{fairness: b}

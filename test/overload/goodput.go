@@ -13,6 +13,14 @@ type goodput struct {
 	For       time.Duration `json:"for_ns"`
 	BusyAfter time.Duration `json:"busy_after_ns"` // of the tenant; 0: the default
 	Times     []int         `json:"times"`         // the capacity; the last is held to the peak of all
+	Unknown   bool          `json:"unknown"`       // the routes do not say what the model allows: it refuses calls, with a 429
+}
+
+func (b goodput) tenant() string {
+	if b.Unknown {
+		return "refusals"
+	}
+	return "goodput"
 }
 
 type goodputResult struct {
@@ -39,15 +47,23 @@ func (b goodput) document() string {
 
 func (b goodput) run(ctx context.Context, t *town) (*goodputResult, error) {
 	r := &goodputResult{goodput: b, Capacity: float64(b.Places) / b.Answer.Seconds()}
-	if err := t.allow(ctx, b.Places, within(b.Answer)); err != nil {
+	known := b.Places
+	if b.Unknown {
+		known = 0
+	}
+	if err := t.allow(ctx, b.Places, known, within(b.Answer)); err != nil {
+		return nil, err
+	}
+	before, err := t.refused(ctx)
+	if err != nil {
 		return nil, err
 	}
 	peak := 0.0
 	for _, times := range b.Times {
 		rate := r.Capacity * float64(times)
-		t.Logf("goodput: %.0f a second, the model answers %.0f", rate, r.Capacity)
+		t.Logf("%s: %.0f a second, the model answers %.0f", b.tenant(), rate, r.Capacity)
 		began := time.Now()
-		list := t.offer(ctx, load{n: int(rate * b.For.Seconds()), rate: rate, of: somebody("goodput", fmt.Sprintf("goodput%d", times))})
+		list := t.offer(ctx, load{n: int(rate * b.For.Seconds()), rate: rate, of: somebody(b.tenant(), fmt.Sprint(b.tenant(), times))})
 		if err := t.settle(ctx, list, 2*time.Minute); err != nil {
 			return nil, err
 		}
@@ -56,11 +72,23 @@ func (b goodput) run(ctx context.Context, t *town) (*goodputResult, error) {
 		peak = max(peak, l.Goodput)
 		r.Kept = l.Goodput / peak
 	}
+	entries, err := t.model.Ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.Most = atOnce(entries)
+	r.Refused, err = t.refused(ctx)
+	r.Refused -= before
+	return r, err
+}
+
+// refused is how many calls the model has refused for a limit so far.
+func (t *town) refused(ctx context.Context) (n int, err error) {
 	keys, err := t.model.Keys(ctx)
 	for _, k := range keys {
-		r.Most, r.Refused = max(r.Most, k.Most), r.Refused+k.Limited
+		n += k.Limited
 	}
-	return r, err
+	return n, err
 }
 
 // answersBetween is how many answers a second were shown in a time.

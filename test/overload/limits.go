@@ -37,7 +37,7 @@ func (b limits) documents() map[string]string {
 
 func (b limits) run(ctx context.Context, t *town) (*limitsResult, error) {
 	r := &limitsResult{limits: b}
-	if err := t.allow(ctx, 0, within(b.Answer)); err != nil {
+	if err := t.allow(ctx, 0, 0, within(b.Answer)); err != nil {
 		return nil, err
 	}
 	balancer, err := b.enter(t)

@@ -2,8 +2,9 @@
 // servers as processes, a real Redis that fsyncs every write, a real Nacos, and a simulated model, in a process of its own, that allows a
 // number of calls at once. So capacity is a known figure, that number by an answer's time, and not what this machine has left.
 //
-//	go run ./test/overload                   everything, about twelve minutes
+//	go run ./test/overload                   everything, about fifteen minutes
 //	go run ./test/overload -only goodput     one, two and three times the capacity
+//	go run ./test/overload -only refusals    the same, where the routes do not say what the model allows: it answers 429
 //	go run ./test/overload -only fairness    one of twenty tenants at ten times its quota
 //	go run ./test/overload -only burst       100,000 people in five minutes, the model at a third of that
 //	go run ./test/overload -only limits      limits of a person and of a tenant, over replicas
@@ -50,6 +51,7 @@ type report struct {
 	Command  string          `json:"command"`
 	Bars     bars            `json:"bars"`
 	Goodput  *goodputResult  `json:"goodput,omitempty"`
+	Refusals *goodputResult  `json:"refusals,omitempty"`
 	Fairness *fairnessResult `json:"fairness,omitempty"`
 	Burst    *burstResult    `json:"burst,omitempty"`
 	Limits   *limitsResult   `json:"limits,omitempty"`
@@ -57,7 +59,7 @@ type report struct {
 }
 
 // parts are all that can be measured, in their order.
-var parts = []string{"goodput", "fairness", "burst", "limits", "acks"}
+var parts = []string{"goodput", "refusals", "fairness", "burst", "limits", "acks"}
 
 func main() {
 	p := plan{bars: fullBars, log: os.Stderr,
@@ -143,6 +145,8 @@ func (p plan) tenants() map[string]string {
 		switch part {
 		case "goodput":
 			all["goodput"] = p.goodput.document()
+		case "refusals":
+			all["refusals"] = p.goodput.document()
 		case "fairness":
 			for i := range p.fairness.Tenants {
 				all[p.fairness.tenant(i)] = p.fairness.document()
@@ -164,6 +168,10 @@ func (p plan) measure(ctx context.Context, part string, t *town, r *report) (err
 	switch part {
 	case "goodput":
 		r.Goodput, err = p.goodput.run(ctx, t)
+	case "refusals":
+		again := p.goodput
+		again.Unknown = true
+		r.Refusals, err = again.run(ctx, t)
 	case "fairness":
 		r.Fairness, err = p.fairness.run(ctx, t)
 	case "burst":

@@ -21,7 +21,7 @@ func TestOverload(t *testing.T) {
 		burst:    burst{People: 1200, Within: 13 * time.Second, BusyAfter: 2 * time.Second},
 		limits:   limits{InFlight: 5, PerMinute: 3, People: 32, Answer: 300 * time.Millisecond},
 		acks:     acks{Rate: 400, For: time.Second},
-		only:     parts,
+		only:     []string{"goodput", "fairness", "burst", "limits", "acks"},
 		log:      t.Output(),
 	}
 	r, err := p.run(ctx)

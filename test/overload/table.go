@@ -23,6 +23,9 @@ func (r *report) table() string {
 	if r.Goodput != nil {
 		r.Goodput.rows(&b, row)
 	}
+	if r.Refusals != nil {
+		r.Refusals.rows(&b, row)
+	}
 	if r.Fairness != nil {
 		r.Fairness.rows(&b, row)
 	}
@@ -54,7 +57,7 @@ func short(l crowd.Latency) string { return fmt.Sprintf("p50 %s  p99 %s", ms(l.P
 func ms(d time.Duration) string { return fmt.Sprintf("%.0f ms", float64(d)/float64(time.Millisecond)) }
 
 func (g *goodputResult) rows(b *strings.Builder, row rowFunc) {
-	fmt.Fprintf(b, "\ngoodput: the model takes %d calls at once, of %s each: %.0f answers a second\n", g.Places, g.Answer, g.Capacity)
+	fmt.Fprintf(b, "\n%s: the model takes %d calls at once, of %s each: %.0f answers a second\n", g.tenant(), g.Places, g.Answer, g.Capacity)
 	for _, l := range g.Levels {
 		l.Sum.rows(row, fmt.Sprintf("offered %d times", l.Times))
 		row("  goodput", "%.1f a second, %.0f %% of the capacity", l.Goodput, 100*l.Goodput/g.Capacity)

@@ -48,7 +48,7 @@ func newTown(ctx context.Context, g *rig.Rig, tenants map[string]string) (*town,
 	if t.model, err = g.RunModel(ctx, rig.ModelOptions{}); err != nil {
 		return nil, err
 	}
-	if err := t.allow(ctx, 0, llm.Pace{}); err != nil {
+	if err := t.allow(ctx, 0, 0, llm.Pace{}); err != nil {
 		return nil, err
 	}
 	for name, limits := range tenants {
@@ -103,9 +103,9 @@ func (t *town) open(tenants map[string]string) error {
 	return nil
 }
 
-// allow sets how many calls at once the model takes, in the model and in the routes (0: any number), and how long its answers take. It
+// allow sets how many calls at once the model takes, and how many the routes say that it does (0: any number), and how long its answers take. It
 // returns once the servers had time to hear of it; that they did is seen by the model, which refuses a call too many.
-func (t *town) allow(ctx context.Context, places int, pace llm.Pace) error {
+func (t *town) allow(ctx context.Context, places, known int, pace llm.Pace) error {
 	err := errors.Join(t.model.SetLimits(ctx, llm.LimitTable{Default: llm.Limits{Concurrency: places}}), t.model.SetPace(ctx, pace), t.model.Forget(ctx))
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func (t *town) allow(ctx context.Context, places int, pace llm.Pace) error {
   openai: {dialect: openai, base_url: %s, key: env:OPENAI_API_KEY, http2: prior-knowledge, concurrency: %d}
 models:
   chat: [openai/gpt-4o-mini]
-`, t.model.BaseURL(), places))
+`, t.model.BaseURL(), known))
 	if err != nil || t.servers == nil {
 		return err
 	}

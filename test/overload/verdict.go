@@ -31,14 +31,17 @@ func (r *report) verdict() error {
 	}
 	over := func(d, bar time.Duration) bool { return bar > 0 && d > bar }
 	b := r.Bars
-	if g := r.Goodput; g != nil {
-		for _, l := range g.Levels {
-			bad(len(l.Sum.faults()) > 0, "goodput at %d times: %q", l.Times, l.Sum.faults())
-			bad(over(l.Sum.Ack.Max, b.Deadline), "goodput at %d times: an acknowledgement took %s", l.Times, l.Sum.Ack.Max)
-			bad(l.Sum.Replies[answered] == 0, "goodput at %d times: nobody was answered", l.Times)
+	for name, g := range map[string]*goodputResult{"goodput": r.Goodput, "refusals": r.Refusals} {
+		if g == nil {
+			continue
 		}
-		bad(g.Kept < b.Kept, "goodput: %.0f %% of the peak is left at %d times the capacity, %.0f %% is the bar", 100*g.Kept, g.Times[len(g.Times)-1], 100*b.Kept)
-		bad(g.Most > g.Places, "goodput: %d calls at once, %d are allowed", g.Most, g.Places)
+		for _, l := range g.Levels {
+			bad(len(l.Sum.faults()) > 0, "%s at %d times: %q", name, l.Times, l.Sum.faults())
+			bad(over(l.Sum.Ack.Max, b.Deadline), "%s at %d times: an acknowledgement took %s", name, l.Times, l.Sum.Ack.Max)
+			bad(l.Sum.Replies[answered] == 0, "%s at %d times: nobody was answered", name, l.Times)
+		}
+		bad(g.Kept < b.Kept, "%s: %.0f %% of the peak is left at %d times the capacity, %.0f %% is the bar", name, 100*g.Kept, g.Times[len(g.Times)-1], 100*b.Kept)
+		bad(!g.Unknown && g.Most > g.Places, "%s: %d calls at once, %d are allowed", name, g.Most, g.Places)
 	}
 	if f := r.Fairness; f != nil {
 		bad(len(f.Faults) > 0, "fairness: %q", f.Faults)
