@@ -34,6 +34,7 @@ func TestManyHangs(t *testing.T) {
 	asked := 0
 	crowd := func(judge func(user string, got told) string) {
 		var wg sync.WaitGroup
+		var judging sync.Mutex
 		asked++
 		for i := range wave {
 			wg.Go(func() {
@@ -42,6 +43,8 @@ func TestManyHangs(t *testing.T) {
 					n++
 				}
 				got, err := s.ask(user, later(user, asked), n)
+				judging.Lock()
+				defer judging.Unlock()
 				if err != nil {
 					t.Error(err)
 				} else if wrong := judge(user, got); wrong != "" {

@@ -16,6 +16,7 @@ import (
 
 // TestNacosHangs lets Nacos hang while people talk: nothing that was known is forgotten, no turn fails, and processes leave in time.
 func TestNacosHangs(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	s := newStage(ctx, t)

@@ -16,6 +16,7 @@ import (
 // TestRedisHangs lets Redis hang in the middle of turns: swallowed by the network, which loses what was asked, and stopped itself, which
 // executes it later.
 func TestRedisHangs(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	s := newStage(ctx, t)

@@ -13,6 +13,7 @@ import (
 // TestServerHangs stops one of two servers in the middle of turns. Its connections stay open and silent; its turns go on at the other, and
 // new ones go there before long.
 func TestServerHangs(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	s := newStage(ctx, t)

@@ -18,6 +18,7 @@ import (
 // TestStartWhileNacosHangs starts client services while Nacos hangs. One that kept what Nacos told it before serves as before, and says on what
 // it runs; one that kept nothing waits, and leaves when it is asked to.
 func TestStartWhileNacosHangs(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	s := newStage(ctx, t)

@@ -16,6 +16,7 @@ const forever = time.Hour
 // TestWeComHangs lets the platform hang when a token is asked for and when a reply is sent. Each person is shown the answer, once; what was
 // done without an answer is sent again, and the platform's duplicate check drops it.
 func TestWeComHangs(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	s := newStage(ctx, t)

@@ -217,7 +217,7 @@ func TestTheFolderIsItsUsersAlone(t *testing.T) {
 			t.Errorf("%s: %v, %v, want %v", file, info.Mode(), err, want)
 		}
 	}
-	if err := os.Chmod(dir, 0o770); err != nil { //nolint:gosec // that is the fault
+	if err := os.Chmod(dir, 0o770); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := snapshot.New(&nacos{}, dir, after, nil); chat.KindOf(err) != chat.Invalid || !strings.Contains(err.Error(), "others may write to "+dir) {
