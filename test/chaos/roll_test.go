@@ -21,7 +21,7 @@ func TestRollingRestart(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	p := plan{
-		seed: uint64(time.Now().UnixNano()), length: 20 * time.Second, rate: 10, settle: 2 * time.Minute, within: 5 * time.Second, nacos: nacos,
+		seed: uint64(time.Now().UnixNano()), length: 15 * time.Second, rate: 12, settle: 2 * time.Minute, within: 5 * time.Second, nacos: nacos,
 		manners: manners{turns: 2, eager: 20, burst: 10, stops: 5, patience: 10 * time.Second}, rolling: true,
 	}
 	r, err := p.run(ctx, t.Output())
@@ -93,12 +93,14 @@ func TestRollingVerdict(t *testing.T) {
 		{"500 while Redis is away", nil, 0, []wecom.Try{try(10500*time.Millisecond, 500)}, whole, handed, []string{"entry"}},
 		{"503 while a client leaves", nil, 0, []wecom.Try{try(500*time.Millisecond, 503)}, whole, handed, []string{"entry"}},
 		{"404 while a client starts", nil, 0, []wecom.Try{try(1500*time.Millisecond, 404)}, whole, handed, []string{"entry"}},
-		{"broken while a client leaves", nil, 0, []wecom.Try{try(500*time.Millisecond, 0)}, whole, handed, []string{"entry"}},
+		{"one broken while a client leaves", nil, 0, []wecom.Try{try(500*time.Millisecond, 0)}, whole, handed, nil},
+		{"many broken while a client leaves", nil, 0, []wecom.Try{try(500*time.Millisecond, 0), try(600*time.Millisecond, 0)}, whole, handed, []string{"entry"}},
+		{"broken while nobody leaves", nil, 0, []wecom.Try{try(30*time.Second, 0)}, whole, handed, []string{"entry"}},
 		{"no server restarted", nil, 0, nil, slices.Delete(slices.Clone(whole), 1, 2), handed, []string{"unproven"}},
 		{"a server that takes too long", nil, 0, nil, append(slices.Clone(whole), left("server-2", 20*time.Second, 40*time.Second)), handed, []string{"slow"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := &result{events: c.events, Account: account{Excused: c.excused, GivenUp: c.givenUp}}
+			r := &result{events: c.events, Account: account{Posted: 100, Excused: c.excused, GivenUp: c.givenUp}}
 			talked := map[string]*person{"acme1": {name: "acme1", said: []said{{ID: ledger.ID{Person: "acme1", N: 1}, Refused: c.refused}}}}
 			r.rolling(talked, map[string]string{"client-1": c.log + "\n"})
 			if diff := cmp.Diff(c.want, kinds(r.Account.Faults)); diff != "" {
