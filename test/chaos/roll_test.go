@@ -21,7 +21,7 @@ func TestRollingRestart(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	p := plan{
-		seed: uint64(time.Now().UnixNano()), length: 15 * time.Second, rate: 12, settle: 2 * time.Minute, within: 5 * time.Second, nacos: nacos,
+		seed: uint64(time.Now().UnixNano()), length: 13 * time.Second, rate: 12, settle: 2 * time.Minute, within: 5 * time.Second, nacos: nacos,
 		manners: manners{turns: 2, eager: 20, burst: 10, stops: 5, patience: 10 * time.Second}, rolling: true,
 	}
 	r, err := p.run(ctx, t.Output())
