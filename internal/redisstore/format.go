@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -61,7 +62,7 @@ func (s *Store) Readable(ctx context.Context) error {
 // format gives the key's value, after it was changed from was to becomes.
 func (s *Store) format(ctx context.Context, was, becomes string) (string, error) {
 	v, err := s.run(ctx, "format", s.scripts.format, formatKey, was, becomes)
-	if e, ok := err.(*chat.Error); ok && e.Code == "OOM" && was == "" { // Redis is full and holds no key: older than it
+	if e, ok := errors.AsType[*chat.Error](err); ok && e.Code == "OOM" && was == "" { // Redis is full and holds no key: older than it
 		return formats{writes: 1, readers: 1}.mark(), nil
 	}
 	return text(v), err
