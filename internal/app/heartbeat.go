@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"parley/internal/conversation"
 	"parley/internal/rpc"
 )
 
@@ -25,6 +26,8 @@ type clientState struct {
 	Servers   int            `json:"servers"`
 	LeftOut   []string       `json:"servers_left_out,omitempty"` // "address: why", those of another protocol
 	Documents []rpc.Document `json:"documents"`
+
+	Blocked []conversation.Blocked `json:"blocked,omitempty"` // channels whose platform refuses all that it sends
 }
 
 // heartbeat says every few seconds that this client service lives, and how it is.
@@ -35,7 +38,7 @@ func (c *client) heartbeat(ctx context.Context) {
 		up, out := countServers(c.rpc.Servers())
 		doc, err := json.Marshal(clientState{
 			ID: c.id, Version: c.env.Version, HTTP: c.cfg.HTTP.Listen, Since: c.started, Tenants: c.tenants.Tenants(),
-			Turns: c.service.Running(), Servers: up, LeftOut: out, Documents: c.documents(),
+			Turns: c.service.Running(), Servers: up, LeftOut: out, Documents: c.documents(), Blocked: c.service.Blocked(),
 		})
 		if err == nil {
 			_ = c.store.SetClient(ctx, c.id, doc, heartbeatLife) // Redis away: the metrics say so already

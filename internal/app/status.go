@@ -40,6 +40,8 @@ type tenantReport struct {
 	Ended   int     `json:"forgotten_unanswered"` // ever
 
 	Usage usageReport `json:"usage_today"`
+
+	Postponed int `json:"postponed"` // conversations whose reply waits for its next try
 }
 
 // Status is `parley status`: servers from the registry, each asked what it runs; the switches as they are published; with a client.yaml also
@@ -98,13 +100,14 @@ func (r statusReport) print(w io.Writer) error {
 				fmt.Fprintf(t, "%s leaves out the server %s\n", c.ID, s)
 			}
 		}
-		fmt.Fprintf(t, "\nTENANT\tWAITING\tRUNNING\tREADY\tOLDEST READY\tDEAD LETTERS\n")
+		fmt.Fprintf(t, "\nTENANT\tWAITING\tRUNNING\tREADY\tOLDEST READY\tPOSTPONED\tDEAD LETTERS\n")
 		for _, s := range r.Tenants {
-			fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%.1fs\t%d\n", s.Tenant, s.Waiting, s.Running, s.Ready, s.Oldest, s.Dead)
+			fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%.1fs\t%d\t%d\n", s.Tenant, s.Waiting, s.Running, s.Ready, s.Oldest, s.Postponed, s.Dead)
 		}
 		printEnded(t, r.Tenants)
 		printUsage(t, r.Tenants)
 	}
+	r.printBlocked(t, now)
 	r.printRefused(t)
 	return t.Flush()
 }

@@ -169,7 +169,7 @@ func askTenants(ctx context.Context, store *redisstore.Store, names []string) ([
 		if err != nil {
 			return out, err
 		}
-		out = append(out, tenantReport{name, st.Waiting, st.Running, st.Ready, st.Oldest.Seconds(), st.Dead, st.Ended, usage})
+		out = append(out, tenantReport{name, st.Waiting, st.Running, st.Ready, st.Oldest.Seconds(), st.Dead, st.Ended, usage, st.Postponed})
 	}
 	return out, nil
 }

@@ -22,6 +22,7 @@ type delivery struct {
 
 	intended bool          // the intent to make the try that comes is stored
 	wait     time.Duration // before that try, as the channel's pace wants it
+	left     bool          // the reply was committed by another owner
 	tries    int           // of this part that failed
 	maybe    time.Time     // when the part may have been shown first; zero: it certainly was not
 }
@@ -37,7 +38,7 @@ const (
 // resume goes on with a reply that was committed before.
 func (s *Service) resume(own context.Context, t *chat.Tenant, outlet Outlet, c Claim) (*Claim, error) {
 	u := c.Unfinished
-	d := &delivery{Service: s, t: t, outlet: outlet, c: c, parts: u.Parts, part: u.Next, tries: u.Tries}
+	d := &delivery{Service: s, t: t, outlet: outlet, c: c, parts: u.Parts, part: u.Next, left: true, tries: u.Tries}
 	if age := c.Now.Sub(u.Since); age >= 0 {
 		d.maybe = time.Now().Add(-age)
 	}
@@ -132,7 +133,7 @@ func (d *delivery) send(own context.Context) (result string, err error) {
 // err: own has ended, or the store has another owner.
 func (d *delivery) try(own, ctx context.Context) (e *chat.Error, shut time.Duration, err error) {
 	gate := d.gates.at(d.c.Key)
-	probe, shut := gate.enter()
+	probe, shut := gate.enter(d.left)
 	if shut > 0 {
 		return nil, shut, nil
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -272,6 +271,46 @@ func TestAPostponedReplyOutlivesItsReplicas(t *testing.T) {
 	}
 }
 
+// A process that has just begun, with thousands of replies that were refused before, tries one of them.
+func TestAStartDoesNotTryAllThatWaits(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		p := newPlatform(w)
+		a := w.start(w.on(p))
+		p.all(untrusted())
+		const people = 1000
+		for i := range people {
+			w.sayAs(a, fmt.Sprint("u", i), fmt.Sprint(i), "one")
+		}
+		settle(10 * time.Second)
+		for range 3 {
+			a.store.kill("idle", false)
+			settle(2 * time.Minute) // all are due
+			before := time.Now()
+			a = w.start(w.on(p))
+			settle(2 * time.Minute)
+			if n := len(p.called(before)); n > 12 {
+				t.Errorf("%d calls in vain in the first two minutes of a process", n)
+			}
+		}
+		p.refuse(nil)
+		settle(time.Minute)
+		if n := len(w.out.texts()); n != people {
+			t.Errorf("%d of %d replies", n, people)
+		}
+		// Where all is well, it costs nobody more than a moment.
+		a.stop()
+		for i := range people {
+			w.sayAs(a, fmt.Sprint("u", i), fmt.Sprint("next", i), "two")
+		}
+		w.start(w.on(p))
+		settle(5 * time.Second)
+		if n := len(w.out.texts()); n != 2*people {
+			t.Errorf("%d of %d replies after a start", n, 2*people)
+		}
+	})
+}
+
 // A part that was not sent when its process was shut down is no doubtful one, also where the platform would show it twice.
 func TestAPartHandedOverBeforeItWasSentIsSent(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
@@ -310,8 +349,8 @@ func TestAPlatformThatIsDownForHours(t *testing.T) {
 			t.Errorf("it was running %d times of 100", busy)
 		}
 		settle(3 * time.Hour)
-		if n := len(p.called(time.Time{})); n > 500 || n < 300 {
-			t.Errorf("%d tries in 3 hours, want one in about 30 s", n)
+		if n := len(p.called(time.Time{})); n > 500 || n < 200 {
+			t.Errorf("%d tries in 3 hours, want one in 30 to 50 s", n)
 		}
 		p.refuse(nil)
 		settle(time.Minute)
@@ -426,29 +465,35 @@ type noChannel struct{ *world }
 
 func (noChannel) Outlet(_, _ string) (conversation.Outlet, bool) { return nil, false }
 
-// One that tries the channel for the others dies at it: another one does.
+// One that tries the channel for the others loses its conversation meanwhile: another one tries.
 func TestAProbeThatEndsLeavesTheGateToOthers(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.tenant.Limits.MaxWait = 0
-		p := newPlatform(w)
-		a := w.start(w.on(p))
+		p, l := newPlatform(w), &lateRenewal{Store: w.store}
+		a := w.start(w.on(p), func(o *conversation.Options) { o.Store = l })
 		p.all(untrusted())
 		for i := range 5 {
 			w.sayAs(a, fmt.Sprint("u", i), fmt.Sprint(i), "one")
 		}
-		settle(time.Minute)
-		// The store loses the conversation of each probe in turn.
-		for range 3 {
-			w.store.Reap(context.Background(), []conversation.Shard{{Tenant: "acme"}})
-			settle(time.Minute)
+		settle(40 * time.Second)
+		p.refuse(func(chat.Message) *chat.Error { time.Sleep(15 * time.Second); return untrusted() })
+		before := len(p.called(time.Time{}))
+		for len(p.called(time.Time{})) == before {
+			settle(100 * time.Millisecond)
 		}
+		l.hold.Store(true)
+		settle(6 * time.Second) // longer than the lease
+		for i := range conversation.Shards {
+			if _, err := w.store.Reap(context.Background(), []conversation.Shard{{Tenant: "acme", Index: i}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.hold.Store(false)
 		p.refuse(nil)
-		settle(time.Minute)
-		got := w.out.texts()
-		slices.Sort(got)
-		if len(got) != 5 {
-			t.Errorf("shown %q", got)
+		settle(75 * time.Second)
+		if n := len(w.out.texts()); n != 5 {
+			t.Errorf("%d of 5 replies", n)
 		}
 	})
 }

@@ -11,19 +11,21 @@ import (
 
 // gates keep a process from sending what a channel refuses anyway. A gate shuts when the platform refuses for a reason that holds for all that
 // is sent on the channel (a wrong secret, a caller's address that it does not trust, its limit on calls); then one reply at a time tries
-// whether it still does, after growing pauses, and the others wait without a call. When it takes one, the gate opens.
+// whether it still does, after growing pauses, and the others wait without a call. When it takes one, the gate opens. A process that has just
+// begun does not know; of the replies that others left behind, which may be thousands that were refused, it tries one first.
 type gates struct {
 	spread func(time.Duration) time.Duration
 	shut   func(Blocked, *chat.Error)
 	opened func(Blocked)
 
-	mu  sync.Mutex
-	all map[chanKey]*gate
+	mu    sync.Mutex
+	all   map[chanKey]*gate
+	taken map[chanKey]bool // channels that took something from this process
 }
 
 type chanKey struct{ tenant, channel string }
 
-// gate is one that is shut.
+// gate is one that is shut, or, without a reason, one that is tried first.
 type gate struct {
 	why     Blocked
 	tries   int
@@ -61,20 +63,32 @@ type passage struct {
 
 func (g *gates) at(k chat.ConversationKey) passage { return passage{g, chanKey{k.Tenant, k.Channel}} }
 
-// enter asks to send. wait: the gate is shut for that long. probe: the reply tries whether it still has to be. Whoever enters leaves, or turns
-// back.
-func (p passage) enter() (probe bool, wait time.Duration) {
+// enter asks to send; left: a reply that another process left behind. wait: the gate is shut for that long. probe: the reply tries whether it
+// still has to be. Whoever enters leaves, or turns back.
+func (p passage) enter(left bool) (probe bool, wait time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	g := p.all[p.key]
 	switch {
-	case g == nil:
+	case g == nil && left && !p.taken[p.key]:
+		g = p.add()
+	case g == nil, !g.refuses() && !left:
 		return false, 0
 	case g.probing || time.Now().Before(g.next):
 		return false, p.wait(g)
 	}
 	g.probing = true
 	return true, 0
+}
+
+// refuses: somebody was refused.
+func (g *gate) refuses() bool { return g.why.Why != "" }
+
+// add makes a gate. The caller holds the lock.
+func (p passage) add() *gate {
+	g := &gate{why: Blocked{Tenant: p.key.tenant, Channel: p.key.channel, Since: time.Now()}}
+	p.all[p.key] = g
+	return g
 }
 
 // wait is until the next try of the gate and, for all not to come at once, a little longer. The caller holds the lock.
@@ -99,23 +113,23 @@ func (p passage) leave(probe bool, e *chat.Error) (wait time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	g := p.all[p.key]
-	refused := e != nil && closes(e)
+	refused, serves := e != nil && closes(e), e == nil || !closes(e) && !e.Kind.Retryable()
+	p.taken[p.key] = p.taken[p.key] || serves
 	switch {
-	case !refused && !probe: // it says nothing of a gate that was shut meanwhile
-		return 0
-	case !refused && (e == nil || !e.Kind.Retryable()):
-		if g != nil {
-			delete(p.all, p.key)
+	case g != nil && serves && (probe || !g.refuses()):
+		delete(p.all, p.key)
+		if g.refuses() {
 			p.opened(g.why)
 		}
 		return 0
+	case !refused && (!probe || g == nil): // it says nothing of a gate that was shut, or opened, meanwhile
+		return 0
 	case g == nil:
-		g = &gate{why: Blocked{Tenant: p.key.tenant, Channel: p.key.channel, Since: time.Now()}}
-		p.all[p.key] = g
-	case !probe: // sent before the gate was shut
+		g = p.add()
+	case !probe && g.refuses(): // sent before the gate was shut
 		return p.wait(g)
 	}
-	g.probing = false
+	g.probing = g.probing && !probe
 	g.pause = max(min(firstProbe<<min(g.tries, 10), maxProbe), e.RetryAfter)
 	g.next = time.Now().Add(g.pause)
 	g.tries++
@@ -132,7 +146,9 @@ func (s *Service) Blocked() []Blocked {
 	defer s.gates.mu.Unlock()
 	out := make([]Blocked, 0, len(s.gates.all))
 	for _, g := range s.gates.all {
-		out = append(out, g.why)
+		if g.refuses() {
+			out = append(out, g.why)
+		}
 	}
 	slices.SortFunc(out, func(a, b Blocked) int {
 		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Channel, b.Channel))
@@ -144,6 +160,7 @@ func (s *Service) newGates() *gates {
 	return &gates{
 		spread: s.spread,
 		all:    map[chanKey]*gate{},
+		taken:  map[chanKey]bool{},
 		shut: func(b Blocked, e *chat.Error) {
 			s.metrics.blocked.DeletePartialMatch(map[string]string{"tenant": b.Tenant, "channel": b.Channel})
 			s.metrics.blocked.WithLabelValues(b.Tenant, b.Channel, s.metrics.codes.label(b.Code)).Set(1)

@@ -64,6 +64,7 @@ type talk struct {
 	last    *letter // whose part was shown last
 	lastNo  int
 	sends   []time.Time // calls of the platform
+	due     time.Time   // a postponed reply's
 }
 
 // ledger watches every effect. Its methods are called under the world's lock, right after the effect, unless they say otherwise.
@@ -141,6 +142,9 @@ func (l *ledger) claimed(c *conversation.Claim) {
 		return // the answer to a repetition
 	}
 	l.checkTakeover(t, le)
+	if early := time.Until(t.due); early > 0 {
+		w.fault("%s was claimed %v before it was due", le.m.ID, early)
+	}
 	t.fence, t.owner, t.taken, t.open = c.Fence, c.Owner, time.Now(), true
 	le.claims++
 	if !le.committed {
@@ -285,7 +289,7 @@ func (l *ledger) forgot(c conversation.Claim, got conversation.Forgotten, err er
 		return
 	}
 	w.note(name(c.Key), "%s: forgotten for %s with fence %d: %+v", le.m.ID, c.Owner, c.Fence, got)
-	if c.Fence != t.fence || le.m.Text != "/forget" || le.committed {
+	if c.Fence != t.fence || le.m.Text != "/forget" || le.done {
 		w.fault("%s had things forgotten with fence %d, and %d is the newest", le.m.ID, c.Fence, t.fence)
 	}
 	t.history, t.noted = nil, ""

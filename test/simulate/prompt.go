@@ -79,10 +79,15 @@ func (l *ledger) ended(c *call, id string, p *process) {
 	}
 }
 
+// holds reports whether a claim is still good.
+func (l *ledger) holds(c conversation.Claim) bool {
+	held, err := l.w.store.Owned(probe(), c.Shard, c.Owner)
+	return err == nil && slices.Contains(held, conversation.Held{Shard: c.Shard, Handle: c.Handle, Fence: c.Fence})
+}
+
 // released follows which claims count as attempts. It is called right before the effect.
 func (l *ledger) released(c conversation.Claim) {
-	held, err := l.w.store.Owned(probe(), c.Shard, c.Owner)
-	if err != nil || !slices.Contains(held, conversation.Held{Shard: c.Shard, Handle: c.Handle, Fence: c.Fence}) {
+	if !l.holds(c) {
 		return
 	}
 	for key, t := range l.talks {

@@ -54,13 +54,20 @@ func (s *planted) GiveUp(
 	return next, err
 }
 
-// postponed follows whose a conversation is. It is called right before the effect.
+// postponed follows whose a conversation is, and checks that what was not shown is not said to be doubtful. It is called right before the effect.
 func (l *ledger) postponed(c conversation.Claim, p conversation.Postponement) {
-	t := l.talk(c.Key)
-	if t.fence != c.Fence || t.owner != c.Owner {
+	t, le := l.talk(c.Key), l.letters[c.Message.ID]
+	if !l.holds(c) {
 		return
 	}
-	t.open, t.owner = false, ""
+	t.open, t.owner, t.due = false, "", time.Now().Add(p.For)
+	doubtful := false
+	for _, s := range le.parts {
+		doubtful = doubtful || !s.doubt.IsZero() || !s.intended.IsZero()
+	}
+	if p.Maybe && !doubtful {
+		l.w.fault("%s is postponed as if it may have been shown", le.m.ID)
+	}
 	l.w.note(name(c.Key), "%s is postponed by %s for %v after %d tries, maybe %v", c.Message.ID, c.Owner, p.For, p.Tries, p.Maybe)
 }
 

@@ -50,6 +50,12 @@ func Run(t *testing.T, s Suite) {
 			}
 		}
 	})
+	t.Run("pace", func(t *testing.T) {
+		p := s.New(t, s.deps(t, "")).Pace()
+		if p.Every < 0 || p.Every > 0 && (p.Burst < 1 || time.Duration(p.Burst)*p.Every > chat.MaxPaceMemory) {
+			t.Errorf("%+v: no burst, or one that takes longer to come back than it is remembered", p)
+		}
+	})
 	t.Run("resendable", func(t *testing.T) {
 		c := s.New(t, s.deps(t, ""))
 		for age := time.Second; age < 100*time.Hour; age *= 2 {

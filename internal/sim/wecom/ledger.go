@@ -50,7 +50,8 @@ type person struct {
 type record struct {
 	posted  []Posted
 	shown   []Sent
-	lost    []Sent // those with a fate
+	lost    []Sent      // those with a fate
+	taken   []time.Time // what counts for the limits
 	changed chan struct{}
 }
 
@@ -108,8 +109,12 @@ func (l *ledger) send(s Sent, perMinute, perHour int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.of(person{s.Ref, s.User})
+	over := r.limit(s.At, perMinute, perHour)
+	if over == FateShown { // an assumption, the harder one: a repetition that the duplicate check drops counts, too
+		r.taken = append(r.taken, s.At)
+	}
 	if s.Fate == FateShown {
-		s.Fate = r.limit(s.At, perMinute, perHour)
+		s.Fate = over
 	}
 	switch s.Fate {
 	case FateShown:
@@ -135,8 +140,8 @@ func (l *ledger) send(s Sent, perMinute, perHour int) {
 // limit is the platform's limit per member and application.
 func (r *record) limit(now time.Time, perMinute, perHour int) Fate {
 	since := func(d time.Duration) int {
-		i, _ := slices.BinarySearchFunc(r.shown, now.Add(-d), func(s Sent, t time.Time) int { return s.At.Compare(t) })
-		return len(r.shown) - i
+		i, _ := slices.BinarySearchFunc(r.taken, now.Add(-d), func(at, t time.Time) int { return at.Compare(t) })
+		return len(r.taken) - i
 	}
 	switch {
 	case perMinute >= 0 && since(time.Minute) >= perMinute:

@@ -93,7 +93,7 @@ func (a *App) Send(ctx context.Context, _ chat.Message, p chat.Part) error {
 		why         string
 	}{
 		{"invaliduser", answer.InvalidUser, chat.NotFound, "the user is not, or no longer, among those who see the application"},
-		{"unlicenseduser", answer.UnlicensedUser, chat.Forbidden, "the user has no interface licence (接口许可)"},
+		{"unlicenseduser", answer.UnlicensedUser, chat.Billing, "the user has no interface licence (接口许可)"},
 	} {
 		if refused.users != "" {
 			e := chat.E(refused.kind, op, fmt.Errorf("not delivered: %s", refused.why))

@@ -123,6 +123,38 @@ func TestResendWindow(t *testing.T) {
 	}
 }
 
+// TestPace: at this pace the platform, with its true limits, drops nothing, whatever a part's way takes; a little faster it would.
+func TestPace(t *testing.T) {
+	for name, faster := range map[string]time.Duration{"as declared": 0, "too fast": 2500 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			now := time.Now()
+			w := newWorld(t, sim.Options{Now: func() time.Time { return now }})
+			a := w.app(t)
+			pace := a.Pace()
+			every := pace.Every - faster
+			var whole time.Time // the pace, as stores keep it
+			for n := range int64(1500) {
+				if whole.Before(now) {
+					whole = now
+				}
+				if due := whole.Add(-time.Duration(pace.Burst-1) * every); due.After(now) {
+					now = due
+				}
+				whole = whole.Add(every)
+				if n%50 == 7 { // a part that takes its time, and a person who does, too
+					now = now.Add(time.Duration(n) * 40 * time.Millisecond)
+				}
+				if err := send(t, a, "zhang", "一", n); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if dropped := w.sim.Stats().Limited; (dropped > 0) != (faster > 0) {
+				t.Errorf("%d of 1500 were dropped", dropped)
+			}
+		})
+	}
+}
+
 func TestNothingIsCutOff(t *testing.T) {
 	w := newWorld(t, sim.Options{})
 	text := strings.Repeat("很长的回答，一段又一段。", 500)
@@ -150,7 +182,7 @@ func TestRefusals(t *testing.T) {
 		says  string
 	}{
 		{"left the company", sim.Fault{InvalidUser: true}, chat.NotFound, "invaliduser", "not delivered"},
-		{"no licence", sim.Fault{Body: `{"errcode":0,"errmsg":"ok","unlicenseduser":"zhang"}`}, chat.Forbidden, "unlicenseduser", "not delivered"},
+		{"no licence", sim.Fault{Body: `{"errcode":0,"errmsg":"ok","unlicenseduser":"zhang"}`}, chat.Billing, "unlicenseduser", "not delivered"},
 		{"all invalid", sim.Fault{Code: 81013}, chat.NotFound, "81013", ""},
 		{"our IP is not allowed", sim.Fault{Code: 60020, Message: "not allow to access from your ip, from ip: 203.0.113.7"}, chat.Forbidden, "60020", "203.0.113.7"},
 		{"over the limit", sim.Fault{Code: 45009, Message: "api freq out of limit"}, chat.RateLimited, "45009", ""},
