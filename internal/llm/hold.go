@@ -105,7 +105,7 @@ func (s *Service) take(ctx context.Context, c route.Choice) (lease, *chat.Error)
 	for _, k := range free {
 		l, ok := s.keys.enter(c.Provider.Name, k)
 		if !ok {
-			continue // it went to rest a moment ago
+			continue // it went to rest a moment ago, or is at its limit
 		}
 		if c.Provider.Concurrency <= 0 {
 			return l, nil
@@ -122,7 +122,7 @@ func (s *Service) take(ctx context.Context, c route.Choice) (lease, *chat.Error)
 		refusal = keysBusy(busyPause, fmt.Errorf("every free key of %s has %d calls running", c.Provider.Name, c.Provider.Concurrency))
 	}
 	if refusal == nil {
-		refusal = keysBusy(busyPause, fmt.Errorf("every key of %s went to rest just now", c.Provider.Name))
+		refusal = keysBusy(busyPause, fmt.Errorf("every key of %s is at its limit, or went to rest just now", c.Provider.Name))
 	}
 	return lease{}, refusal
 }

@@ -40,6 +40,21 @@ type keyState struct {
 	running int
 	told    bool      // it rests by another server's word
 	proved  time.Time // until when such a word is not believed
+	most    int       // calls at once that its provider seems to allow; 0: it refused none for their number
+	fine    int       // calls that ended well since most was set, at that limit
+}
+
+// tooMany learns from a refused call beside which others run: the provider takes so many at once. To let the key rest would leave it idle.
+func (s *keyState) tooMany() { s.most, s.fine = s.running, 0 }
+
+// more lets one call more run at once after as many have ended well as run: the provider may allow more by now.
+func (s *keyState) more() {
+	if s.most == 0 || s.running+1 < s.most {
+		return
+	}
+	if s.fine++; s.fine >= s.most {
+		s.most, s.fine = s.most+1, 0
+	}
 }
 
 // well opens a key's breaker after a success, and reports whether the key had been refused.
@@ -103,7 +118,7 @@ type lease struct {
 	release  func() // of the fleet's hold; nil: none
 }
 
-// enter counts a call with a key, unless it rests by now.
+// enter counts a call with a key, unless it rests by now or is at the limit that was learned.
 func (r *keyring) enter(provider string, k candidate) (lease, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -113,6 +128,9 @@ func (r *keyring) enter(provider string, k candidate) (lease, bool) {
 	if s == nil {
 		s = &keyState{}
 		r.state[k.name] = s
+	}
+	if s.most > 0 && s.running >= s.most {
+		return lease{}, false
 	}
 	p, ok := s.breaker.enter(now, false)
 	if !ok {
@@ -146,6 +164,8 @@ func (r *keyring) give(l lease, failure *chat.Error) (rest time.Duration, alarm,
 	}
 	b := &s.breaker
 	switch {
+	case failure != nil && failure.Kind == chat.RateLimited && failure.RetryAfter <= 0 && s.running > 0 && b.trips == 0:
+		s.tooMany()
 	case failure != nil && (keyFault(failure.Kind) || failure.RetryAfter > 0):
 		rest, alarm = b.refused(now, l.pass, failure)
 		if refusedKey(failure.Kind) {
@@ -153,6 +173,7 @@ func (r *keyring) give(l lease, failure *chat.Error) (rest time.Duration, alarm,
 		}
 	case answered(failure):
 		restored = s.well(now, l.pass)
+		s.more()
 	}
 	b.leave(l.pass)
 	if b.trips == 0 && s.forgettable(now) {
