@@ -16,7 +16,7 @@ func TestNothingIsLostInChaos(t *testing.T) {
 	defer cancel()
 	p := plan{
 		seed: uint64(time.Now().UnixNano()), length: 100 * time.Second, rate: 20, settle: 3 * time.Minute, nacos: nacos,
-		manners: manners{turns: 6, eager: 20, burst: 5, stops: 5, patience: 20 * time.Second},
+		manners: manners{turns: 6, eager: 20, burst: 5, stops: 5, chatty: 3, patience: 20 * time.Second},
 		only:    func(string) bool { return true },
 	}
 	r, err := p.run(ctx, t.Output())

@@ -37,7 +37,8 @@ func main() {
 	flag.IntVar(&p.manners.eager, "eager", 20, "percent of people who write on after the acknowledgement, without waiting for the answer")
 	flag.IntVar(&p.manners.burst, "burst", 5, "percent of people who write all at once")
 	flag.IntVar(&p.manners.stops, "stops", 5, "percent of questions followed by a stop command")
-	flag.DurationVar(&p.settle, "settle", 90*time.Second, "after it everybody must have their replies")
+	flag.IntVar(&p.manners.chatty, "chatty", 4, "people besides who write more at once than WeCom lets an application answer in a minute")
+	flag.DurationVar(&p.settle, "settle", 3*time.Minute, "after it everybody must have their replies")
 	flag.BoolVar(&p.keep, "keep", false, "leave the logs behind")
 	only := flag.String("only", strings.Join(parts, ","), "what to strike; none: nothing")
 	flag.DurationVar(&p.takeover, "takeover", lease+2*time.Second, "the bound of a killed client's turns running elsewhere, p99, where nothing else is amiss")
@@ -87,7 +88,7 @@ func runAll(ctx context.Context, p plan, faults []string, out string) error {
 	for _, fault := range faults {
 		p.plant = fault
 		if fault != "" {
-			p.manners.patience = 5 * time.Second // what is lost is not waited for long
+			p.manners.patience, p.manners.chatty, p.settle = 5*time.Second, 0, min(p.settle, 90*time.Second) // what is lost is not waited for long
 		}
 		r, err := p.run(ctx, os.Stderr)
 		if err != nil {

@@ -200,6 +200,7 @@ type manners struct {
 	turns        int // questions of each
 	eager, burst int // percent: who write on without waiting; who write all at once
 	stops        int // percent of questions that are followed by a stop command
+	chatty       int // people besides, who write more at once than the platform lets an application answer in a minute
 	patience     time.Duration
 }
 
@@ -221,9 +222,23 @@ func (p *people) talk(ctx context.Context, at platform, where []company, length 
 			}
 		})
 	}
+	for i := range m.chatty {
+		due := began.Add(time.Duration(random.Int64N(int64(length)/3 + 1)))
+		c := where[i%len(where)]
+		wg.Go(func() {
+			pause(ctx, time.Until(due))
+			all := manners{turns: chattyTurns, eager: 100}
+			if err := p.converse(ctx, at, c.app.Ref, fmt.Sprintf("%schatty%d", c.tenant, i+1), rand.New(rand.NewPCG(seed, uint64(i))), all); err != nil && ctx.Err() == nil {
+				once.Do(func() { failed = err })
+			}
+		})
+	}
 	wg.Wait()
 	return failed
 }
+
+// chattyTurns is over WeCom's 30 a minute.
+const chattyTurns = 34
 
 func (p *people) converse(ctx context.Context, at platform, ref wecom.Ref, name string, random *rand.Rand, m manners) error {
 	manner := random.IntN(100)

@@ -48,6 +48,7 @@ func (p plan) run(ctx context.Context, log io.Writer) (res *result, err error) {
 	}
 	var both *binaries
 	if p.old != "" {
+		p.manners.chatty = 0 // an earlier release may know no pace
 		if both, err = buildBoth(ctx, p.old); err != nil {
 			return nil, err
 		}

@@ -90,7 +90,7 @@ func (s *stage) startOutside(ctx context.Context) (err error) {
 	if s.wecom, err = s.rig.RunWeCom(ctx, 3); err != nil {
 		return err
 	}
-	s.platform = platformOf(s.wecom.Process)
+	s.platform = platformOf(s.wecom)
 	for _, o := range []rig.ModelOptions{{Name: "llmsim-openai"}, {Name: "llmsim-chatglm", Vendor: llm.ChatGLM}} {
 		o.Pace, o.Long = s.pace, 5
 		m, err := s.rig.RunModel(ctx, o)
@@ -236,6 +236,8 @@ func (s *stage) lanes(only func(string) bool) []lane {
 		all = append(all, lane{name: "nacos", victims: []*victim{s.nacos}, acts: []string{"kill", "stop"},
 			first: 10 * time.Second, min: 15 * time.Second, max: 40 * time.Second, longest: 12 * time.Second})
 	}
+	all = append(all, lane{name: "wecom", victims: []*victim{s.platform}, acts: []string{"distrust"},
+		first: 5 * time.Second, min: 10 * time.Second, max: 30 * time.Second, longest: 15 * time.Second})
 	var picked []lane
 	for _, l := range all {
 		if only(l.name) {

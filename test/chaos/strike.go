@@ -11,7 +11,7 @@ import (
 
 // event is something that befell a part.
 type event struct {
-	What string        `json:"what"` // kill, stop, term, cut, hole, reset, slow, drip
+	What string        `json:"what"` // kill, stop, term, distrust, cut, hole, reset, slow, drip
 	Part string        `json:"part"`
 	At   time.Time     `json:"at"`
 	Gone time.Duration `json:"gone_ns"` // until it was whole again
@@ -132,6 +132,13 @@ func (s *strikes) struck(ctx, until context.Context, v *victim, act string, long
 		s.log("%s is stopped for %s", v.name, long.Round(10*time.Millisecond))
 		pause(until, long)
 		v.resume()
+	case "distrust":
+		s.log("%s refuses all that is sent for %s", v.name, long.Round(10*time.Millisecond))
+		err := v.distrust(ctx)
+		pause(until, long)
+		if err := errors.Join(err, v.trust(ctx)); err != nil {
+			s.failed(err)
+		}
 	case "freeze": // and then killed: whatever was being said to it is cut off
 		v.pause()
 		pause(until, min(long, time.Second))

@@ -22,6 +22,8 @@ type victim struct {
 	alive  func() bool
 	term   func() error                // in good order; nil: this one is never asked to
 	revive func(context.Context) error // starts it again and returns once it is ready
+
+	distrust, trust func(context.Context) error // of the platform: it refuses all that is sent, and takes it again
 }
 
 func (v *victim) pause()  { _ = syscall.Kill(v.pid(), syscall.SIGSTOP) }
@@ -130,9 +132,9 @@ func daemon(name string, at func() *realdeps.Server, again func(context.Context)
 }
 
 // platformOf is the simulated WeCom. What people were shown, and what it knows of repetitions, would die with it, so it is only stopped.
-func platformOf(p *rig.Process) *victim {
+func platformOf(w *rig.WeCom) *victim {
 	return &victim{
-		name: p.Name, pid: p.PID, kill: func() {}, alive: p.Alive,
+		name: w.Name, pid: w.PID, kill: func() {}, alive: w.Alive, distrust: w.Distrust, trust: w.Trust,
 		revive: func(context.Context) error { return errors.New("the simulated platform does not come back") },
 	}
 }

@@ -45,6 +45,25 @@ func (w *WeCom) Say(ctx context.Context, ref wecom.Ref, user, text string) (p we
 	return p, err
 }
 
+// Distrust makes the platform refuse all that applications send, as it does when their address is not in their list, until Trust.
+func (w *WeCom) Distrust(ctx context.Context) error {
+	const says = "not allow to access from your ip, from ip: 203.0.113.7"
+	return w.post(ctx, "faults", wecom.Fault{API: "message/send", Times: -1, Code: 60020, Message: says}, nil)
+}
+
+// Trust ends all faults of the platform.
+func (w *WeCom) Trust(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, "http://"+w.Addr+"/admin/faults", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err == nil {
+		err = resp.Body.Close()
+	}
+	return err
+}
+
 // Shown tells what people were shown, from the from-th (from 0) on over all applications. Where there is none yet it waits a moment.
 func (w *WeCom) Shown(ctx context.Context, from int) (list []wecom.Sent, err error) {
 	err = w.read(ctx, fmt.Sprintf("/feed?from=%d", from), &list)
