@@ -104,7 +104,9 @@ func (s *Service) claimAt(ctx, work context.Context, tenant string, shards []Sha
 		share -= len(claims)
 		if err != nil {
 			s.failed("claim", err, now)
-			s.reconcile(ctx, failedShards(err, now))
+			again, cancel := linger(ctx, claimLinger)
+			s.reconcile(again, failedShards(err, now))
+			cancel()
 			return
 		}
 		shards = append(shards, full(claims, most)...)
@@ -134,8 +136,14 @@ func (s *Service) replyOptions(t *chat.Tenant, outlet Outlet) ClaimOptions {
 	return opt
 }
 
+// claimLinger is how long a shutdown lets a claim end that is under way: broken off, it may be carried out all the same, and what it took
+// would wait for the end of a lease.
+const claimLinger = time.Second
+
 func (s *Service) claim(ctx, work context.Context, shards []Shard, most int, opt ClaimOptions) ([]Claim, error) {
 	defer s.underWay()()
+	ctx, cancel := linger(ctx, claimLinger)
+	defer cancel()
 	began := time.Now()
 	claims, err := s.Store.Claim(ctx, shards, s.Owner, most, opt)
 	err = s.unreadable(err)

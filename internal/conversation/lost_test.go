@@ -93,6 +93,35 @@ func TestAClaimThatIsCarriedOutLaterIsGivenBack(t *testing.T) {
 	})
 }
 
+// lateClaims answers claims late. Whoever does not wait hears nothing, and the claim is carried out all the same.
+type lateClaims struct{ conversation.Store }
+
+func (s lateClaims) Claim(ctx context.Context, sh []conversation.Shard, owner string, n int, o conversation.ClaimOptions) ([]conversation.Claim, error) {
+	late := time.NewTimer(300 * time.Millisecond)
+	defer late.Stop()
+	select {
+	case <-ctx.Done():
+		_, _ = s.Store.Claim(context.WithoutCancel(ctx), sh, owner, n, o)
+		return nil, chat.E(chat.Canceled, "test.late", ctx.Err())
+	case <-late.C:
+		return s.Store.Claim(ctx, sh, owner, n, o)
+	}
+}
+
+func TestAShutdownLeavesNothingThatAClaimTook(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		p := w.start(func(o *conversation.Options) { o.Store = lateClaims{w.store} })
+		w.say(p, "1", "one")
+		settle(100 * time.Millisecond)
+		p.stop() // while the claim is under way
+		key := chat.ConversationKey{Tenant: "acme", Channel: "app", ID: "zhang"}
+		if held, err := w.store.Owned(context.Background(), conversation.ShardOf(key), p.Owner); err != nil || len(held) > 0 {
+			t.Errorf("a process that has left holds %v (%v)", held, err)
+		}
+	})
+}
+
 // sameShard names another conversation in the shard of the harness's one.
 func sameShard(t *testing.T) chat.ConversationKey {
 	t.Helper()
