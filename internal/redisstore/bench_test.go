@@ -28,7 +28,7 @@ func benchmark(b *testing.B, run func(b *testing.B, s *Store)) {
 }
 
 var (
-	benchClaim = conversation.ClaimOptions{Lease: time.Hour, HistoryTurns: 20}
+	benchClaim = conversation.ClaimOptions{Lease: time.Hour, HistoryTurns: 20, Pace: chat.Pace{Burst: 12, Every: time.Millisecond}}
 	benchText  = strings.Repeat("x", 400)
 )
 
