@@ -51,6 +51,9 @@ func TestAMemberWhoWritesALot(t *testing.T) {
 			t.Errorf("%s was shown %d replies to %d messages; dropped: %+v", user, len(shown), messages, s.company.Sim.Lost(s.company.App.Ref, user))
 		}
 		s.inOrder(user, shown, questions...)
+		if len(shown) == 0 {
+			continue
+		}
 		if took := shown[len(shown)-1].At.Sub(shown[0].At); took < time.Minute {
 			t.Errorf("%s got all within %v: the limit was not met", user, took)
 		}

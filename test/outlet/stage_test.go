@@ -91,7 +91,9 @@ func (s *stage) ask(user string, n int) { s.say(user, ledger.Question(ledger.ID{
 
 func (s *stage) await(user string, n int) []wecom.Sent {
 	s.Helper()
-	shown, err := s.company.Sim.Await(s.ctx, s.company.App.Ref, user, n)
+	ctx, cancel := context.WithTimeout(s.ctx, 4*time.Minute)
+	defer cancel()
+	shown, err := s.company.Sim.Await(ctx, s.company.App.Ref, user, n)
 	if err != nil {
 		s.Errorf("%s: %v", user, err)
 	}
