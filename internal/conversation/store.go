@@ -52,7 +52,7 @@ type Store interface {
 	Postpone(ctx context.Context, c Claim, p Postponement) error
 
 	// GiveUp keeps the head message as a dead letter with the reason, forgets what of its reply was not delivered, and goes on as Delivered
-	// does after the last part. keep is how long the letter is kept; 0: a week.
+	// does after the last part. keep is how long the letter is kept; 0: a week. What its commit kept as a dead letter is none once more.
 	GiveUp(ctx context.Context, c Claim, reason string, keep time.Duration, opt ClaimOptions) (Next, error)
 
 	// Release gives a claimed conversation back as ready, for a handover; its attempt is not counted. Of c it uses Shard, Owner, Handle and

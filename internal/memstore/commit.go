@@ -74,6 +74,10 @@ func (sh *shard) bury(c *conv, reason string, keep time.Duration, now time.Time)
 		keep = deadFor
 	}
 	sh.forgetDead(now)
+	if c.letter == c.mailbox[0].Seq {
+		return // by its commit
+	}
+	c.letter = c.mailbox[0].Seq
 	letter := conversation.DeadLetter{
 		ID: conversation.DeadID{Shard: sh.id, Seq: c.mailbox[0].Seq}, Message: c.mailbox[0], Reason: reason, At: now, Claims: c.attempts,
 	}

@@ -93,6 +93,7 @@ type conv struct {
 	until     time.Time              // of the mailbox
 	gone      conversation.Forgotten // by the head message
 	forgets   bool                   // the head message asked for it
+	letter    int64                  // the newest message that was kept as a dead letter
 
 	history []chat.Turn
 	state   conversation.State

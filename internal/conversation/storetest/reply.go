@@ -333,3 +333,40 @@ func testGiveUp(e *env) {
 		e.Errorf("stats: %+v, want the letter forgotten", s)
 	}
 }
+
+// A message that was kept with its commit, and whose reply is given up besides, is one dead letter: two of one id would be retried twice.
+func testGiveUpOnce(e *env) {
+	e.accept("m1", "m2")
+	c := e.claim("a")
+	o := e.outcome(c, 1)
+	o.Turn, o.Dead = nil, "attempts"
+	e.commit(c, o)
+	next, err := e.s.GiveUp(e.ctx, c, "undeliverable", 0, claimOptions)
+	if err != nil || next.Claim == nil || next.Claim.Message.ID != "m2" {
+		e.Fatalf("given up: %+v, %v", next, err)
+	}
+	letters := e.letters()
+	if len(letters) != 1 || letters[0].Reason != "attempts" {
+		e.Fatalf("dead letters: %+v, want the first one's only", letters)
+	}
+	ids := idsOf(letters)
+	e.same("retried", must(e.s.Retry(e.ctx, ids)), ids)
+	if s := e.stats(); s.Waiting != 2 || s.Dead != 0 {
+		e.Errorf("stats: %+v, want m2 and m1 once", s)
+	}
+	// The next message has a letter of its own, and so has the first when it comes again.
+	c = *next.Claim
+	for range 2 {
+		e.commit(c, e.outcome(c, 1))
+		next, err = e.s.GiveUp(e.ctx, c, "undeliverable", 0, claimOptions)
+		if err != nil {
+			e.Fatal(err)
+		}
+		if next.Claim != nil {
+			c = *next.Claim
+		}
+	}
+	if s := e.stats(); s.Waiting != 0 || s.Dead != 2 {
+		e.Errorf("stats: %+v, want both given up", s)
+	}
+}

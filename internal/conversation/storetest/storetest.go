@@ -71,6 +71,7 @@ func Run(t *testing.T, open func(*testing.T) Harness) {
 		{"postponed by when they are due", testPostponeOrder},
 		{"postponed takes no place", testPostponeFreesPlace},
 		{"give up", testGiveUp},
+		{"give up what is a dead letter", testGiveUpOnce},
 		{"refuses without a reply", testReplyRefuses},
 		{"lost claim", testLostClaim},
 		{"release", testRelease},

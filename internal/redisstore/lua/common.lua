@@ -14,7 +14,8 @@
 --   c:CONV      hash: v, owner, fence, att (claims of the head that had to compute), last (newest message that is no stop), stop (messages
 --               below it are stopped); of a committed reply: parts, np, next, at (from when on part next may have been sent),
 --               try (its tries so far); tat (when the channel's pace is whole again); of the last step that ended a message: pf, po (its
---               fence and owner) and nf (the fence of the claim that it made); gone: "TURNS SHOWN LETTERS DAYS" that this message had forgotten
+--               fence and owner) and nf (the fence of the claim that it made); gone: "TURNS SHOWN LETTERS DAYS" that this message had forgotten;
+--               letter: the newest message that was kept as a dead letter
 --   u:DAY       hash: the usage of a day in Beijing, counted from 1970: OE:USER/PROVIDER/MODEL (O 1: by the tenant's own key, E 1: estimated;
 --               USER and PROVIDER escaped as in URLs) -> "CALLS INPUT CACHED OUTPUT REASONING"
 --   f:N         bits: claims whose spending was counted, 8192 fences each
@@ -162,10 +163,14 @@ local function wait(at)
   return math.max(0, at - now())
 end
 
--- dead keeps the head message as a dead letter for so many ms.
+-- dead keeps the head message as a dead letter for so many ms, once: its commit and whoever gives its reply up may both ask for it.
 local function dead(conv, reason, ms)
-  local t, letters = now(), B .. 'dead'
-  local head, claims = redis.call('LINDEX', B .. 'm:' .. conv, 0), redis.call('HGET', B .. 'c:' .. conv, 'att') or '1'
+  local t, letters, c = now(), B .. 'dead', B .. 'c:' .. conv
+  local head, claims = redis.call('LINDEX', B .. 'm:' .. conv, 0), redis.call('HGET', c, 'att') or '1'
+  if not head then return end
+  local seq = int((parse(head)))
+  if redis.call('HGET', c, 'letter') == seq then return end
+  redis.call('HSET', c, 'letter', seq)
   redis.call('ZREMRANGEBYSCORE', letters, '-inf', int(t))
   redis.call('ZADD', letters, int(t + tonumber(ms)), '2 ' .. int(t) .. ' ' .. claims .. ' ' .. reason .. '\n' .. head)
   redis.call('ZREMRANGEBYRANK', letters, 0, -10001)
