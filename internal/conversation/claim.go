@@ -218,7 +218,12 @@ func (s *Service) unknown(ctx context.Context, sh Shard) ([]Held, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, h := range all {
-		if s.running[held{h.Shard, h.Handle}] == nil {
+		r := s.running[held{h.Shard, h.Handle}]
+		if r != nil && r.fence < h.Fence {
+			r.lose(errLost) // what it works on was another's since, or is done
+			r = nil
+		}
+		if r == nil {
 			out = append(out, h)
 		}
 	}

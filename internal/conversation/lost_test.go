@@ -122,6 +122,54 @@ func TestAShutdownLeavesNothingThatAClaimTook(t *testing.T) {
 	})
 }
 
+// A process that stood still works on a message that others have answered since, and a late claim makes the same conversation its own again:
+// what it counts is what the store counts.
+func TestALateClaimOfWhatRunsIsGivenBack(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.llm.delay = 20 * time.Second
+		l := &lossy{Store: w.store}
+		p := w.start(func(o *conversation.Options) { o.Store = l })
+		w.say(p, "1", "one")
+		settle(time.Second)
+		w.say(p, "2", "two")
+		ctx, shards := context.Background(), []conversation.Shard{conversation.ShardOf(chat.ConversationKey{Tenant: "acme", Channel: "app", ID: "zhang"})}
+		opt := conversation.ClaimOptions{Lease: time.Minute}
+		held, err := w.store.Owned(ctx, shards[0], p.Owner)
+		if err != nil || len(held) != 1 {
+			t.Fatalf("it holds %v, %v", held, err)
+		}
+		give := func(owner string, fence int64) error {
+			return w.store.Release(ctx, conversation.Claim{Shard: shards[0], Owner: owner, Handle: held[0].Handle, Fence: fence})
+		}
+		if err := give(p.Owner, held[0].Fence); err != nil {
+			t.Fatal(err)
+		}
+		cs, err := w.store.Claim(ctx, shards, "other", 1, opt)
+		if err != nil || len(cs) != 1 {
+			t.Fatalf("claimed %d, %v", len(cs), err)
+		}
+		next, err := w.store.Commit(ctx, cs[0], conversation.Outcome{Claim: opt})
+		if err != nil || next.Claim == nil {
+			t.Fatalf("committed: %+v, %v", next, err)
+		}
+		if err := give("other", next.Claim.Fence); err != nil {
+			t.Fatal(err)
+		}
+		if cs, err := w.store.Claim(ctx, shards, p.Owner, 1, opt); err != nil || len(cs) != 1 {
+			t.Fatalf("claimed %d, %v", len(cs), err)
+		}
+		l.claims.Store(1)
+		if err := p.Accept(ctx, chat.Message{ID: "3", Kind: chat.KindText, Text: "three", Conversation: sameShard(t), User: "li"}); err != nil {
+			t.Fatal(err)
+		}
+		settle(10 * time.Second)
+		if n := w.llm.asked(); n != 3 {
+			t.Errorf("the model was asked %d times while the first call was under way, want for each of three messages", n)
+		}
+	})
+}
+
 // sameShard names another conversation in the shard of the harness's one.
 func sameShard(t *testing.T) chat.ConversationKey {
 	t.Helper()
