@@ -66,6 +66,11 @@ func stops(m chat.Message) bool {
 	return name == commandStop || name == commandForget
 }
 
+// forgets reports whether a message asks for what nothing may hold up.
+func forgets(m chat.Message) bool {
+	return m.Kind == chat.KindText && parseCommand(m.Text).name == commandForget
+}
+
 // command answers without the model.
 func (s *Service) command(ctx context.Context, t *chat.Tenant, c Claim, cmd command) result {
 	res := result{result: "command", out: Outcome{State: c.State}}

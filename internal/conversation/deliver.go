@@ -33,6 +33,7 @@ const (
 	ambiguous     = "ambiguous"
 	undeliverable = "undeliverable" // nobody can mend it
 	givenUp       = "given_up"      // nobody mended it for as long as replies are kept
+	dropped       = "dropped"       // it would have to wait, and somebody behind it wants to be forgotten
 )
 
 // resume goes on with a reply that was committed before.
@@ -60,6 +61,9 @@ func (d *delivery) run(own context.Context) (*Claim, error) {
 		case givenUp:
 			d.Log.Error("a reply could not be sent for as long as replies are kept; its message is kept as a dead letter", d.names()...)
 			return d.giveUp(own, d.t, d.c, "undeliverable")
+		case dropped: // their own letters go with the command that comes next
+			d.Log.Info("a reply that the platform refuses is given up: somebody behind it wants to be forgotten", d.names()...)
+			return d.giveUp(own, d.t, d.c, "forget")
 		}
 		began := time.Now()
 		next, err := insist(own, d.Service, "delivered", func(ctx context.Context) (Next, error) {
@@ -112,12 +116,18 @@ func (d *delivery) send(own context.Context) (result string, err error) {
 		case time.Since(d.c.Message.AcceptedAt) > d.SendFor:
 			return givenUp, nil
 		case shut > 0:
-			return "", d.postpone(own, shut, "blocked")
+			if d.c.Forget {
+				return dropped, nil
+			}
+			return d.postpone(own, shut, "blocked")
 		}
 		pause := max(d.Backoff(d.tries-1), e.RetryAfter)
 		if pause > inPlace {
 			d.Log.Warn("sending a part of a reply failed, it is postponed", d.names("tries", d.tries, "err", e)...)
-			return "", d.postpone(own, d.spread(pause), "failed")
+			if d.c.Forget {
+				return dropped, nil
+			}
+			return d.postpone(own, d.spread(pause), "failed")
 		}
 		d.Log.Warn("sending a part of a reply failed, trying again", d.names("tries", d.tries, "err", e)...)
 		if err := d.Pause(own, pause); err != nil {
@@ -133,9 +143,11 @@ func (d *delivery) send(own context.Context) (result string, err error) {
 // err: own has ended, or the store has another owner.
 func (d *delivery) try(own, ctx context.Context) (e *chat.Error, shut time.Duration, err error) {
 	gate := d.gates.at(d.c.Key)
-	probe, shut := gate.enter(d.left)
-	if shut > 0 {
-		return nil, shut, nil
+	probe := false
+	if !d.c.Forget { // whose last try this is
+		if probe, shut = gate.enter(d.left); shut > 0 {
+			return nil, shut, nil
+		}
 	}
 	if err := d.intend(own); err != nil {
 		gate.turnBack(probe)
@@ -180,15 +192,15 @@ func (d *delivery) intend(own context.Context) error {
 }
 
 // postpone gives the conversation back until the next try is due.
-func (d *delivery) postpone(own context.Context, pause time.Duration, reason string) error {
+func (d *delivery) postpone(own context.Context, pause time.Duration, reason string) (string, error) {
 	_, err := insist(own, d.Service, "postpone", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, d.Store.Postpone(ctx, d.c, Postponement{For: pause, Maybe: !d.maybe.IsZero(), Tries: d.tries})
 	})
 	if err != nil {
-		return d.unsent(err)
+		return "", d.unsent(err)
 	}
 	d.metrics.postponements.WithLabelValues(d.t.Name, d.c.Key.Channel, reason).Inc()
-	return errPostponed
+	return "", errPostponed
 }
 
 // unsent tells of a part that certainly was not shown: whoever it is handed over to need not wonder.

@@ -105,3 +105,43 @@ func TestWordsThatForget(t *testing.T) {
 		})
 	}
 }
+
+// A reply that the platform refuses holds up nobody who wants to be forgotten, and the message goes with the rest. Others' are kept.
+func TestForgetDoesNotWaitForARefusedReply(t *testing.T) {
+	for name, refusal := range map[string]*chat.Error{"blocked": untrusted(), "failing": chat.E(chat.Unavailable, "test", nil)} {
+		for _, whose := range []string{"zhang", "li"} {
+			t.Run(name+" "+whose, func(t *testing.T) {
+				inBubble(t, func(t *testing.T) {
+					w := newWorld(t)
+					p := newPlatform(w)
+					a := w.start(w.on(p))
+					w.say(a, "1", "one")
+					settle(2 * time.Second)
+					p.all(refusal)
+					m := chat.Message{
+						ID: "2", User: whose, Kind: chat.KindText, Text: "two", Conversation: chat.ConversationKey{Tenant: "acme", Channel: "app", ID: "zhang"},
+					}
+					if err := a.Accept(context.Background(), m); err != nil {
+						t.Fatal(err)
+					}
+					settle(10 * time.Minute)
+					if st := w.stats(); st.Waiting != 1 {
+						t.Fatalf("stats %+v, want a reply that waits", st)
+					}
+					w.say(a, "3", "/forget")
+					settle(5 * time.Second)
+					letters, err := w.store.DeadLetters(context.Background(), "acme", 10)
+					if err != nil || len(letters) > 1 || (len(letters) == 1) != (whose == "li") {
+						t.Errorf("dead letters %+v, %v", letters, err)
+					}
+					p.refuse(nil)
+					settle(2 * time.Minute)
+					got := w.out.texts()
+					if len(got) != 2 || !strings.Contains(got[1], "对话 2 轮") {
+						t.Errorf("shown %q, want the answer of before and what was forgotten", got)
+					}
+				})
+			})
+		}
+	}
+}

@@ -182,6 +182,7 @@ func (s *Service) Accept(ctx context.Context, m chat.Message) error {
 		Waiting:       s.Waiting,
 		UserPerMinute: t.Limits.UserPerMinute,
 		Stop:          stops(m),
+		Forget:        forgets(m),
 	})
 	s.metrics.step("accept", began)
 	if err != nil {

@@ -99,6 +99,7 @@ type AcceptOptions struct {
 	Waiting       int           // accepted and not yet answered, per tenant; beyond it Shed is set. 0: no limit
 	UserPerMinute int           // 0: no limit
 	Stop          bool          // the message is a stop command: everything before it in the mailbox is stopped
+	Forget        bool          // and no reply before it is to wait any longer: a postponed one is due now, and stays so
 }
 
 // Accepted tells what became of a message. All of them are answered 200.
@@ -145,6 +146,8 @@ type Claim struct {
 	State   State
 	// Stopped: a stop command stands behind this message in the mailbox. Stop commands themselves are never stopped.
 	Stopped bool
+	// Forget: a stop command stands behind this message that was accepted with AcceptOptions.Forget.
+	Forget bool
 	// Unfinished is a reply that was committed and not fully delivered; then the message must not be computed again.
 	Unfinished *Unfinished
 }

@@ -46,6 +46,12 @@ func (s *Store) Accept(ctx context.Context, m chat.Message, opt conversation.Acc
 			out.Shed = s.shed(sh, m, opt, now)
 		}
 		s.append(sh, m, opt.Stop, now, &out)
+		if c := sh.convs[handle(m.Conversation)]; opt.Forget {
+			c.forget = out.Seq
+			if c.due.After(now) {
+				c.due, out.Ready = now, true
+			}
+		}
 		return nil
 	})
 	return out, err

@@ -87,7 +87,7 @@ func (sh *shard) view(c *conv, now time.Time, turns int) conversation.Claim {
 	out := conversation.Claim{
 		Key: c.key, Shard: sh.id, Owner: c.owner, Handle: c.handle, Fence: c.fence, Attempt: c.attempts,
 		Message: head, Waits: len(c.mailbox) - 1, Now: now,
-		Stopped: head.Seq < c.stop && !c.isStop[head.Seq],
+		Stopped: head.Seq < c.stop && !c.isStop[head.Seq], Forget: head.Seq < c.forget,
 	}
 	if now.Before(c.kept) {
 		out.State = c.state

@@ -76,7 +76,9 @@ func (s *Store) Postpone(ctx context.Context, c conversation.Claim, p conversati
 		}
 		cv.reply.tries = p.Tries
 		sh.disown(cv)
-		cv.due = now.Add(p.For)
+		if cv.due = now; cv.mailbox[0].Seq >= cv.forget {
+			cv.due = now.Add(p.For)
+		}
 		return nil
 	})
 }

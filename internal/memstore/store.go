@@ -81,6 +81,7 @@ type conv struct {
 	attempts int
 	last     int64 // newest message that is no stop command
 	stop     int64 // messages below it are stopped
+	forget   int64 // replies to messages below it do not wait
 	stopped  bool  // a stop came while the head was being computed
 	reply    *reply
 	due      time.Time // a postponed reply's; zero: not postponed

@@ -26,19 +26,22 @@ func (s *Store) Accept(ctx context.Context, m chat.Message, opt conversation.Acc
 		return out, invalid(op, fmt.Errorf("the message cannot be stored: %w", err))
 	}
 	key := m.Conversation
-	once, stop := "", 0
+	once, stop, forget := "", 0, 0
 	if m.Once != "" {
 		once = "1:" + name(key.Channel, m.Once)
 	}
 	if opt.Stop {
 		stop = 1
 	}
+	if opt.Forget {
+		forget = 1
+	}
 	w := s.waitingOf(key.Tenant)
 	others, refresh := w.others(out.Shard.Index, opt.Waiting > 0)
 	v, err := s.each(ctx, op, s.scripts.accept, []string{prefix(out.Shard)}, w.refresher(ctx, refresh, key.Tenant),
 		handle(key), body, stop, "d:"+name(key.Channel, m.ID), millis(opt.DedupeFor), once, millis(m.OnceFor),
 		"r:"+name(key.Channel, m.User), opt.UserPerMinute, opt.Waiting, others,
-		stopChannel(key.Tenant, ""), fmt.Sprintf("%s %d", name(key.Tenant), out.Shard.Index))
+		stopChannel(key.Tenant, ""), fmt.Sprintf("%s %d", name(key.Tenant), out.Shard.Index), forget)
 	w.learn(refresh)
 	if err != nil {
 		return out, err

@@ -80,12 +80,12 @@ func prefixes(shards []conversation.Shard) []string {
 
 // decodeClaim reads what view in common.lua returns.
 func decodeClaim(sh conversation.Shard, owner string, r []any) (*conversation.Claim, error) {
-	if len(r) != 13 {
+	if len(r) != 14 {
 		return nil, fmt.Errorf("claim of %d fields", len(r))
 	}
 	c := &conversation.Claim{
 		Shard: sh, Owner: owner, Handle: text(r[0]), Fence: number(r[1]), Attempt: int(number(r[2])), Now: when(r[3]),
-		Waits: int(number(r[4])), Stopped: number(r[5]) == 1,
+		Waits: int(number(r[4])), Stopped: number(r[5]) == 1, Forget: number(r[13]) == 1,
 	}
 	var err error
 	if c.Message, err = decodeWaiting(text(r[6])); err != nil {

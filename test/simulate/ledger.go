@@ -129,6 +129,9 @@ func (l *ledger) accepted(m chat.Message, got conversation.Accepted, err error) 
 		l.w.fault("%s got seq %d after %d", m.ID, got.Seq, t.letters[n-1].seq)
 	}
 	t.letters = append(t.letters, le)
+	if m.Text == "/forget" {
+		t.due = time.Time{}
+	}
 }
 
 func (l *ledger) claimed(c *conversation.Claim) {

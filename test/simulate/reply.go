@@ -61,6 +61,9 @@ func (l *ledger) postponed(c conversation.Claim, p conversation.Postponement) {
 		return
 	}
 	t.open, t.owner, t.due = false, "", time.Now().Add(p.For)
+	if l.hurried(t, le) {
+		t.due = time.Time{}
+	}
 	doubtful := false
 	for _, s := range le.parts {
 		doubtful = doubtful || !s.doubt.IsZero() || !s.intended.IsZero()
@@ -71,6 +74,11 @@ func (l *ledger) postponed(c conversation.Claim, p conversation.Postponement) {
 	l.w.note(name(c.Key), "%s is postponed by %s for %v after %d tries, maybe %v", c.Message.ID, c.Owner, p.For, p.Tries, p.Maybe)
 }
 
+// hurried reports whether somebody behind a message wants to be forgotten: then its reply does not wait.
+func (l *ledger) hurried(t *talk, le *letter) bool {
+	return slices.ContainsFunc(t.letters, func(other *letter) bool { return other.m.Text == "/forget" && other.seq > le.seq })
+}
+
 // gaveUp checks that a reply was tried for as long as replies are kept before it was given up.
 func (l *ledger) gaveUp(c conversation.Claim, reason string, err error) {
 	w, le := l.w, l.letters[c.Message.ID]
@@ -78,7 +86,8 @@ func (l *ledger) gaveUp(c conversation.Claim, reason string, err error) {
 		return
 	}
 	w.note(name(c.Key), "%s is given up by %s: %s", le.m.ID, c.Owner, reason)
-	if age := time.Since(le.at); !le.committed || age < sendFor {
+	age, forget := time.Since(le.at), reason == "forget" && l.hurried(l.talk(c.Key), le)
+	if !le.committed || age < sendFor && !forget {
 		w.fault("%s was given up after %v, committed %v", le.m.ID, age, le.committed)
 	}
 	failed := false

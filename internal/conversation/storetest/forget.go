@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -139,4 +140,52 @@ func testForgetFenced(e *env) {
 		e.Errorf("%d dead letters, want 1", n)
 	}
 	e.same("nothing was removed", e.forget(c, "hash"), conversation.Forgotten{Turns: 1, Letters: 1})
+}
+
+// Whoever wants to be forgotten does not wait until a postponed reply is due, whether the command came before it was postponed or after.
+func testForgetDoesNotWait(e *env) {
+	for _, first := range []bool{false, true} {
+		e.accept(fmt.Sprint("m1 ", first))
+		c := e.claim("a")
+		if c.Forget {
+			e.Errorf("%s: to be forgotten by a command of before", c.Message.ID)
+		}
+		e.commit(c, e.outcome(c, 1))
+		e.postpone(c, conversation.Postponement{For: time.Hour, Tries: 3})
+		e.h.Advance(time.Minute)
+		if got := e.stop(fmt.Sprint("stop ", first)); got.Ready {
+			e.Errorf("a mere stop command: %+v", got)
+		}
+		e.nothingReady(zhang)
+		if first {
+			e.h.Advance(time.Hour)
+			c = e.claim("b")
+		}
+		got := e.put(message(zhang, fmt.Sprint("forget ", first)), conversation.AcceptOptions{Stop: true, Forget: true})
+		if got.Ready == first {
+			e.Errorf("forget: ready %v", got.Ready)
+		}
+		if first { // its owner is trying
+			e.postpone(c, conversation.Postponement{For: time.Hour, Tries: 4})
+		}
+		c = e.claim("c")
+		if !c.Forget || c.Unfinished == nil {
+			e.Fatalf("claimed %+v, want the reply, which is not to wait", c)
+		}
+		next, err := e.s.GiveUp(e.ctx, c, "forget", 0, claimOptions)
+		if err != nil || next.Claim == nil || !next.Claim.Forget { // the mere stop command
+			e.Fatalf("given up: %+v, %v", next, err)
+		}
+		next = conversation.Next{Claim: e.finish(*next.Claim)}
+		if next.Claim == nil || next.Claim.Forget {
+			e.Fatalf("next: %+v, want the command itself, which nobody hurries", next.Claim)
+		}
+		if got := e.forget(*next.Claim, "hash"); got.Letters != 1 {
+			e.Errorf("removed %+v, want the given up message, too", got)
+		}
+		e.finish(*next.Claim)
+		if s := e.stats(); s != (conversation.Stats{}) {
+			e.Errorf("left: %+v", s)
+		}
+	}
 }

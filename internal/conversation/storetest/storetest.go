@@ -99,6 +99,7 @@ func Run(t *testing.T, open func(*testing.T) Harness) {
 		{"forget", testForget},
 		{"forget again", testForgetAgain},
 		{"forget under the fence", testForgetFenced},
+		{"forget does not wait", testForgetDoesNotWait},
 		{"mailboxes end", testMailboxEnds},
 		{"usage", testUsage},
 		{"usage by day", testUsageDays},

@@ -1,5 +1,6 @@
 -- accept: KEYS prefix; ARGV conversation, message, is a stop command (1/0), dedupe key, its ms, once key or '', its ms, rate key, limit a
--- minute (0: none), limit of waiting messages (0: none), waiting in the tenant's other shards, channel prefix for stops, the shard's name
+-- minute (0: none), limit of waiting messages (0: none), waiting in the tenant's other shards, channel prefix for stops, the shard's name,
+-- nothing before it is to wait (1/0)
 -- -> {1} seen before, {2} ignored by its once key, {0, seq, shed, 1 if it just became ready}
 local conv, message, stop = ARGV[1], ARGV[2], ARGV[3] == '1'
 local t = now()
@@ -46,5 +47,12 @@ if stop then
 else
   redis.call('HSET', c, 'v', '1', 'last', int(seq))
 end
-if put(conv, seq, t, shed, flags, message) then return { 0, int(seq), shed, 1 } end
-return { 0, int(seq), shed, 0 }
+local ready = put(conv, seq, t, shed, flags, message)
+if ARGV[14] == '1' then
+  redis.call('HSET', c, 'forget', int(seq))
+  if tonumber(redis.call('ZSCORE', B .. 'ready', conv) or '0') > t then
+    redis.call('ZADD', B .. 'ready', int(t), conv)
+    ready = true
+  end
+end
+return { 0, int(seq), shed, ready and 1 or 0 }

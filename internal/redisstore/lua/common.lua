@@ -12,7 +12,7 @@
 --   h:CONV      list: the history; an entry is "1 BYTES TOTAL\nTURN", TOTAL of all entries up to this one
 --   s:CONV      string: the conversation's state
 --   c:CONV      hash: v, owner, fence, att (claims of the head that had to compute), last (newest message that is no stop), stop (messages
---               below it are stopped); of a committed reply: parts, np, next, at (from when on part next may have been sent),
+--               below it are stopped), forget (replies to messages below it do not wait); of a committed reply: parts, np, next, at (from when on part next may have been sent),
 --               try (its tries so far); tat (when the channel's pace is whole again); of the last step that ended a message: pf, po (its
 --               fence and owner) and nf (the fence of the claim that it made); gone: "TURNS SHOWN LETTERS DAYS" that this message had forgotten;
 --               letter: the newest message that was kept as a dead letter
@@ -44,16 +44,17 @@ end
 
 -- view is what a claim returns of a conversation that its caller owns.
 local function view(conv, turns)
-  local v = redis.call('HMGET', B .. 'c:' .. conv, 'fence', 'att', 'parts', 'next', 'at', 'stop', 'try')
+  local v = redis.call('HMGET', B .. 'c:' .. conv, 'fence', 'att', 'parts', 'next', 'at', 'stop', 'try', 'forget')
   local head = redis.call('LINDEX', B .. 'm:' .. conv, 0)
   local seq, _, command = parse(head)
-  local stopped = 0
+  local stopped, forget = 0, 0
+  if v[8] and seq < tonumber(v[8]) then forget = 1 end
   if v[6] and seq < tonumber(v[6]) and not command then stopped = 1 end
   local history = {}
   if tonumber(turns) > 0 then history = redis.call('LRANGE', B .. 'h:' .. conv, '-' .. turns, -1) end
   return {
     conv, v[1], v[2] or '1', int(now()), redis.call('LLEN', B .. 'm:' .. conv) - 1, stopped, head,
-    redis.call('GET', B .. 's:' .. conv) or '', history, v[3] or '', v[4] or '0', v[5] or '0', v[7] or '0',
+    redis.call('GET', B .. 's:' .. conv) or '', history, v[3] or '', v[4] or '0', v[5] or '0', v[7] or '0', forget,
   }
 end
 
