@@ -111,6 +111,9 @@ func (ls *lines) leave(s *standing, found bool) {
 	}
 	if found {
 		l.turnOver(time.Now())
+		if l.last.found+l.cur.found == 0 { // the keys rested: that says nothing of the time after
+			l.forget()
+		}
 		l.cur.found++
 	}
 	ls.advance(l)
@@ -133,9 +136,14 @@ func (ls *lines) void(of lineOf) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	if l := ls.all[of]; l != nil {
-		l.cur = stretch{began: time.Now()}
-		l.last = l.cur
+		l.forget()
 	}
+}
+
+// forget begins to count anew.
+func (l *line) forget() {
+	l.cur = stretch{began: time.Now()}
+	l.last = l.cur
 }
 
 // turnOver begins a new stretch if it is time.

@@ -190,6 +190,33 @@ func TestAnOutageIsNoPace(t *testing.T) {
 	})
 }
 
+// Nor does a rest of all keys say how fast places come free after it.
+func TestARestIsNoPace(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		fleet := newPlaces(0, time.Second)
+		w, p, out := lineUp(t, 30*time.Second, fleet)
+		const people = 1500 // who can be served within 15 s
+		for i := range people {
+			w.sayAs(p, fmt.Sprint("u", i), fmt.Sprint("m", i), fmt.Sprint(i))
+		}
+		settle(70 * time.Second)
+		fleet.mu.Lock()
+		fleet.free = 100
+		fleet.serve()
+		fleet.mu.Unlock()
+		settle(40 * time.Second)
+		told := 0
+		for _, s := range out.texts() {
+			if strings.Contains(s, "太多") {
+				told++
+			}
+		}
+		if n := len(out.texts()); n != people || told > 0 {
+			t.Errorf("%d of %d heard, %d of them that they would wait too long", n, people, told)
+		}
+	})
+}
+
 // The tenant's own words for busy are for this, too, unless it has words for this alone.
 func TestTheTenantsWordsForACrowd(t *testing.T) {
 	for name, c := range map[string]struct {
