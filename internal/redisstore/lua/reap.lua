@@ -10,6 +10,14 @@ for _, owner in ipairs(redis.call('ZRANGEBYSCORE', B .. 'owners', '-inf', int(t)
   redis.call('ZREM', B .. 'owners', owner)
 end
 
+-- Redis's clock was set back: who came in what is now the future is announced anew. They come before what is postponed.
+local later = redis.call('ZRANGEBYSCORE', B .. 'ready', '(' .. int(t), '+inf', 'WITHSCORES', 'LIMIT', 0, 20)
+for i = 1, #later, 2 do
+  local head = redis.call('LINDEX', B .. 'm:' .. later[i], 0)
+  local _, came = parse(head or '')
+  if head and came == tonumber(later[i + 1]) then redis.call('ZADD', B .. 'ready', int(t), later[i]) end
+end
+
 -- Mailboxes whose time is over. What waits is counted anew: Redis may have forgotten some of them by itself.
 local counts = B .. 'n'
 local first = redis.call('ZRANGE', B .. 'mail', 0, 0, 'WITHSCORES')
