@@ -82,6 +82,7 @@ type Store interface {
 	Stats(ctx context.Context, tenant string) (Stats, error)
 
 	Ledger
+	Seats
 }
 
 // Shards is the number of shards of each tenant. It is part of the stored format.

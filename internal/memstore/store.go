@@ -23,7 +23,8 @@ type Store struct {
 	live   map[chat.ConversationKey]expiring[*chat.Live]
 	feeds  map[chat.ConversationKey]*feed
 
-	budgets map[string]*budget // by tenant
+	budgets map[string]*budget         // by tenant
+	seats   map[string]map[string]seat // by tenant and owner
 }
 
 // New makes an empty store. now is its clock, time.Now as a rule; it is called under the store's lock.
@@ -38,6 +39,7 @@ func New(now func() time.Time) *Store {
 		feeds:  map[chat.ConversationKey]*feed{},
 
 		budgets: map[string]*budget{},
+		seats:   map[string]map[string]seat{},
 	}
 }
 

@@ -160,6 +160,7 @@ func (r *realRedis) advance(d time.Duration) {
 	pipe.Set(ctx, clientsPrefix+"offset", r.offset.Milliseconds(), 0)
 	for _, tenant := range storetest.Tenants {
 		pipe.Set(ctx, budgetPrefix(tenant)+"offset", r.offset.Milliseconds(), 0)
+		pipe.Set(ctx, seatsPrefix(tenant)+"offset", r.offset.Milliseconds(), 0)
 		for _, p := range prefixes(allShards(tenant)) {
 			pipe.Set(ctx, p+"offset", r.offset.Milliseconds(), 0)
 		}

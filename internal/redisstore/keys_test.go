@@ -67,6 +67,9 @@ func TestOneSlot(t *testing.T) {
 	if p := budgetPrefix(key.Tenant); p != "parley:1:{ac%7Dme%7B}:budget:" || budgetPrefix("clients") == clientsPrefix {
 		t.Errorf("budget's prefix %q", p)
 	}
+	if p := seatsPrefix(key.Tenant); p != "parley:1:{ac%7Dme%7B}:seats:" || seatsPrefix("clients") == clientsPrefix {
+		t.Errorf("seats' prefix %q", p)
+	}
 	for _, k := range []string{
 		prefix(conversation.ShardOf(key)) + "c:" + handle(key), liveKey(key), feedKey(key), prefix(conversation.ShardOf(key)) + "o:" + name("{owner}"),
 	} {

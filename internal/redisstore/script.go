@@ -35,6 +35,7 @@ type scripts struct {
 	spend, reserve, settle                                        script
 	format, leave                                                 script
 	intend, postpone, giveUp                                      script
+	seats, look                                                   script
 	forget, retry, bury                                           script
 }
 
@@ -56,6 +57,7 @@ func newScripts(clock string) scripts {
 		forget: step("forget"), retry: step("retry"), bury: step("bury"),
 		intend: step("intend"), postpone: step("postpone"), giveUp: step("give_up"),
 		format: step("format"), leave: step("leave"),
+		seats: step("seats"), look: step("look"),
 		spend: step("spend"), reserve: step("reserve", budgetLua), settle: step("settle", budgetLua),
 	}
 }
@@ -85,6 +87,13 @@ func (s *Store) run(ctx context.Context, op string, sc script, key string, args 
 // does not void them: it is that of the first key that failed, and such keys' results are nil. more may add commands to the same round
 // trip; their errors are theirs.
 func (s *Store) each(ctx context.Context, op string, sc script, keys []string, more func(redis.Pipeliner), args ...any) ([]any, error) {
+	return s.eachWith(ctx, op, sc, keys, more, func(int) []any { return args })
+}
+
+// eachWith is each with arguments for each key.
+func (s *Store) eachWith(
+	ctx context.Context, op string, sc script, keys []string, more func(redis.Pipeliner), args func(i int) []any,
+) ([]any, error) {
 	done, err := s.turnStep(ctx, op)
 	if err != nil {
 		return make([]any, len(keys)), err
@@ -95,7 +104,7 @@ func (s *Store) each(ctx context.Context, op string, sc script, keys []string, m
 	cmds := make([]*redis.Cmd, len(keys))
 	pipe := s.rdb.Pipeline()
 	for i, key := range keys {
-		cmds[i] = pipe.EvalSha(ctx, sc.sha, []string{key}, args...)
+		cmds[i] = pipe.EvalSha(ctx, sc.sha, []string{key}, args(i)...)
 	}
 	if more != nil {
 		more(pipe)
@@ -123,13 +132,13 @@ func (s *Store) each(ctx context.Context, op string, sc script, keys []string, m
 }
 
 // again repeats the commands to nodes that did not know the script. Its source goes once to each of them, not once for each key.
-func (s *Store) again(ctx context.Context, sc script, keys []string, cmds []*redis.Cmd, args []any) {
+func (s *Store) again(ctx context.Context, sc script, keys []string, cmds []*redis.Cmd, args func(i int) []any) {
 	var unknown []string
 	pipe := s.rdb.Pipeline()
 	for i, cmd := range cmds {
 		if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
 			unknown = append(unknown, keys[i])
-			cmds[i] = pipe.EvalSha(ctx, sc.sha, []string{keys[i]}, args...)
+			cmds[i] = pipe.EvalSha(ctx, sc.sha, []string{keys[i]}, args(i)...)
 		}
 	}
 	if len(unknown) > 0 {

@@ -13,7 +13,7 @@ import (
 var fleetKeys = []string{"parley:format", "parley:1:{clients}:", "parley:1:{clients}:values", "parley:1:{clients}:ends"}
 
 // tenantKey finds the tenant of a key: its hash tag is {TENANT:SHARD} or {TENANT}, and platforms' tokens and their locks begin with it.
-var tenantKey = regexp.MustCompile(`^parley:1:(?:\{([a-z0-9-]+):\d\d\}:|\{([a-z0-9-]+)\}:budget:|(?:token|lock):([a-z0-9-]+)%2F)`)
+var tenantKey = regexp.MustCompile(`^parley:1:(?:\{([a-z0-9-]+):\d\d\}:|\{([a-z0-9-]+)\}:(?:budget|seats):|(?:token|lock):([a-z0-9-]+)%2F)`)
 
 func tenantOf(key string) string {
 	m := tenantKey.FindStringSubmatch(key)
@@ -101,6 +101,7 @@ func TestTenantOf(t *testing.T) {
 		"parley:1:{acme:00}:m:app:zhang":    "acme",
 		"parley:1:{acme-eu:00}:n":           "acme-eu",
 		"parley:1:{acme}:budget:turns":      "acme",
+		"parley:1:{acme}:seats:held":        "acme",
 		"parley:1:token:acme%2Fwecom%2Fww1": "acme",
 		"parley:1:lock:acme%2Fwecom%2Fww1":  "acme",
 		"parley:1:{clients}:values":         "",

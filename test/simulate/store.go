@@ -125,6 +125,20 @@ func (s *store) Stops(ctx context.Context, owner string, tenants func() []string
 	return out
 }
 
+func (s *store) Seat(
+	ctx context.Context, owner string, asks []conversation.SeatAsk, lease time.Duration,
+) (map[string]conversation.Seated, error) {
+	return step(ctx, s.p, act{op: "seat", key: asks[0].Tenant, idle: true}, func(*act) (map[string]conversation.Seated, error) {
+		return s.p.w.planted.Seat(context.Background(), owner, asks, lease)
+	})
+}
+
+func (s *store) Look(ctx context.Context, shards []conversation.Shard) ([]conversation.Found, error) {
+	return step(ctx, s.p, act{op: "look", key: shards[0].Tenant, idle: true}, func(*act) ([]conversation.Found, error) {
+		return s.p.w.planted.Look(context.Background(), shards)
+	})
+}
+
 func (s *store) Stats(ctx context.Context, tenant string) (conversation.Stats, error) {
 	return step(ctx, s.p, act{op: "stats", key: tenant, idle: true}, func(*act) (conversation.Stats, error) {
 		return s.p.w.planted.Stats(context.Background(), tenant)

@@ -37,6 +37,8 @@ func testEverythingHasAnEnd(e *env) {
 		}
 	}
 	e.ends("accepted")
+	e.seatsOf("a").ask(conversation.SeatAsk{Limit: 5, Need: 1}, 1, 4)
+	e.ends("seated")
 	c := e.claims("a", zhang, 1)[0]
 	e.ends("claimed")
 	if err := e.s.Release(e.ctx, c); err != nil {
