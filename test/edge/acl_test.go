@@ -48,15 +48,16 @@ func usersFor(t *testing.T, tenants ...string) (string, error) {
 }
 
 // redisWith starts a Redis whose redis.conf includes the users, and one user more who may do everything: the test.
-func redisWith(ctx context.Context, t *testing.T, users []string, args ...string) *realdeps.Server {
+func redisWith(ctx context.Context, t *testing.T, users []string, r realdeps.Redis) *realdeps.Server {
 	t.Helper()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "redis-users.conf")
+	r.Dir = t.TempDir()
+	file := filepath.Join(r.Dir, "redis-users.conf")
 	users = append(slices.Clone(users), "user test on >"+password+"test ~* &* +@all")
 	if err := os.WriteFile(file, []byte(strings.Join(users, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := realdeps.StartRedis(ctx, realdeps.Redis{Dir: dir, Args: append([]string{"--include", file}, args...)})
+	r.Args = append([]string{"--include", file}, r.Args...)
+	s, err := realdeps.StartRedis(ctx, r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +78,7 @@ func TestClientUnderItsOwnUser(t *testing.T) {
 	defer cancel()
 	acme := newCompany("acme")
 	s := newStage(ctx, t, acme)
-	server := redisWith(ctx, t, redisUsers(t, "acme", "beta"))
+	server := redisWith(ctx, t, redisUsers(t, "acme", "beta"), realdeps.Redis{})
 	yaml := func(user string) string {
 		return fmt.Sprintf("{addrs: [%q], username: %s, password: env:THE_REDIS_PASSWORD}", server.Addr, user)
 	}
@@ -107,7 +108,7 @@ func TestClientUnderItsOwnUser(t *testing.T) {
 
 // TestUsersReachTheirOwnKeysAlone tries what a stolen password of one tenant is good for.
 func TestUsersReachTheirOwnKeysAlone(t *testing.T) {
-	server := redisWith(t.Context(), t, redisUsers(t, "acme", "acme-eu", "beta"))
+	server := redisWith(t.Context(), t, redisUsers(t, "acme", "acme-eu", "beta"), realdeps.Redis{})
 	ctx := t.Context()
 	all := as(t, server.Addr, "test")
 	keys := map[string]string{ // by whom they belong to

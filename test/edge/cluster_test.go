@@ -9,13 +9,15 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"parley/test/realdeps"
 )
 
 // redisCluster starts three masters that share the slots and know the users.
 func redisCluster(ctx context.Context, t *testing.T, users []string) (addrs []string) {
 	t.Helper()
 	for range 3 {
-		addrs = append(addrs, redisWith(ctx, t, users, "--cluster-enabled", "yes").Addr)
+		addrs = append(addrs, redisWith(ctx, t, users, realdeps.Redis{Cluster: true}).Addr)
 	}
 	args := append([]string{"--user", "test", "--pass", password + "test", "--no-auth-warning", "--cluster-yes", "--cluster", "create"}, addrs...)
 	if out, err := exec.CommandContext(ctx, "redis-cli", args...).CombinedOutput(); err != nil {

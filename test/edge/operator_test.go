@@ -8,11 +8,12 @@ import (
 	"parley/internal/chat"
 	"parley/internal/conversation"
 	"parley/internal/redisstore"
+	"parley/test/realdeps"
 )
 
 // TestRightsOfSteps runs what TestUsersMayCallWhatScriptsCall only compares: each user of deploy/redis-users does its own steps, whole.
 func TestRightsOfSteps(t *testing.T) {
-	server := redisWith(t.Context(), t, redisUsers(t, "acme"))
+	server := redisWith(t.Context(), t, redisUsers(t, "acme"), realdeps.Redis{})
 	ctx := t.Context()
 	store := func(user string) *redisstore.Store {
 		s, err := redisstore.New(redisstore.Options{Addrs: []string{server.Addr}, Username: user, Password: chat.NewSecret(password + user), Timeout: 20 * time.Second})

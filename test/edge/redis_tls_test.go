@@ -17,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"parley/test/realdeps"
 )
 
 // TestRedisOverTLS is a client service whose Redis asks for TLS, a user and a password; and one that trusts somebody else.
@@ -32,7 +34,9 @@ func TestRedisOverTLS(t *testing.T) {
 	addr := l.Addr().String()
 	_, port, _ := net.SplitHostPort(addr)
 	s.must(l.Close())
-	server := redisWith(ctx, t, redisUsers(t, "acme"), "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no")
+	server := redisWith(ctx, t, redisUsers(t, "acme"), realdeps.Redis{
+		Args: []string{"--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no"},
+	})
 	s.must(as(t, server.Addr, "test").Ping(ctx).Err())
 	t.Setenv("THE_REDIS_PASSWORD", password+"acme")
 	yaml := func(ca string) string {

@@ -15,6 +15,8 @@ type Redis struct {
 	Dir  string   // an existing folder for its data and log
 	Port int      // 0: any free one
 	Args []string // further redis-server options; by default nothing is persisted
+	// Cluster makes it a node that a cluster can be made of; its bus is on the port above its own.
+	Cluster bool
 }
 
 // StartRedis starts a Redis on loopback and returns once it answers.
@@ -22,8 +24,11 @@ func StartRedis(ctx context.Context, r Redis) (*Server, error) {
 	if err := Need(ctx, "redis-server", "redis-server"); err != nil {
 		return nil, err
 	}
-	return onFreePort(r.Port, []int{0}, func(port int) (*Server, error) {
+	return onFreePort(r.Port, []int{0, 1}, func(port int) (*Server, error) {
 		args := []string{"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", r.Dir, "--save", "", "--appendonly", "no"}
+		if r.Cluster {
+			args = append(args, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(port+1))
+		}
 		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 		s, err := start("redis-server", addr, r.Dir, exec.Command("redis-server", append(args, r.Args...)...))
 		if err != nil {
