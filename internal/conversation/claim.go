@@ -84,7 +84,7 @@ func shardsOf(tenant string) []Shard {
 	return out
 }
 
-// claimAt claims until a tenant's shards have nothing ready, it has taken its share, or this process has no room.
+// claimAt claims until a tenant's shards have nothing ready, it has taken its share, the tenant has no seats, or this process has no room.
 func (s *Service) claimAt(ctx, work context.Context, tenant string, shards []Shard, share int) {
 	t, ok := s.Directory.Tenant(tenant)
 	if !ok {
@@ -94,13 +94,19 @@ func (s *Service) claimAt(ctx, work context.Context, tenant string, shards []Sha
 	for len(shards) > 0 && share > 0 && ctx.Err() == nil {
 		room := s.room.take(tenant, min(len(shards)*claimBatch, share))
 		if room == 0 {
-			return // the next sweep comes back
+			break // the next sweep comes back
 		}
-		now := shards[:min(room, len(shards))]
+		var seats int
+		if shards, seats = s.sit(ctx, t, shards, room); seats == 0 {
+			s.room.claimed(room, 0)
+			break // so it does, or whoever rises
+		}
+		now := shards[:min(seats, len(shards))]
 		shards = shards[len(now):]
-		most := room / len(now)
+		most := seats / len(now)
 		claims, err := s.claim(ctx, work, now, most, s.claimOptions(t))
 		s.room.claimed(room, len(claims))
+		s.holdings.claimed(tenant, seats, len(claims))
 		share -= len(claims)
 		if err != nil {
 			s.failed("claim", err, now)
@@ -109,7 +115,13 @@ func (s *Service) claimAt(ctx, work context.Context, tenant string, shards []Sha
 			cancel()
 			return
 		}
+		if s.holdings.short(tenant) {
+			break
+		}
 		shards = append(shards, full(claims, most)...)
+	}
+	if s.holdings.idle(tenant) {
+		s.seek(ctx, tenant, 0, false) // others may lack them
 	}
 }
 
@@ -126,7 +138,7 @@ func full(claims []Claim, most int) []Shard {
 }
 
 func (s *Service) claimOptions(t *chat.Tenant) ClaimOptions {
-	return ClaimOptions{Lease: s.Lease, InFlight: t.Limits.TurnsInFlight, HistoryTurns: t.History.Turns}
+	return ClaimOptions{Lease: s.Lease, HistoryTurns: t.History.Turns}
 }
 
 // replyOptions are claimOptions for the steps that intend to send a part.
@@ -148,6 +160,7 @@ func (s *Service) claim(ctx, work context.Context, shards []Shard, most int, opt
 	claims, err := s.Store.Claim(ctx, shards, s.Owner, most, opt)
 	err = s.unreadable(err)
 	s.metrics.step("claim", began)
+	claims = s.confirm(ctx, shards[0].Tenant, claims)
 	for _, c := range claims {
 		s.start(work, c)
 	}

@@ -169,6 +169,16 @@ func (k *killable) Claim(ctx context.Context, s []conversation.Shard, owner stri
 	return cs, err
 }
 
+func (k *killable) Seat(
+	ctx context.Context, owner string, asks []conversation.SeatAsk, l time.Duration,
+) (map[string]conversation.Seated, error) {
+	return guard(k, "seat", func() (map[string]conversation.Seated, error) { return k.Store.Seat(ctx, owner, asks, l) })
+}
+
+func (k *killable) Look(ctx context.Context, s []conversation.Shard) ([]conversation.Found, error) {
+	return guard(k, "look", func() ([]conversation.Found, error) { return k.Store.Look(ctx, s) })
+}
+
 func (k *killable) Renew(ctx context.Context, owner string, s []conversation.Shard, l time.Duration) (conversation.Renewed, error) {
 	return guard(k, "renew", func() (conversation.Renewed, error) { return k.Store.Renew(ctx, owner, s, l) })
 }

@@ -177,6 +177,8 @@ func (s *Service) reapLoop(ctx context.Context) {
 			n, err := s.Store.Reap(ctx, shards)
 			if err != nil {
 				s.failed("reap", err, shards)
+			} else if len(shards) == Shards {
+				s.inherit(ctx, tenant)
 			}
 			if n > 0 {
 				s.metrics.reaped.Add(float64(n))

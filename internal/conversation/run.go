@@ -15,6 +15,7 @@ func (s *Service) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	loops.Go(func() { s.renewLoop(keep) })
 	loops.Go(func() { s.stopLoop(keep) })
+	loops.Go(func() { s.seatLoop(keep) })
 	var claiming sync.WaitGroup
 	claiming.Go(func() { s.hintLoop(ctx, work) })
 	claiming.Go(func() { s.pollLoop(ctx, work) })
@@ -37,6 +38,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	stopKeeping()
 	loops.Wait()
+	s.vacate(context.WithoutCancel(ctx))
 	return nil
 }
 
@@ -47,7 +49,7 @@ func (s *Service) Running() int {
 	return len(s.running)
 }
 
-// start works on a claimed conversation in a goroutine of its own until it is released. It takes over one reserved place.
+// start works on a claimed conversation in a goroutine of its own until it is released. It takes over one reserved place and seat.
 func (s *Service) start(work context.Context, c Claim) {
 	h := held{c.Shard, c.Handle}
 	r := &running{fence: c.Fence, lose: func(error) {}, stop: func(error) {}}
@@ -67,6 +69,7 @@ func (s *Service) start(work context.Context, c Claim) {
 			s.mu.Unlock()
 			s.metrics.inFlight.Dec()
 			s.room.free()
+			s.rise(c.Shard.Tenant)
 		}()
 		s.work(work, r, c)
 	})

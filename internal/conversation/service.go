@@ -73,6 +73,7 @@ type Service struct {
 	hints    hints
 	gates    *gates
 	room     room
+	holdings holdings
 	lines    lines
 	trouble  trouble
 	handing  chan struct{}   // bounds how many give their conversations back at once

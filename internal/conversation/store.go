@@ -126,7 +126,6 @@ const (
 // ClaimOptions bound what a claim returns and takes.
 type ClaimOptions struct {
 	Lease        time.Duration
-	InFlight     int // a tenant's conversations owned at once over all processes; 0: no limit
 	HistoryTurns int // newest turns to return
 
 	Pace chat.Pace // of the channel, for the part that a Commit or Delivered intends; a claim does not use it

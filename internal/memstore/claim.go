@@ -28,9 +28,6 @@ func (s *Store) Claim(ctx context.Context, shards []conversation.Shard, name str
 
 func (s *Store) claim(ctx context.Context, id conversation.Shard, name string, most int, opt conversation.ClaimOptions) (out []conversation.Claim, err error) {
 	err = s.with(ctx, "claim", id, func(sh *shard, now time.Time) error {
-		if opt.InFlight > 0 {
-			most = min(most, perShard(opt.InFlight)-sh.running())
-		}
 		ready := sh.ready(now)
 		if ready = ready[:max(0, min(most, len(ready)))]; len(ready) == 0 {
 			return nil
@@ -56,9 +53,6 @@ func (s *Store) claim(ctx context.Context, id conversation.Shard, name string, m
 	})
 	return out, err
 }
-
-// perShard is a tenant's limit as one shard applies it.
-func perShard(limit int) int { return (limit + conversation.Shards - 1) / conversation.Shards }
 
 func (sh *shard) running() (n int) {
 	for _, o := range sh.owners {

@@ -21,8 +21,7 @@ func (s *Store) Claim(ctx context.Context, shards []conversation.Shard, owner st
 	if most <= 0 || len(shards) == 0 {
 		return nil, nil
 	}
-	limit := (opt.InFlight + conversation.Shards - 1) / conversation.Shards
-	v, err := s.each(ctx, op, s.scripts.claim, prefixes(shards), nil, name(owner), most, millis(opt.Lease), limit, opt.HistoryTurns)
+	v, err := s.each(ctx, op, s.scripts.claim, prefixes(shards), nil, name(owner), most, millis(opt.Lease), opt.HistoryTurns)
 	err = inShards(shards, v, err)
 	var out []conversation.Claim
 	strange := &conversation.Unreadable{}

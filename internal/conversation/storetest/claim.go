@@ -63,39 +63,6 @@ func testClaimOrder(e *env) {
 	e.same("all, after their owners died", ids(e.claims("c", zhang, 10)), want(0, 5))
 }
 
-func testClaimLimits(e *env) {
-	keys := sameShard(5)
-	for _, k := range keys {
-		e.put(message(k, "m-"+k.ID), conversation.AcceptOptions{})
-	}
-	limited := func(owner string, inFlight int) []conversation.Claim {
-		e.Helper()
-		cs, err := e.s.Claim(e.ctx, []conversation.Shard{conversation.ShardOf(zhang)}, owner, 10, conversation.ClaimOptions{Lease: lease, InFlight: inFlight})
-		if err != nil {
-			e.Fatal(err)
-		}
-		return cs
-	}
-	// A shard has its part of the tenant's limit, rounded up: 32 of 16 shards are 2, 1 is 1.
-	a := limited("a", 32)
-	if len(a) != 2 {
-		e.Fatalf("claimed %d with a limit of 2, want 2", len(a))
-	}
-	if b := limited("b", 32); len(b) != 0 {
-		e.Errorf("another owner claimed %d over the limit", len(b))
-	}
-	e.finish(a[0])
-	if b := limited("b", 20); len(b) != 1 {
-		e.Errorf("claimed %d after one ended, want 1", len(b))
-	}
-	if b := limited("b", 1); len(b) != 0 {
-		e.Errorf("claimed %d with a limit below what runs", len(b))
-	}
-	if b := limited("b", 0); len(b) != 2 {
-		e.Errorf("claimed %d without a limit, want the remaining 2", len(b))
-	}
-}
-
 // What a message says, and what a reply needs of it, comes out as it went in.
 func testMessageSurvives(e *env) {
 	m := chat.Message{

@@ -239,7 +239,7 @@ func testPostponeOrder(e *env) {
 	e.h.Advance(50 * time.Second)
 	e.put(message(keys[2], "m-"+keys[2].ID), conversation.AcceptOptions{})
 	e.h.Advance(11 * time.Second)
-	cs, err := e.s.Claim(e.ctx, []conversation.Shard{conversation.ShardOf(zhang)}, "b", 10, conversation.ClaimOptions{Lease: lease, InFlight: 3 * conversation.Shards})
+	cs, err := e.s.Claim(e.ctx, []conversation.Shard{conversation.ShardOf(zhang)}, "b", 10, conversation.ClaimOptions{Lease: lease})
 	if err != nil {
 		e.Fatal(err)
 	}
@@ -248,34 +248,6 @@ func testPostponeOrder(e *env) {
 		order = append(order, c.Key.ID)
 	}
 	e.same("claimed", order, []string{keys[1].ID, keys[2].ID, keys[0].ID})
-}
-
-// What is postponed takes nobody's place.
-func testPostponeFreesPlace(e *env) {
-	keys := sameShard(2)
-	one := conversation.ClaimOptions{Lease: lease, InFlight: 1}
-	claim := func() []conversation.Claim {
-		cs, err := e.s.Claim(e.ctx, []conversation.Shard{conversation.ShardOf(zhang)}, "a", 10, one)
-		if err != nil {
-			e.Fatal(err)
-		}
-		return cs
-	}
-	for _, k := range keys {
-		e.put(message(k, "m-"+k.ID), conversation.AcceptOptions{})
-	}
-	c := claim()
-	if len(c) != 1 || len(claim()) != 0 {
-		e.Fatalf("claimed %d with a limit of 1", len(c))
-	}
-	e.commit(c[0], e.outcome(c[0], 1))
-	e.postpone(c[0], conversation.Postponement{For: time.Minute})
-	if got := claim(); len(got) != 1 || got[0].Key == c[0].Key {
-		e.Errorf("claimed %+v, want the other one", got)
-	}
-	if held, err := e.s.Owned(e.ctx, c[0].Shard, "a"); err != nil || len(held) != 1 {
-		e.Errorf("owned: %v, %v, want the other one", held, err)
-	}
 }
 
 func testReplyRefuses(e *env) {

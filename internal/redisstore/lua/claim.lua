@@ -1,11 +1,6 @@
--- claim: KEYS prefix; ARGV owner, most to claim, lease ms, most owned in this shard (0: no limit), turns of history -> a view for each
-local owner, most, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4])
+-- claim: KEYS prefix; ARGV owner, most to claim, lease ms, turns of history -> a view for each
+local owner, most = ARGV[1], tonumber(ARGV[2])
 must()
-if limit > 0 then
-  local running = 0
-  for _, o in ipairs(redis.call('ZRANGE', B .. 'owners', 0, -1)) do running = running + redis.call('HLEN', B .. 'o:' .. o) end
-  most = math.min(most, limit - running)
-end
 if most <= 0 then return {} end
 local convs = redis.call('ZRANGEBYSCORE', B .. 'ready', '-inf', int(now()), 'LIMIT', 0, most)
 if #convs == 0 then return {} end
@@ -24,7 +19,7 @@ for _, conv in ipairs(convs) do
     redis.call('HSET', B .. 'o:' .. owner, conv, fence)
     redis.call('PEXPIRE', B .. 'o:' .. owner, WEEK + 2 * DAY)
     if redis.call('PTTL', B .. 'm:' .. conv) < 0 then keep(conv, now()) end -- taken in by an older release
-    out[#out + 1] = view(conv, ARGV[5])
+    out[#out + 1] = view(conv, ARGV[4])
   end
 end
 return out

@@ -1,0 +1,280 @@
+package conversation_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"parley/internal/chat"
+	"parley/internal/conversation"
+)
+
+// meter counts the calls that run at once over all processes, a killed one's apart.
+type meter struct {
+	mu        sync.Mutex
+	now, most int
+}
+
+type metered struct {
+	conversation.Completer
+	*meter
+	k *killable
+}
+
+func (m *meter) in(o *conversation.Options) {
+	o.Complete = metered{o.Complete, m, o.Store.(*killable)}
+}
+
+func (m metered) Complete(ctx context.Context, req chat.Request, emit func(chat.Event)) (chat.Reply, error) {
+	m.add(1)
+	over := sync.OnceFunc(func() { m.add(-1) })
+	defer over()
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		select {
+		case <-m.k.dead: // what a dead process asked for does not count
+			over()
+		case <-ended:
+		}
+	}()
+	return m.Completer.Complete(ctx, req, emit)
+}
+
+func (m *meter) add(n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.now += n
+	m.most = max(m.most, m.now)
+}
+
+func (m *meter) state() (now, most int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.now, m.most
+}
+
+// seated is a world whose tenant has so many seats.
+func seated(t *testing.T, limit int) (*world, *meter) {
+	w := newWorld(t)
+	w.tenant.Limits.TurnsInFlight = limit
+	return w, &meter{}
+}
+
+// However conversations lie in shards, exactly as many turns run at once as the tenant may have, over all processes, while there is work.
+func TestTurnsInFlightHoldOverProcesses(t *testing.T) {
+	for _, limit := range []int{1, 2, 5, 10, 17, 40} {
+		t.Run(fmt.Sprint(limit), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				w, m := seated(t, limit)
+				ps := []*process{w.start(m.in), w.start(m.in)}
+				n := 20 * limit
+				for i := range n {
+					w.sayAs(ps[i%2], fmt.Sprint("u", i), fmt.Sprint(i), "q")
+				}
+				settle(26 * time.Second) // 20 s, were a place never free
+				if _, most := m.state(); most != limit || w.llm.asked() != n {
+					t.Errorf("%d of %d asked, %d at once, want %d", w.llm.asked(), n, most, limit)
+				}
+			})
+		})
+	}
+}
+
+// Two conversations of one shard need not wait for each other.
+func TestSeatsAreOfNoShard(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w, m := seated(t, 10)
+		p, q := w.start(m.in), w.start(m.in)
+		shard := conversation.ShardOf(chat.ConversationKey{Tenant: "acme", Channel: "app", ID: "u"})
+		for i, n := 0, 0; n < 10; i++ {
+			if user := fmt.Sprint("u", i); conversation.ShardOf(chat.ConversationKey{Tenant: "acme", Channel: "app", ID: user}) == shard {
+				w.sayAs([]*process{p, q}[n%2], user, fmt.Sprint(i), "q")
+				n++
+			}
+		}
+		settle(900 * time.Millisecond)
+		if now, most := m.state(); now != 10 || most != 10 {
+			t.Errorf("%d of 10 conversations of one shard are answered at once, at most %d", now, most)
+		}
+	})
+}
+
+// resting is a process's store in which it finds nothing more from some time on.
+type resting struct {
+	*killable
+	done atomic.Bool
+}
+
+func (r *resting) Claim(ctx context.Context, s []conversation.Shard, owner string, n int, o conversation.ClaimOptions) ([]conversation.Claim, error) {
+	if r.done.Load() {
+		return nil, nil
+	}
+	return r.killable.Claim(ctx, s, owner, n, o)
+}
+
+func (r *resting) Look(ctx context.Context, s []conversation.Shard) ([]conversation.Found, error) {
+	if r.done.Load() {
+		return nil, nil
+	}
+	return r.killable.Look(ctx, s)
+}
+
+// Seats that a process does not need are soon another's: at once where nobody has a free one, else within a few renewals.
+func TestNoProcessKeepsSeatsFromAnother(t *testing.T) {
+	for _, limit := range []int{1, 5, 40, 1000} {
+		t.Run(fmt.Sprint(limit), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				w, m := seated(t, limit)
+				r := &resting{}
+				p := w.start(m.in, func(o *conversation.Options) { r.killable = o.Store.(*killable); o.Store = r })
+				q := w.start(m.in)
+				for i := range min(limit, 40) {
+					w.sayAs(p, fmt.Sprint("u", i), fmt.Sprint("u", i), "q")
+				}
+				settle(1100 * time.Millisecond)
+				r.done.Store(true)
+				settle(4 * time.Second)
+				w.llm.delay = time.Minute
+				for i := range limit {
+					w.sayAs(q, fmt.Sprint("v", i), fmt.Sprint("v", i), "q")
+				}
+				settle(time.Second)
+				if now, most := m.state(); now != limit || most != limit {
+					t.Errorf("%d of the other process's turns run, at most %d did, want %d", now, most, limit)
+				}
+			})
+		})
+	}
+}
+
+// The seats of a killed process are another's soon after its conversations are, and never before.
+func TestSeatsOfADeadProcessAreTakenOver(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		const limit = 3
+		w, m := seated(t, limit)
+		w.llm.delay = 2 * time.Second
+		p := w.start(m.in)
+		for i := range limit {
+			w.sayAs(p, fmt.Sprint("u", i), fmt.Sprint(i), "q")
+		}
+		settle(time.Second)
+		q := w.start(m.in)
+		for i := range 2 * limit {
+			w.sayAs(q, fmt.Sprint("v", i), fmt.Sprint("v", i), "q")
+		}
+		p.store.kill("answered", false)
+		settle(2 * time.Second)
+		if now, _ := m.state(); now != 0 {
+			t.Fatalf("%d turns run while a dead process holds all seats", now)
+		}
+		settle(6 * time.Second) // a lease and three eighths, a look for the dead, a sweep
+		if now, most := m.state(); now != limit || most != limit {
+			t.Errorf("%d run now, %d did at most, want %d", now, most, limit)
+		}
+		settle(10 * time.Second)
+		if _, most := m.state(); w.llm.asked() != 4*limit || most != limit {
+			t.Errorf("asked %d times, %d at once, want %d, of which the dead process asked %d", w.llm.asked(), most, 4*limit, limit)
+		}
+	})
+}
+
+// A lowered limit is kept as turns end; a raised one and none at all are used at once.
+func TestLimitChanges(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w, m := seated(t, 20)
+		ps := []*process{w.start(m.in), w.start(m.in)}
+		for i := range 400 {
+			w.sayAs(ps[i%2], fmt.Sprint("u", i), fmt.Sprint(i), "q")
+		}
+		settle(3 * time.Second)
+		for _, limit := range []int{4, 30} {
+			now := w.tenant
+			now.Limits.TurnsInFlight = limit
+			w.swap(now)
+			settle(1500 * time.Millisecond)
+			m.mu.Lock()
+			m.most = m.now
+			m.mu.Unlock()
+			settle(2 * time.Second)
+			if _, most := m.state(); most != limit {
+				t.Errorf("limit %d: %d at once", limit, most)
+			}
+		}
+		now := w.tenant
+		now.Limits.TurnsInFlight = 0
+		w.swap(now)
+		settle(time.Second)
+		if _, most := m.state(); w.llm.asked() != 400 || most < 100 {
+			t.Errorf("no limit: %d at once, %d of 400 asked in all", most, w.llm.asked())
+		}
+	})
+}
+
+// tallied counts a process's calls of the store.
+type tallied struct {
+	*killable
+	mu    sync.Mutex
+	calls map[string]int
+}
+
+func (c *tallied) count(op string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls[op]++
+}
+
+func (c *tallied) Seat(
+	ctx context.Context, owner string, asks []conversation.SeatAsk, l time.Duration,
+) (map[string]conversation.Seated, error) {
+	c.count("seat")
+	return c.killable.Seat(ctx, owner, asks, l)
+}
+
+func (c *tallied) Look(ctx context.Context, s []conversation.Shard) ([]conversation.Found, error) {
+	c.count("look")
+	return c.killable.Look(ctx, s)
+}
+
+func (c *tallied) Claim(ctx context.Context, s []conversation.Shard, owner string, n int, o conversation.ClaimOptions) ([]conversation.Claim, error) {
+	c.count("claim")
+	return c.killable.Claim(ctx, s, owner, n, o)
+}
+
+// Far below its limit a tenant's turns cost the store one call each to begin, as without one.
+func TestSeatsCostNothingFarBelowTheLimit(t *testing.T) {
+	for _, limit := range []int{0, 5000} {
+		t.Run(fmt.Sprint(limit), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				w, m := seated(t, limit)
+				var c *tallied
+				p := w.start(m.in, func(o *conversation.Options) {
+					c = &tallied{killable: o.Store.(*killable), calls: map[string]int{}}
+					o.Store = c
+				})
+				settle(10 * time.Second)
+				if c.calls["seat"] > 0 {
+					t.Errorf("%d asks for seats while nothing happens", c.calls["seat"])
+				}
+				clear(c.calls)
+				const turns = 1000
+				for i := range turns { // 50 a second
+					w.sayAs(p, fmt.Sprint("u", i), fmt.Sprint(i), "q")
+					settle(20 * time.Millisecond)
+				}
+				settle(2 * time.Second)
+				sweeps := 2 * 22
+				if n := c.calls["claim"] + c.calls["look"] - sweeps; n > turns*101/100 || w.llm.asked() != turns {
+					t.Errorf("%v: %d calls for %d of %d turns besides the sweeps'", c.calls, n, w.llm.asked(), turns)
+				}
+				if renewals := 22; c.calls["seat"] > renewals+10 {
+					t.Errorf("%d asks for seats in %d s", c.calls["seat"], renewals)
+				}
+				t.Logf("%d turns: %v", turns, c.calls)
+			})
+		})
+	}
+}
