@@ -73,6 +73,7 @@ type ledger struct {
 	letters map[string]*letter
 	talks   map[string]*talk
 	calls   map[string]*call
+	seats   []seat // calls under way
 }
 
 // A person's text begins with what Parley says before an answer.
@@ -201,6 +202,7 @@ func (l *ledger) called(id string, req chat.Request, p *process) *call {
 	}
 	le.calls = append(le.calls, c)
 	l.calls[c.id] = c
+	l.checkSeats(le.m.Conversation.Tenant, c, p)
 	if le.m.Text != req.Question {
 		l.w.fault("%s asked %q", id, req.Question)
 	}

@@ -47,10 +47,11 @@ const (
 	AckEarly  Plant = "ack before write" // a message is acknowledged before it is stored
 	NoDedupe  Plant = "no dedupe"        // a message that is delivered twice is stored twice
 	TwoCommit Plant = "commit in two"    // history and reply are written one after the other
+	OneMore   Plant = "one seat more"    // a tenant's turns in flight are one more than it may have
 )
 
 // Plants lists all plants.
-func Plants() []Plant { return []Plant{NoFence, AckEarly, NoDedupe, TwoCommit} }
+func Plants() []Plant { return []Plant{NoFence, AckEarly, NoDedupe, TwoCommit, OneMore} }
 
 // Plan is what happens in a world besides what its dice decide on the way. It can be cut down: nothing in it depends on the rest.
 type Plan struct {

@@ -88,6 +88,19 @@ func (s *planted) Delivered(ctx context.Context, c conversation.Claim, part int,
 	return next, err
 }
 
+// Seat adds one seat with OneMore.
+func (s *planted) Seat(
+	ctx context.Context, owner string, asks []conversation.SeatAsk, lease time.Duration,
+) (map[string]conversation.Seated, error) {
+	if s.w.plan.Plant == OneMore {
+		asks = slices.Clone(asks)
+		for i := range asks {
+			asks[i].Limit++
+		}
+	}
+	return s.Store.Seat(ctx, owner, asks, lease)
+}
+
 // acceptLater acknowledges at once and writes a little later, if the process still lives.
 func (s *store) acceptLater(m chat.Message, opt conversation.AcceptOptions) (conversation.Accepted, error) {
 	w := s.p.w

@@ -49,6 +49,7 @@ func (p *process) diedAt() time.Time {
 
 // ended judges the end of a call: a process that lost its conversation, or whose person stopped it, gives up soon.
 func (l *ledger) ended(c *call, id string, p *process) {
+	c.ended = true
 	w, le := l.w, l.letters[id]
 	if !w.reliable() || p.isDead() {
 		return

@@ -23,6 +23,7 @@ type call struct {
 	canceled bool
 	began    time.Time
 	fence    int64 // of the claim that it is for; 0: it was lost before
+	ended    bool
 }
 
 // asked is one call under way at a server: what fate has for it.

@@ -73,7 +73,8 @@ func newWorld(p Plan) *world {
 	}
 	if p.Kinds[Shed] {
 		tenant.Limits.MaxWait = oneOf(d, 5*time.Second, tenant.Limits.MaxWait)
-		tenant.Limits.UserPerMinute, other.Limits.TurnsInFlight, w.waiting = oneOf(d, 0, 2, 4), oneOf(d, 0, 16), oneOf(d, 0, 8)
+		tenant.Limits.UserPerMinute, other.Limits.TurnsInFlight, w.waiting = oneOf(d, 0, 2, 4), oneOf(d, 0, 1, 2, 3), oneOf(d, 0, 8)
+		tenant.Limits.TurnsInFlight = oneOf(d, 0, 1, 3, 5)
 	}
 	w.tenants = map[string]*chat.Tenant{"acme": &tenant, "beta": &other}
 	for _, post := range p.Posts {
