@@ -84,7 +84,7 @@ func (x *burstResult) rows(b *strings.Builder, row rowFunc) {
 
 func (l *limitsResult) rows(b *strings.Builder, row rowFunc) {
 	fmt.Fprintf(b, "\nlimits: over %d replicas, which took %d messages\n", replicas, l.Served)
-	row(fmt.Sprintf("turns_in_flight %d: most at once", l.InFlight), "%d, of %d that the shards round it up to; %d people: %s", l.Most, l.bound(), l.People, l.Flight.told())
+	row(fmt.Sprintf("turns_in_flight %d: most at once", l.InFlight), "%d; %d people: %s", l.Most, l.People, l.Flight.told())
 	row(fmt.Sprintf("per_user_per_minute %d: answered", l.PerMinute), "%d to %d of each person's messages: %s", l.Answered[0], l.Answered[1], l.Rate.told())
 }
 

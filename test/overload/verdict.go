@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"parley/internal/conversation"
 )
 
 // bars are what figures are held to; zero durations and shares are not held. That nothing is lost, doubled or failed, and that limits hold, is
@@ -55,7 +53,8 @@ func (r *report) verdict() error {
 	}
 	if l := r.Limits; l != nil {
 		bad(len(l.Flight.faults())+len(l.Rate.faults()) > 0, "limits: %q", append(l.Flight.faults(), l.Rate.faults()...))
-		bad(l.Most > l.bound(), "limits: %d turns in flight, %d are the most that a limit of %d allows", l.Most, l.bound(), l.InFlight)
+		bad(l.Most > l.InFlight, "limits: %d turns in flight, %d are allowed", l.Most, l.InFlight)
+		bad(l.Most < l.InFlight, "limits: %d turns in flight, %d were allowed and people waited", l.Most, l.InFlight)
 		bad(l.Answered[0] != l.PerMinute || l.Answered[1] != l.PerMinute, "limits: people were answered %d to %d times in a minute, want %d", l.Answered[0], l.Answered[1], l.PerMinute)
 		for i, n := range l.Served {
 			bad(n == 0, "limits: replica %d took no message, so nothing is shown", i+1)
@@ -66,10 +65,4 @@ func (r *report) verdict() error {
 		bad(over(a.Sum.Ack.P99, b.Ack), "acks: p99 %s, %s is the bar", a.Sum.Ack.P99, b.Ack)
 	}
 	return errors.Join(wrong...)
-}
-
-// bound is how many turns of a tenant run at most under its limit: each of the store's shards takes its part, rounded up.
-func (b limits) bound() int {
-	const shards = conversation.Shards
-	return (b.InFlight + shards - 1) / shards * shards
 }
