@@ -38,19 +38,39 @@ type Source struct {
 var _ liveconfig.Keeper = (*Source)(nil)
 
 // New puts a folder, which it makes, behind a source: a document that the source has not told of after so long is taken from there. Its errors
-// (kind Invalid) say what is wrong with the folder.
+// (kind Invalid) say what is wrong with the folder, or with the one that holds it: whoever may write there could put another in its place. That
+// nothing can be written is logged and no error: a start with a source that answers needs nothing of it.
 func New(source liveconfig.Source, dir string, after time.Duration, log *slog.Logger) (*Source, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, chat.E(chat.Invalid, "liveconfig.snapshot", err)
+		return nil, invalid("%w; choose a folder that the user of this process may write to", err)
 	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return nil, chat.E(chat.Invalid, "liveconfig.snapshot", err)
+	for _, d := range []string{filepath.Dir(dir), dir} {
+		info, err := os.Stat(d)
+		if err != nil {
+			return nil, invalid("%w", err)
+		}
+		if mode := info.Mode(); mode.Perm()&0o022 != 0 && (d == dir || mode&os.ModeSticky == 0) {
+			return nil, invalid("others may write to %s (%v): chmod 700 it, or choose another folder", d, mode.Perm())
+		}
 	}
-	if mode := info.Mode().Perm(); mode&0o022 != 0 {
-		return nil, chat.E(chat.Invalid, "liveconfig.snapshot", fmt.Errorf("others may write to %s (%v): chmod 700 it, or choose another folder", dir, mode))
+	if err := writable(dir); err != nil {
+		log.Warn("nothing can be kept for a start without the source of live documents; let the user of this process write to the folder",
+			"folder", dir, "error", err.Error())
 	}
 	return &Source{Source: source, dir: dir, after: after, log: log, stale: map[string]time.Time{}}, nil
+}
+
+func invalid(format string, args ...any) error {
+	return chat.E(chat.Invalid, "liveconfig.snapshot", fmt.Errorf(format, args...))
+}
+
+func writable(dir string) error {
+	probe, err := os.CreateTemp(dir, ".new-*")
+	if err != nil {
+		return err
+	}
+	_ = probe.Close()
+	return os.Remove(probe.Name())
 }
 
 // Watch implements liveconfig.Source.

@@ -231,3 +231,51 @@ func TestTheFolderIsItsUsersAlone(t *testing.T) {
 		t.Errorf("a file as the folder: %v", err)
 	}
 }
+
+// Whoever may write to the folder that holds the documents' could put another in its place; in one with the sticky bit, such as /tmp, nobody can.
+func TestTheFolderAroundIsItsUsersToo(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		mode os.FileMode
+		want string
+	}{
+		{"its own", 0o700, ""},
+		{"readable", 0o755, ""},
+		{"everybody's", 0o777, "others may write to "},
+		{"a group's", 0o770, "others may write to "},
+		{"everybody's, sticky", 0o777 | os.ModeSticky, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			around := filepath.Join(t.TempDir(), "kept")
+			if err := errors.Join(os.Mkdir(around, 0o700), os.Chmod(around, c.mode)); err != nil {
+				t.Fatal(err)
+			}
+			_, err := snapshot.New(&nacos{}, filepath.Join(around, "documents"), after, slog.New(slog.DiscardHandler))
+			if c.want == "" && err != nil {
+				t.Fatal(err)
+			}
+			if c.want != "" && (chat.KindOf(err) != chat.Invalid || !strings.Contains(err.Error(), c.want+around+" ")) {
+				t.Errorf("error %v, want one that says %q of %s", err, c.want, around)
+			}
+		})
+	}
+}
+
+// A start needs nothing written, so that it goes on; but the operator reads of it now, not when Nacos is away.
+func TestAFolderThatCannotBeWrittenIsReported(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "kept")
+	if err := os.Mkdir(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	if probe, err := os.CreateTemp(dir, ""); err == nil {
+		_ = probe.Close()
+		t.Skip("this user may write everywhere")
+	}
+	var log bytes.Buffer
+	if _, err := snapshot.New(&nacos{}, dir, after, slog.New(slog.NewTextHandler(&log, nil))); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(log.String(), "nothing can be kept") || !strings.Contains(log.String(), dir) {
+		t.Errorf("the log says %q", log.String())
+	}
+}
