@@ -156,7 +156,7 @@ func TestSeatsOfADeadProcessAreTakenOver(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const limit = 3
 		w, m := seated(t, limit)
-		w.llm.delay = 2 * time.Second
+		w.llm.delay = 2300 * time.Millisecond // not when leases are renewed
 		p := w.start(m.in)
 		for i := range limit {
 			w.sayAs(p, fmt.Sprint("u", i), fmt.Sprint(i), "q")
@@ -178,6 +178,82 @@ func TestSeatsOfADeadProcessAreTakenOver(t *testing.T) {
 		settle(10 * time.Second)
 		if _, most := m.state(); w.llm.asked() != 4*limit || most != limit {
 			t.Errorf("asked %d times, %d at once, want %d, of which the dead process asked %d", w.llm.asked(), most, 4*limit, limit)
+		}
+	})
+}
+
+// sluggish is a process's store that answers late when it is asked for seats, or not at all.
+type sluggish struct {
+	*killable
+	late atomic.Int64 // ns
+	away atomic.Bool
+}
+
+func (s *sluggish) Seat(
+	ctx context.Context, owner string, asks []conversation.SeatAsk, l time.Duration,
+) (map[string]conversation.Seated, error) {
+	if s.away.Load() {
+		return nil, chat.E(chat.Unavailable, "test.seat", nil)
+	}
+	got, err := s.killable.Seat(ctx, owner, asks, l)
+	time.Sleep(time.Duration(s.late.Load()))
+	return got, err
+}
+
+func (s *sluggish) in(o *conversation.Options) {
+	s.killable = o.Store.(*killable)
+	o.Store = s
+}
+
+// What a process gives back is not sat in while the store is told.
+func TestLateAnswersGiveNoSeatAway(t *testing.T) {
+	const limit = 10
+	for at := time.Second; at < 5*time.Second; at += time.Second { // at one of these renewals p gives back what it does not need
+		inBubble(t, func(t *testing.T) {
+			w, m := seated(t, limit)
+			late := &sluggish{}
+			p, q := w.start(m.in, late.in), w.start(m.in)
+			for i := range 6 {
+				w.sayAs(p, fmt.Sprint("u", i), fmt.Sprint("u", i), "q")
+			}
+			settle(at - 20*time.Millisecond)
+			late.late.Store(int64(900 * time.Millisecond))
+			settle(100 * time.Millisecond)
+			w.llm.mu.Lock()
+			w.llm.delay = 20 * time.Second
+			w.llm.mu.Unlock()
+			for i := range limit {
+				w.sayAs(q, fmt.Sprint("v", i), fmt.Sprint("v", i), "q")
+				w.sayAs(p, fmt.Sprint("w", i), fmt.Sprint("w", i), "q")
+			}
+			settle(10 * time.Second)
+			if now, most := m.state(); now != limit || most != limit {
+				t.Errorf("after %v: %d at once, %d at most, want %d", at, now, most, limit)
+			}
+		})
+	}
+}
+
+// A process that cannot keep the lease of its seats lets no more turns begin; those that run go on.
+func TestNoTurnBeginsOnAnOldSeat(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w, m := seated(t, 20)
+		w.llm.delay = 5 * time.Second
+		slow := &sluggish{}
+		p := w.start(m.in, slow.in)
+		w.sayAs(p, "u", "1", "q")
+		settle(time.Second / 2)
+		slow.away.Store(true)
+		settle(3 * time.Second)
+		w.sayAs(p, "v", "2", "q")
+		settle(5 * time.Second)
+		if n, shown := w.llm.asked(), len(w.out.texts()); n != 1 || shown != 1 {
+			t.Errorf("%d turns began and %d ended, want 1", n, shown)
+		}
+		slow.away.Store(false)
+		settle(time.Second)
+		if n := w.llm.asked(); n != 2 {
+			t.Errorf("%d turns began once the store was back, want 2", n)
 		}
 	})
 }
