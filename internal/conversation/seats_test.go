@@ -222,9 +222,10 @@ func TestLateAnswersGiveNoSeatAway(t *testing.T) {
 			w.llm.mu.Lock()
 			w.llm.delay = 20 * time.Second
 			w.llm.mu.Unlock()
+			w.sayAs(p, "w", "w", "q")
+			settle(time.Millisecond)
 			for i := range limit {
 				w.sayAs(q, fmt.Sprint("v", i), fmt.Sprint("v", i), "q")
-				w.sayAs(p, fmt.Sprint("w", i), fmt.Sprint("w", i), "q")
 			}
 			settle(10 * time.Second)
 			if now, most := m.state(); now != limit || most != limit {
