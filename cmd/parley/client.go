@@ -4,9 +4,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"parley/internal/app"
+	"parley/internal/app/wire"
 )
 
-func clientCmd(env app.Env) *cobra.Command {
+func clientCmd(env wire.Env) *cobra.Command {
 	var path *string
 	c := &cobra.Command{
 		Use:   "client --config FILE",

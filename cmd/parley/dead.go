@@ -6,12 +6,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"parley/internal/app"
+	"parley/internal/app/operate"
+	"parley/internal/app/wire"
 )
 
-func deadCmd(env app.Env) *cobra.Command {
+func deadCmd(env wire.Env) *cobra.Command {
 	var path *string
-	var o app.DeadOptions
+	var o operate.DeadOptions
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "dead --config FILE",
@@ -21,7 +22,7 @@ func deadCmd(env app.Env) *cobra.Command {
 			if err := o.Check(); err != nil {
 				return usageError{err, c.UsageString()}
 			}
-			return app.Dead(c.Context(), env, *path, o, asJSON)
+			return operate.Dead(c.Context(), env, *path, o, asJSON)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -30,17 +31,17 @@ func deadCmd(env app.Env) *cobra.Command {
 	return c
 }
 
-func retryCmd(env app.Env) *cobra.Command {
-	return exhumeCmd(env, "retry", "Let messages that were given up be answered after all, as new ones at the end of their conversations", app.Retry)
+func retryCmd(env wire.Env) *cobra.Command {
+	return exhumeCmd(env, "retry", "Let messages that were given up be answered after all, as new ones at the end of their conversations", operate.Retry)
 }
 
-func dropCmd(env app.Env) *cobra.Command {
-	return exhumeCmd(env, "drop", "Forget messages that were given up", app.Drop)
+func dropCmd(env wire.Env) *cobra.Command {
+	return exhumeCmd(env, "drop", "Forget messages that were given up", operate.Drop)
 }
 
-func exhumeCmd(env app.Env, name, short string, do func(context.Context, app.Env, string, app.DeadOptions) error) *cobra.Command {
+func exhumeCmd(env wire.Env, name, short string, do func(context.Context, wire.Env, string, operate.DeadOptions) error) *cobra.Command {
 	var path *string
-	var o app.DeadOptions
+	var o operate.DeadOptions
 	var all bool
 	c := &cobra.Command{
 		Use:   name + " --config FILE {ID...|--all}",
@@ -71,7 +72,7 @@ Exit status: 0 done, also if --all found nothing; 1 failed, or an ID was no dead
 }
 
 // deadFlags are what chooses dead letters.
-func deadFlags(c *cobra.Command, o *app.DeadOptions) {
+func deadFlags(c *cobra.Command, o *operate.DeadOptions) {
 	c.Flags().StringVar(&o.Tenant, "tenant", "", "only this tenant's (default: all that the configuration and living clients name)")
 	c.Flags().DurationVar(&o.Older, "older", 0, "only those given up at least this long ago, like 1h")
 	c.Flags().StringVar(&o.For, "for", "", "only those given up for this reason, as listed, like attempts")

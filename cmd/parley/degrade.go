@@ -6,12 +6,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"parley/internal/app"
+	"parley/internal/app/operate"
+	"parley/internal/app/wire"
 )
 
-func degradeCmd(env app.Env) *cobra.Command {
+func degradeCmd(env wire.Env) *cobra.Command {
 	var path *string
-	var o app.DegradeOptions
+	var o operate.DegradeOptions
 	c := &cobra.Command{
 		Use:   "degrade --config FILE --to PROVIDER[/MODEL]",
 		Short: "Switch turns to another provider on every server, until restored",
@@ -25,7 +26,7 @@ Exit status: 0 done, or a drill was shown whatever it found; 1 refused or failed
 			if err := degradeUsage(o); err != nil {
 				return usageError{err, c.UsageString()}
 			}
-			return app.Degrade(c.Context(), env, *path, o)
+			return operate.Degrade(c.Context(), env, *path, o)
 		},
 	}
 	f := c.Flags()
@@ -42,7 +43,7 @@ Exit status: 0 done, or a drill was shown whatever it found; 1 refused or failed
 	return c
 }
 
-func degradeUsage(o app.DegradeOptions) error {
+func degradeUsage(o operate.DegradeOptions) error {
 	switch {
 	case o.To == "":
 		return errors.New("--to PROVIDER[/MODEL] is missing")
@@ -68,9 +69,9 @@ func rampUsage(ramp time.Duration) error {
 	return nil
 }
 
-func restoreCmd(env app.Env) *cobra.Command {
+func restoreCmd(env wire.Env) *cobra.Command {
 	var path *string
-	var o app.RestoreOptions
+	var o operate.RestoreOptions
 	c := &cobra.Command{
 		Use:   "restore --config FILE [--ramp 15m] [ID]...",
 		Short: "Switch degradation off, at once or by share: the named switches, or all",
@@ -80,7 +81,7 @@ func restoreCmd(env app.Env) *cobra.Command {
 				return usageError{err, c.UsageString()}
 			}
 			o.IDs = ids
-			return app.Restore(c.Context(), env, *path, o)
+			return operate.Restore(c.Context(), env, *path, o)
 		},
 	}
 	c.Flags().DurationVar(&o.Ramp, "ramp", 0, "let turns return by share within this time, like 15m (default: all at once)")

@@ -4,9 +4,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"parley/internal/app"
+	"parley/internal/app/wire"
 )
 
-func devCmd(env app.Env) *cobra.Command {
+func devCmd(env wire.Env) *cobra.Command {
 	var o app.DevOptions
 	c := &cobra.Command{
 		Use:   "dev",

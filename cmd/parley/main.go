@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"parley/internal/app"
+	"parley/internal/app/wire"
 )
 
 func main() {
@@ -25,7 +25,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 
-	root := newRoot(app.Env{Stdout: stdout, Stderr: stderr, Version: version()})
+	root := newRoot(wire.Env{Stdout: stdout, Stderr: stderr, Version: version()})
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -38,7 +38,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "\n%s", u.usage)
 		return 2
 	}
-	return app.ExitCode(err)
+	return wire.ExitCode(err)
 }
 
 // usageError is a wrong command line.
@@ -47,7 +47,7 @@ type usageError struct {
 	usage string
 }
 
-func newRoot(env app.Env) *cobra.Command {
+func newRoot(env wire.Env) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "parley",
 		Short:         "Let people talk to language models from WeCom or a web page",

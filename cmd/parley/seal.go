@@ -5,11 +5,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"parley/internal/app"
+	"parley/internal/app/operate"
+	"parley/internal/app/wire"
 )
 
-func sealCmd(env app.Env) *cobra.Command {
-	var o app.SealOptions
+func sealCmd(env wire.Env) *cobra.Command {
+	var o operate.SealOptions
 	var keygen bool
 	c := &cobra.Command{
 		Use:   "seal --to RECIPIENT (--tenant T | --routes | --static) < SECRET",
@@ -24,13 +25,13 @@ func sealCmd(env app.Env) *cobra.Command {
 			}
 			switch {
 			case keygen:
-				return app.NewIdentity(env)
+				return operate.NewIdentity(env)
 			case o.To == "":
 				return usageError{errors.New("--to RECIPIENT (age1…) is missing; --keygen makes an identity and its recipient"), c.UsageString()}
 			case places != 1:
 				return usageError{errors.New("say where the reference will stand: one of --tenant, --routes, --static"), c.UsageString()}
 			}
-			return app.Seal(env, c.InOrStdin(), o)
+			return operate.Seal(env, c.InOrStdin(), o)
 		},
 	}
 	f := c.Flags()

@@ -4,9 +4,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"parley/internal/app"
+	"parley/internal/app/wire"
 )
 
-func serverCmd(env app.Env) *cobra.Command {
+func serverCmd(env wire.Env) *cobra.Command {
 	var path *string
 	c := &cobra.Command{
 		Use:   "server --config FILE",

@@ -3,10 +3,11 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"parley/internal/app"
+	"parley/internal/app/operate"
+	"parley/internal/app/wire"
 )
 
-func statusCmd(env app.Env) *cobra.Command {
+func statusCmd(env wire.Env) *cobra.Command {
 	var path *string
 	var asJSON bool
 	c := &cobra.Command{
@@ -17,7 +18,7 @@ func statusCmd(env app.Env) *cobra.Command {
 Exit status: 0 if everybody that was asked could be asked, also with servers that do not answer or documents that are refused, which are
 listed; 1 if the registry, the live documents or Redis did not answer, which are named as not known; 2 for wrong usage.`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return app.Status(c.Context(), env, *path, asJSON) },
+		RunE: func(c *cobra.Command, _ []string) error { return operate.Status(c.Context(), env, *path, asJSON) },
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	path = configFlag(c, "client.yaml or server.yaml")

@@ -6,13 +6,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"parley/internal/app"
+	"parley/internal/app/wire"
 )
 
 // stamped is set by the build with -ldflags "-X main.stamped=…".
 var stamped string
 
-func versionCmd(env app.Env) *cobra.Command {
+func versionCmd(env wire.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",

@@ -3,8 +3,6 @@ package app
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -15,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"parley/internal/app/wire"
 	"parley/internal/channel"
 	"parley/internal/chat"
 	"parley/internal/config"
@@ -28,15 +27,15 @@ import (
 )
 
 // RunClient is `parley client`: it runs until ctx ends, then stops accepting, finishes or hands over what runs, and leaves.
-func RunClient(ctx context.Context, env Env, path string) error {
-	tel := env.production()
+func RunClient(ctx context.Context, env wire.Env, path string) error {
+	tel := production(env)
 	warnOfVariables(tel.Log) // before the configuration is judged: what it lacks may stand in one of them
-	secrets := secretsOf(nil)
-	cfg, err := config.LoadClient(path, config.Options{Secrets: secrets.static})
+	secrets := wire.NewSecrets(nil)
+	cfg, err := config.LoadClient(path, config.Options{Secrets: secrets.Static})
 	if err != nil {
 		return err
 	}
-	c, err := newClient(cfg, env, tel, secrets.at(cfg.Secrets.Dir))
+	c, err := newClient(cfg, env, tel, secrets.At(cfg.Secrets.Dir))
 	if err != nil {
 		return err
 	}
@@ -54,7 +53,7 @@ func RunClient(ctx context.Context, env Env, path string) error {
 // client is one client service, wired and not yet running.
 type client struct {
 	cfg      *config.Client
-	env      Env
+	env      wire.Env
 	tel      *telemetry.Telemetry
 	id       string
 	secrets  *secret.Store
@@ -89,19 +88,19 @@ func (i inbox) Accept(ctx context.Context, m chat.Message) error {
 }
 
 // newClient makes the parts and connects nothing that could block for long.
-func newClient(cfg *config.Client, env Env, tel *telemetry.Telemetry, secrets *secret.Store) (c *client, err error) {
+func newClient(cfg *config.Client, env wire.Env, tel *telemetry.Telemetry, secrets *secret.Store) (c *client, err error) {
 	c = &client{cfg: cfg, env: env, tel: tel, id: processID(), secrets: secrets, redisUp: make(chan struct{}), loaded: make(chan struct{}), started: time.Now()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.close())
 		}
 	}()
-	if c.store, err = openStore(cfg.Redis); err != nil {
+	if c.store, err = wire.OpenStore(cfg.Redis); err != nil {
 		return c, err
 	}
 	c.closers = append(c.closers, c.store.Close)
 	c.memory = newMemoryGuard(c.store.Full, tel.Log, tel.Metrics)
-	source, closer, err := openSource(cfg.Live, cfg.Registry, tel)
+	source, closer, err := wire.OpenSource(cfg.Live, cfg.Registry, tel)
 	if err != nil {
 		return c, err
 	}
@@ -113,17 +112,17 @@ func newClient(cfg *config.Client, env Env, tel *telemetry.Telemetry, secrets *s
 	metrics := liveconfig.NewMetrics(tel.Metrics)
 	c.routes = readOnlyRoutes(source, tel.Log, metrics)
 	deps := channel.Deps{
-		HTTP: platformClient(), Inbox: inbox{c}, Tokens: c.store, Locks: c.store, Live: c.store, Feed: c.store,
+		HTTP: wire.PlatformClient(), Inbox: inbox{c}, Tokens: c.store, Locks: c.store, Live: c.store, Feed: c.store,
 		Log: tel.Log, Metrics: tel.Metrics, Now: time.Now, Loopback: config.Loopback(cfg.HTTP.Listen),
-		Origins: originsOf(cfg.Platforms),
+		Origins: wire.Origins(cfg.Platforms),
 	}
 	c.tenants = &directory{companies: companies(source, cfg.Tenants, secrets, deps, metrics), routes: c.routes, named: cfg.Tenants, loaded: func() bool { return closed(c.loaded) }}
-	registry := rpcRegistry(cfg.Registry)
+	registry := wire.Registry(cfg.Registry)
 	if cfg.Live.Snapshot != "" {
 		registry.Nacos.Snapshot = filepath.Join(cfg.Live.Snapshot, "servers.json")
 	}
 	c.rpc, err = rpc.Dial(rpc.ClientOptions{
-		TLS: rpcTLS(cfg.RPC.TLS), Insecure: cfg.RPC.Insecure, Registry: registry, Telemetry: tel,
+		TLS: wire.TLS(cfg.RPC.TLS), Insecure: cfg.RPC.Insecure, Registry: registry, Telemetry: tel,
 	})
 	if err != nil {
 		return c, err
@@ -155,8 +154,8 @@ func (c *client) run(ctx context.Context, public, ops net.Listener) error {
 	background := func(f func(context.Context)) { wg.Go(func() { f(base) }) }
 	over := newOversight(c.tel.Log, c.tenants, c.cfg.RPC.TLS.Cert)
 	over.watch()
-	c.tenants.companies.Subscribe(func(name string, co *company) {
-		if co.tenant.Suspended {
+	c.tenants.companies.Subscribe(func(name string, co *wire.Company) {
+		if co.Tenant.Suspended {
 			c.service.Suspend(name)
 		}
 	})
@@ -276,7 +275,7 @@ func (c *client) warnAboutRedis(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	for _, w := range redisWarnings(m) {
+	for _, w := range wire.RedisWarnings(m) {
 		c.tel.Log.Warn("a setting of Redis weakens what Parley promises", "setting", w)
 	}
 }
@@ -325,47 +324,6 @@ func closed(ch <-chan struct{}) bool {
 	}
 }
 
-// openStore connects to Redis when it is first used.
-func openStore(r config.Redis) (*redisstore.Store, error) {
-	o := redisstore.Options{Addrs: r.Addrs, Username: r.Username, Password: r.Password.Secret, DB: r.DB}
-	if r.TLS.CA != "" {
-		pem, err := os.ReadFile(r.TLS.CA)
-		if err != nil {
-			return nil, fmt.Errorf("redis.tls.ca: %w", err)
-		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("redis.tls.ca: %s holds no certificate", r.TLS.CA)
-		}
-		o.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
-	}
-	return redisstore.New(o)
-}
-
-func originsOf(p config.Platforms) channel.Origins {
-	return channel.Origins{WeCom: p.WeCom, DingTalk: p.DingTalk, DingTalkWebhooks: p.DingTalkWebhooks, Feishu: p.Feishu}
-}
-
-func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-
-// platformClient calls chat platforms: bounded, and never led elsewhere by a redirect.
-func platformClient() *http.Client {
-	return &http.Client{
-		Timeout:       10 * time.Second,
-		CheckRedirect: noRedirect,
-		Transport: &http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
-			DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-			TLSHandshakeTimeout: 5 * time.Second,
-			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
-			ForceAttemptHTTP2:   true,
-			MaxIdleConns:        1024,
-			MaxIdleConnsPerHost: 256,
-			IdleConnTimeout:     90 * time.Second,
-		},
-	}
-}
-
 // processID is unique per start, and says where to look.
 func processID() string {
 	host, err := os.Hostname()
@@ -375,14 +333,4 @@ func processID() string {
 	var b [6]byte
 	_, _ = rand.Read(b[:])
 	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), hex.EncodeToString(b[:]))
-}
-
-func rpcTLS(t config.TLS) rpc.TLS {
-	return rpc.TLS{CA: t.CA, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName}
-}
-
-func rpcRegistry(r config.Registry) rpc.Registry {
-	return rpc.Registry{Mode: r.Mode, Direct: r.Direct, Nacos: rpc.Nacos{
-		Addrs: r.Nacos.Addrs, Namespace: r.Nacos.Namespace, Username: r.Nacos.Username, Password: r.Nacos.Password.Secret, CA: r.Nacos.TLS.CA,
-	}}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"parley/internal/app/dev"
+	"parley/internal/app/wire"
 	"parley/internal/channel"
 	"parley/internal/config"
 	"parley/internal/sim/wecom"
@@ -47,7 +48,7 @@ var devSecrets = map[string]string{ //nolint:gochecknoglobals // never written
 
 // RunDev is `parley dev`: Redis, a server, a client service, the simulated WeCom and model vendors, and a page with a chat and the operator's
 // switch, all in this process.
-func RunDev(ctx context.Context, env Env, o DevOptions) error {
+func RunDev(ctx context.Context, env wire.Env, o DevOptions) error {
 	d := &devRun{env: env, opt: o, tel: telemetry.New(env.Stderr, true, slog.LevelWarn)}
 	defer d.cleanup()
 	if err := d.prepare(ctx); err != nil {
@@ -58,7 +59,7 @@ func RunDev(ctx context.Context, env Env, o DevOptions) error {
 
 // devRun is one run of `parley dev`.
 type devRun struct {
-	env     Env
+	env     wire.Env
 	opt     DevOptions
 	tel     *telemetry.Telemetry
 	redis   *miniredis.Miniredis
@@ -107,7 +108,7 @@ func (d *devRun) prepare(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	secrets := secretsOf(d.lookup)
+	secrets := wire.NewSecrets(d.lookup)
 	clientCfg, err := d.clientConfig(secrets)
 	if err != nil {
 		return err
@@ -118,11 +119,11 @@ func (d *devRun) prepare(ctx context.Context) (err error) {
 	serverCfg.Live = clientCfg.Live
 	serverCfg.Secrets = clientCfg.Secrets
 	serverCfg.Outbound = append(serverCfg.Outbound, d.outbound()...)
-	if d.server, err = newServer(serverCfg, d.env, telemetry.New(d.env.Stderr, true, slog.LevelWarn), secrets.at(serverCfg.Secrets.Dir)); err != nil {
+	if d.server, err = newServer(serverCfg, d.env, telemetry.New(d.env.Stderr, true, slog.LevelWarn), secrets.At(serverCfg.Secrets.Dir)); err != nil {
 		return err
 	}
 	clientCfg.Registry.Mode, clientCfg.Registry.Direct = config.ModeDirect, []string{d.server.rpc.Addr()}
-	if d.client, err = newClient(clientCfg, d.env, d.tel, secrets.at(clientCfg.Secrets.Dir)); err != nil {
+	if d.client, err = newClient(clientCfg, d.env, d.tel, secrets.At(clientCfg.Secrets.Dir)); err != nil {
 		return err
 	}
 	d.client.embedded = true
@@ -131,11 +132,11 @@ func (d *devRun) prepare(ctx context.Context) (err error) {
 	return d.connectOperator(clientCfg)
 }
 
-func (d *devRun) clientConfig(secrets *secretStores) (*config.Client, error) {
+func (d *devRun) clientConfig(secrets *wire.Secrets) (*config.Client, error) {
 	cfg := config.DefaultClient()
 	if d.opt.Config != "" {
 		var err error
-		if cfg, err = config.LoadClient(d.opt.Config, config.Options{Secrets: secrets.static}); err != nil {
+		if cfg, err = config.LoadClient(d.opt.Config, config.Options{Secrets: secrets.Static}); err != nil {
 			return nil, err
 		}
 	} else {
@@ -249,7 +250,7 @@ func (d *devRun) newPage() *dev.Page {
 func (d *devRun) entries() []dev.Entry {
 	var list []dev.Entry
 	for name, c := range d.client.tenants.companies.All() {
-		for id, ch := range c.channels {
+		for id, ch := range c.Channels {
 			e := dev.Entry{Tenant: name, Channel: id, Kind: ch.Kind(), Path: "/callback/" + name + "/" + id}
 			if _, ok := ch.(channel.Page); ok {
 				e.Path, e.Page = "/chat/"+name+"/"+id, true

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"parley/internal/app/dev"
+	"parley/internal/app/operate"
+	"parley/internal/app/wire"
 	"parley/internal/chat"
 	"parley/internal/config"
 	"parley/internal/conversation"
@@ -74,20 +76,20 @@ func (o *devOperator) readOnly() bool { return o.run.opt.Config != "" }
 
 // Degrade implements dev.Operator.
 func (o *devOperator) Degrade(ctx context.Context, to, reason string) (dev.Act, error) {
-	return o.act(func(env Env) error {
-		return degrade(ctx, env, o.cfg, DegradeOptions{To: to, Reason: reason})
+	return o.act(func(env wire.Env) error {
+		return operate.DegradeWith(ctx, env, o.cfg, operate.DegradeOptions{To: to, Reason: reason})
 	})
 }
 
 // Restore implements dev.Operator.
 func (o *devOperator) Restore(ctx context.Context, ramp time.Duration, reason string) (dev.Act, error) {
-	return o.act(func(env Env) error {
-		return restore(ctx, env, o.cfg, RestoreOptions{Ramp: ramp, Reason: reason})
+	return o.act(func(env wire.Env) error {
+		return operate.RestoreWith(ctx, env, o.cfg, operate.RestoreOptions{Ramp: ramp, Reason: reason})
 	})
 }
 
 // act runs a command and collects what it says. The audit record also goes where the command would write it.
-func (o *devOperator) act(command func(Env) error) (dev.Act, error) {
+func (o *devOperator) act(command func(wire.Env) error) (dev.Act, error) {
 	if o.readOnly() {
 		return dev.Act{}, dev.ErrReadOnly
 	}
@@ -95,7 +97,7 @@ func (o *devOperator) act(command func(Env) error) (dev.Act, error) {
 	o.one.Lock()
 	defer o.one.Unlock()
 	var out, log bytes.Buffer
-	err := command(Env{Stdout: &out, Stderr: io.MultiWriter(&log, o.run.env.Stderr), Version: o.run.env.Version})
+	err := command(wire.Env{Stdout: &out, Stderr: io.MultiWriter(&log, o.run.env.Stderr), Version: o.run.env.Version})
 	a := dev.Act{Output: strings.Trim(out.String(), "\n"), Audit: auditLine(log.String())}
 	h := o.run.server.degrade.Health()
 	a.Revision = h.Revision
@@ -154,7 +156,7 @@ func (o *devOperator) Standing() dev.Standing {
 	h := d.server.degrade.Health()
 	s.Document = dev.Document{Revision: h.Revision, Since: h.Since}
 	if h.Refused != nil {
-		s.Document.Refused = reason(h.Refused)
+		s.Document.Refused = wire.Reason(h.Refused)
 	}
 	switches, _ := d.server.degrade.Get()
 	if switches != nil {
@@ -175,7 +177,7 @@ func (o *devOperator) Standing() dev.Standing {
 		}
 		for _, class := range d.client.tenants.Models(name) {
 			p := table.Preview(route.Want{Tenant: name, Class: class, Allowed: t.Providers, Now: now}, switches, nil)
-			s.Routes = append(s.Routes, dev.Route{Tenant: name, Class: class, Normal: list(p.Before), Now: list(p.After)})
+			s.Routes = append(s.Routes, dev.Route{Tenant: name, Class: class, Normal: append([]string{}, p.Before...), Now: append([]string{}, p.After...)})
 		}
 	}
 	s.Models = o.models(s.Routes)

@@ -16,6 +16,8 @@ import (
 
 	"parley/internal/app"
 	"parley/internal/app/dev"
+	"parley/internal/app/operate"
+	"parley/internal/app/wire"
 	"parley/internal/sim/llm"
 )
 
@@ -85,6 +87,15 @@ func (d devRun) standing(t *testing.T) dev.Standing {
 		t.Fatal(err)
 	}
 	return s
+}
+
+func contains(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, p := range parts {
+		if !strings.Contains(text, p) {
+			t.Errorf("%q is not in:\n%s", p, text)
+		}
+	}
 }
 
 func lacks(t *testing.T, text string, parts ...string) {
@@ -211,15 +222,15 @@ func TestDevSwitchRefuses(t *testing.T) {
 func TestDevSwitchFromTheTerminal(t *testing.T) {
 	d := startDevWith(t, app.DevOptions{})
 	var out bytes.Buffer
-	env := app.Env{Stdout: &out, Stderr: &bytes.Buffer{}}
-	if err := app.Degrade(t.Context(), env, d.standing(t).Config, app.DegradeOptions{To: "ernie", Reason: "from the terminal"}); err != nil {
+	env := wire.Env{Stdout: &out, Stderr: &bytes.Buffer{}}
+	if err := operate.Degrade(t.Context(), env, d.standing(t).Config, operate.DegradeOptions{To: "ernie", Reason: "from the terminal"}); err != nil {
 		t.Fatalf("%v\n%s", err, &out)
 	}
 	if s := d.standing(t); len(s.Switches) != 1 || s.Switches[0].Reason != "from the terminal" {
 		t.Errorf("the page shows %+v", s.Switches)
 	}
 	out.Reset()
-	if err := app.Status(t.Context(), env, d.standing(t).Config, false); err != nil {
+	if err := operate.Status(t.Context(), env, d.standing(t).Config, false); err != nil {
 		t.Fatalf("%v\n%s", err, &out)
 	}
 	contains(t, out.String(), "from the terminal", "demo")
@@ -248,7 +259,7 @@ func TestDevShowsOnesOwnDocuments(t *testing.T) {
 		}
 		return path
 	}
-	write("parley-routes.yaml", switchRoutes)
+	write("parley-routes.yaml", "providers: {openai: {dialect: simulated}, chatglm: {dialect: simulated}}\nmodels: {chat: [openai/gpt-4o, chatglm/glm-4.6]}\n")
 	degradation := write("parley-degradation.yaml", "switches: [{id: all, active: true, to: chatglm, reason: by hand}]\n")
 	write("tenant.acme.yaml", "name: acme\nchannels: [{name: web, kind: web, access: open}]\n")
 	cfg := write("client.yaml", "live: {source: file, dir: "+dir+"}\nredis: {addrs: [127.0.0.1:1]}\n")

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"parley/internal/app"
+	"parley/internal/app/wire"
 )
 
 // lockedBuffer is written to by several loggers.
@@ -64,7 +65,7 @@ func startDevWith(t *testing.T, o app.DevOptions) devRun {
 	logs := &lockedBuffer{}
 	o.HTTP = "127.0.0.1:0"
 	go func() {
-		done <- app.RunDev(ctx, app.Env{Stdout: w, Stderr: logs, Version: "test"}, o)
+		done <- app.RunDev(ctx, wire.Env{Stdout: w, Stderr: logs, Version: "test"}, o)
 		_ = w.Close()
 	}()
 	addr := ""

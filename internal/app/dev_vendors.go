@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"parley/internal/app/dev"
+	"parley/internal/app/wire"
 	"parley/internal/config"
 	"parley/internal/sim/llm"
 )
@@ -106,7 +107,7 @@ channels:
   - {name: web, kind: web, access: open, title: Parley, embed: self}
   - {name: app, kind: wecom, corp_id: %s, agent_id: %d, secret: env:DEMO_WECOM_SECRET, token: env:DEMO_WECOM_TOKEN, aes_key: env:DEMO_WECOM_AES}
 `, devTenant, devCorpID, devAgentID)
-	for name, content := range map[string]string{routesDocument: routes, tenantPrefix + devTenant: tenant} {
+	for name, content := range map[string]string{wire.RoutesDocument: routes, wire.TenantPrefix + devTenant: tenant} {
 		if err := os.WriteFile(filepath.Join(d.dir, name+".yaml"), []byte(content), 0o600); err != nil {
 			return err
 		}

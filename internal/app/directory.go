@@ -2,32 +2,22 @@ package app
 
 import (
 	"context"
-	"errors"
-	"io"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
+	"parley/internal/app/wire"
 	"parley/internal/channel"
-	"parley/internal/channel/all"
 	"parley/internal/chat"
 	"parley/internal/conversation"
 	"parley/internal/liveconfig"
 	"parley/internal/route"
 	"parley/internal/secret"
-	"parley/internal/tenant"
 )
-
-// company is one tenant's document in force, with its channels.
-type company struct {
-	tenant   *chat.Tenant
-	channels map[string]channel.Channel
-}
 
 // directory knows the tenants of this process as their documents have them at this moment.
 type directory struct {
-	companies *liveconfig.Set[*company]
+	companies *liveconfig.Set[*wire.Company]
 	routes    *liveconfig.Value[*route.Table]
 	named     []string    // the tenants that the static configuration names; none: all that the source lists
 	loaded    func() bool // whether the documents were loaded once
@@ -41,7 +31,7 @@ func (d *directory) Tenant(name string) (*chat.Tenant, bool) {
 	if !ok {
 		return nil, false
 	}
-	return c.tenant, true
+	return c.Tenant, true
 }
 
 // Tenants implements conversation.Directory.
@@ -57,7 +47,7 @@ func (d *directory) channel(tenant, name string) (channel.Channel, bool) {
 	if !ok {
 		return nil, false
 	}
-	ch, ok := c.channels[name]
+	ch, ok := c.Channels[name]
 	return ch, ok
 }
 
@@ -85,7 +75,7 @@ func (d *directory) awaited(tenant string) bool {
 		return true
 	}
 	for _, h := range d.companies.Health() {
-		if h.Name == tenantPrefix+tenant {
+		if h.Name == wire.TenantPrefix+tenant {
 			return !h.Missing
 		}
 	}
@@ -126,56 +116,22 @@ func (l liveWriter) Write(ctx context.Context, key chat.ConversationKey, t chat.
 // close ends what the channels in force keep open.
 func (d *directory) close() {
 	for _, c := range d.companies.All() {
-		c.close()
-	}
-}
-
-// decodeCompany makes a tenant and its channels of a document, or says everything that is wrong with it.
-func decodeCompany(d liveconfig.Document, resolve func(tenant, ref string) (chat.Secret, error), deps channel.Deps) (*company, error) {
-	doc := tenant.Decode(d.Content, tenant.Options{
-		File: d.Name, Name: strings.TrimPrefix(d.Name, tenantPrefix), Revision: d.Revision,
-		Resolve: resolve, Kinds: all.Kinds(), Texts: conversation.TextNames(),
-	})
-	c := &company{tenant: doc.Tenant, channels: map[string]channel.Channel{}}
-	var broken []error
-	for _, ch := range doc.Channels {
-		made, err := all.New(ch.Kind, ch.Settings, deps)
-		if err != nil {
-			broken = append(broken, err)
-			continue
-		}
-		c.channels[ch.Name] = made
-	}
-	err := doc.Err()
-	if err == nil { // what is wrong with a channel as a whole often follows from a fault of a field
-		err = errors.Join(broken...)
-	}
-	if err != nil {
-		c.close()
-		return nil, err
-	}
-	return c, nil
-}
-
-// close ends what channels keep open: streams to browsers.
-func (c *company) close() {
-	for _, ch := range c.channels {
-		if cl, ok := ch.(io.Closer); ok {
-			_ = cl.Close()
-		}
+		c.Close()
 	}
 }
 
 // companies watches the tenants' documents: the named ones, or with no names every one that the source lists.
-func companies(src liveconfig.Source, names []string, secrets *secret.Store, deps channel.Deps, m *liveconfig.Metrics) *liveconfig.Set[*company] {
-	set := liveconfig.NewSet(liveconfig.SetOptions[*company]{
-		Prefix: tenantPrefix, Names: names, Source: src, Log: deps.Log, Metrics: m, Valid: chat.ValidName,
-		Decode: func(d liveconfig.Document) (*company, error) { return decodeCompany(d, secrets.ResolveTenant, deps) },
+func companies(src liveconfig.Source, names []string, secrets *secret.Store, deps channel.Deps, m *liveconfig.Metrics) *liveconfig.Set[*wire.Company] {
+	set := liveconfig.NewSet(liveconfig.SetOptions[*wire.Company]{
+		Prefix: wire.TenantPrefix, Names: names, Source: src, Log: deps.Log, Metrics: m, Valid: chat.ValidName,
+		Decode: func(d liveconfig.Document) (*wire.Company, error) {
+			return wire.DecodeCompany(d, secrets.ResolveTenant, deps)
+		},
 	})
 	var current sync.Map // by name; a name's swaps come one at a time
-	set.Subscribe(func(name string, c *company) {
+	set.Subscribe(func(name string, c *wire.Company) {
 		if old, ok := current.Swap(name, c); ok {
-			old.(*company).close()
+			old.(*wire.Company).Close()
 		}
 	})
 	return set

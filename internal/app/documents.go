@@ -2,44 +2,19 @@ package app
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"time"
 
+	"parley/internal/app/wire"
 	"parley/internal/config"
 	"parley/internal/liveconfig"
-	"parley/internal/liveconfig/file"
-	"parley/internal/liveconfig/nacos"
 	"parley/internal/liveconfig/snapshot"
 	"parley/internal/llm/all"
 	"parley/internal/route"
 	"parley/internal/rpc"
 	"parley/internal/secret"
-	"parley/internal/telemetry"
 )
-
-// The names of live documents.
-const (
-	routesDocument      = "parley-routes"
-	degradationDocument = "parley-degradation"
-	tenantPrefix        = "tenant."
-)
-
-// openSource opens where live documents come from. Close it when nothing watches any more.
-func openSource(live config.Live, reg config.Registry, tel *telemetry.Telemetry) (liveconfig.Source, io.Closer, error) {
-	if live.Source == config.SourceFile {
-		return file.New(live.Dir), io.NopCloser(nil), nil
-	}
-	s, err := nacos.New(nacos.Options{
-		Addrs: reg.Nacos.Addrs, Namespace: reg.Nacos.Namespace, Username: reg.Nacos.Username, Password: reg.Nacos.Password.Secret,
-		CAFile: reg.Nacos.TLS.CA, Log: tel.Log, Metrics: tel.Metrics,
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("registry.nacos: %w", err)
-	}
-	return s, s, nil
-}
 
 // snapshotAfter is how long Nacos may take at a start before what was kept of it is used.
 const snapshotAfter = 5 * time.Second
@@ -71,7 +46,7 @@ func readOnlyRoutes(src liveconfig.Source, log *slog.Logger, m *liveconfig.Metri
 
 func watchRoutes(src liveconfig.Source, log *slog.Logger, m *liveconfig.Metrics, opt route.Options) *liveconfig.Value[*route.Table] {
 	return liveconfig.New(liveconfig.Options[*route.Table]{
-		Name: routesDocument, Source: src, Log: log, Metrics: m,
+		Name: wire.RoutesDocument, Source: src, Log: log, Metrics: m,
 		Decode: func(d liveconfig.Document) (*route.Table, error) {
 			opt := opt
 			opt.Source, opt.Revision = d.Name, d.Revision
@@ -93,7 +68,7 @@ func watchRoutes(src liveconfig.Source, log *slog.Logger, m *liveconfig.Metrics,
 func switches(src liveconfig.Source, table func() *route.Table, log *slog.Logger, m *liveconfig.Metrics) *liveconfig.Value[*route.Degradation] {
 	none := &route.Degradation{}
 	v := liveconfig.New(liveconfig.Options[*route.Degradation]{
-		Name: degradationDocument, Source: src, Absent: &none, Log: log, Metrics: m,
+		Name: wire.DegradationDocument, Source: src, Absent: &none, Log: log, Metrics: m,
 		Decode: func(d liveconfig.Document) (*route.Degradation, error) {
 			sw, err := route.ParseDegradation(d.Content, d.Name, d.Revision)
 			if t := table(); err == nil && t != nil {

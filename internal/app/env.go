@@ -1,25 +1,19 @@
 package app
 
 import (
-	"io"
 	"log/slog"
 	"os"
 
+	"parley/internal/app/wire"
 	"parley/internal/config"
 	"parley/internal/telemetry"
 )
 
-// Env is what a role gets from the process that runs it.
-type Env struct {
-	Stdout, Stderr io.Writer
-	Version        string
-}
-
 // production logs JSON lines on stderr; PARLEY_LOG=text and PARLEY_LOG_LEVEL=debug|info|warn|error change that.
-func (e Env) production() *telemetry.Telemetry {
+func production(env wire.Env) *telemetry.Telemetry {
 	level := slog.LevelInfo
 	_ = level.UnmarshalText([]byte(os.Getenv("PARLEY_LOG_LEVEL"))) // anything else: info
-	return telemetry.New(e.Stderr, os.Getenv("PARLEY_LOG") == "text", level)
+	return telemetry.New(env.Stderr, os.Getenv("PARLEY_LOG") == "text", level)
 }
 
 // warnOfVariables warns of misspelled PARLEY_ variables, which would have no effect without a word.

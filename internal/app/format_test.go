@@ -16,6 +16,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/google/go-cmp/cmp"
 
+	"parley/internal/app/wire"
 	"parley/internal/redisstore"
 	"parley/internal/rpc"
 )
@@ -47,14 +48,14 @@ func TestClientRefusesDataThatIsNotForIt(t *testing.T) {
 	before := mr.Dump()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	err := RunClient(ctx, Env{Stdout: io.Discard, Stderr: io.Discard}, clientOver(t, mr.Addr(), "127.0.0.1:0", "127.0.0.1:0"))
+	err := RunClient(ctx, wire.Env{Stdout: io.Discard, Stderr: io.Discard}, clientOver(t, mr.Addr(), "127.0.0.1:0", "127.0.0.1:0"))
 	if _, ok := errors.AsType[*redisstore.FormatError](err); !ok || !strings.Contains(err.Error(), "format 7") || !strings.Contains(err.Error(), "start the newer release") {
 		t.Errorf("%v", err)
 	}
 	if ctx.Err() != nil {
 		t.Error("it did not end by itself")
 	}
-	if code := ExitCode(err); code != 1 {
+	if code := wire.ExitCode(err); code != 1 {
 		t.Errorf("exit status %d", code)
 	}
 	if after := mr.Dump(); after != before {
@@ -78,7 +79,7 @@ func TestClientWaitsForRedisAndThenRefuses(t *testing.T) {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- RunClient(ctx, Env{Stdout: io.Discard, Stderr: io.Discard}, file)
+		ended <- RunClient(ctx, wire.Env{Stdout: io.Discard, Stderr: io.Discard}, file)
 	}()
 	for up := false; !up && ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+ops+"/readyz", nil)

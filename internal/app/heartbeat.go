@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"parley/internal/conversation"
+	"parley/internal/app/wire"
 	"parley/internal/rpc"
 )
 
@@ -15,28 +15,13 @@ const (
 	heartbeatLife  = 10 * time.Second
 )
 
-// clientState is what a client service tells operators through Redis.
-type clientState struct {
-	ID        string         `json:"id"`
-	Version   string         `json:"version"`
-	HTTP      string         `json:"http"`
-	Since     time.Time      `json:"since"`
-	Tenants   []string       `json:"tenants"`
-	Turns     int            `json:"turns"` // in flight
-	Servers   int            `json:"servers"`
-	LeftOut   []string       `json:"servers_left_out,omitempty"` // "address: why", those of another protocol
-	Documents []rpc.Document `json:"documents"`
-
-	Blocked []conversation.Blocked `json:"blocked,omitempty"` // channels whose platform refuses all that it sends
-}
-
 // heartbeat says every few seconds that this client service lives, and how it is.
 func (c *client) heartbeat(ctx context.Context) {
 	tick := time.NewTicker(heartbeatEvery)
 	defer tick.Stop()
 	for {
 		up, out := countServers(c.rpc.Servers())
-		doc, err := json.Marshal(clientState{
+		doc, err := json.Marshal(wire.ClientState{
 			ID: c.id, Version: c.env.Version, HTTP: c.cfg.HTTP.Listen, Since: c.started, Tenants: c.tenants.Tenants(),
 			Turns: c.service.Running(), Servers: up, LeftOut: out, Documents: c.documents(), Blocked: c.service.Blocked(),
 		})

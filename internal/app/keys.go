@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"parley/internal/app/wire"
 	"parley/internal/chat"
 	"parley/internal/config"
 	keyfleet "parley/internal/fleet"
@@ -22,7 +23,7 @@ func (s *server) joinFleet() error {
 	if reg.Mode == config.ModeNacos || len(others) > 0 {
 		var err error
 		s.others, err = rpc.Dial(rpc.ClientOptions{
-			TLS: rpcTLS(s.cfg.RPC.TLS), Insecure: s.cfg.RPC.Insecure, Registry: rpcRegistry(reg), Self: self, Telemetry: s.tel,
+			TLS: wire.TLS(s.cfg.RPC.TLS), Insecure: s.cfg.RPC.Insecure, Registry: wire.Registry(reg), Self: self, Telemetry: s.tel,
 		})
 		if err != nil {
 			return err

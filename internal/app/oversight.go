@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 
+	"parley/internal/app/wire"
 	"parley/internal/route"
 	"parley/internal/rpc"
 )
@@ -30,7 +31,7 @@ func (o *oversight) watch() {
 	for _, name := range o.tenants.named {
 		o.certificate(name)
 	}
-	o.tenants.companies.Subscribe(func(name string, _ *company) { o.tenant(name) })
+	o.tenants.companies.Subscribe(func(name string, _ *wire.Company) { o.tenant(name) })
 	o.tenants.routes.Subscribe(func(*route.Table) {
 		for _, name := range o.tenants.Tenants() {
 			o.tenant(name)
@@ -49,7 +50,7 @@ func (o *oversight) tenant(name string) {
 		return
 	}
 	var all []string
-	for _, f := range misfits(routes, t, false) {
+	for _, f := range wire.Misfits(routes, t, false) {
 		all = append(all, f.String())
 	}
 	now, was := strings.Join(all, "\n"), o.misfit[name]
@@ -92,7 +93,7 @@ func (o *oversight) documents(docs []rpc.Document) []document {
 	list := make([]document, len(docs))
 	for i, d := range docs {
 		list[i].Document = d
-		if name, ok := strings.CutPrefix(d.Name, tenantPrefix); ok {
+		if name, ok := strings.CutPrefix(d.Name, wire.TenantPrefix); ok {
 			list[i].Misfit = o.misfit[name]
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
-	"io"
 	"log/slog"
 	"math/big"
 	"net/url"
@@ -19,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"parley/internal/channel"
 	"parley/internal/liveconfig"
 	"parley/internal/liveconfig/file"
 	"parley/internal/secret"
@@ -88,8 +88,7 @@ func TestOversight(t *testing.T) {
 
 	logger := slog.New(slog.NewTextHandler(log, nil))
 	source := file.New(dir)
-	deps := checkDeps()
-	deps.Log = logger
+	deps := channel.Deps{Log: logger} // the tenants have no channels
 	d := &directory{companies: companies(source, nil, secret.New(secret.Options{}), deps, nil), routes: readOnlyRoutes(source, logger, nil)}
 	o := newOversight(logger, d, certificate(t, "acme"))
 	o.watch()
@@ -134,45 +133,5 @@ func TestOversight(t *testing.T) {
 		if got := log.count(part); got != want {
 			t.Errorf("%q stands %d times in the log, want %d:\n%s", part, got, want, log.buf.String())
 		}
-	}
-}
-
-// TestCheckWarnsOfCertificates: a certificate that names too few is a warning beside the tenants that it should name.
-func TestCheckWarnsOfCertificates(t *testing.T) {
-	for name, c := range map[string]struct {
-		names   []string // of the certificate
-		tenants string   // in client.yaml
-		docs    []string // tenants whose documents stand beside it
-		want    []string
-	}{
-		"all are named":          {[]string{"acme"}, "[acme]", []string{"beta"}, nil},
-		"everybody":              {[]string{"*"}, "[]", []string{"beta"}, nil},
-		"one is not":             {[]string{"acme"}, "[acme, beta]", nil, []string{"tenant beta, so servers will refuse its turns; it needs the URI name parley://tenant/beta"}},
-		"one of the documents":   {[]string{"acme"}, "[]", []string{"acme", "beta"}, []string{"the URI name parley://tenant/beta"}},
-		"nobody knows whom":      {[]string{"acme"}, "[]", nil, []string{"speaks for acme only; it needs the URI name parley://tenant/*"}},
-		"it names nobody at all": {nil, "[]", nil, []string{"speaks for nobody only"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			cert := certificate(t, c.names...)
-			files := []string{filepath.Join(dir, "client.yaml")}
-			fill(t, files[0], "rpc: {tls: {ca: ca.pem, cert: '"+cert+"', key: key.pem}}\ntenants: "+c.tenants+"\n")
-			for _, name := range c.docs {
-				files = append(files, filepath.Join(dir, "tenant."+name+".yaml"))
-				fill(t, files[len(files)-1], "name: "+name+"\nchannels: []\n")
-			}
-			var said bytes.Buffer
-			if err := Check(t.Context(), Env{Stdout: io.Discard, Stderr: &said}, files, false); err != nil {
-				t.Fatal(err)
-			}
-			if got := strings.Count(said.String(), "\n"); got != len(c.want) {
-				t.Errorf("%d warnings, want %d:\n%s", got, len(c.want), &said)
-			}
-			for _, want := range c.want {
-				if !strings.Contains(said.String(), "client.yaml: rpc.tls.cert: warning: ") || !strings.Contains(said.String(), want) {
-					t.Errorf("%q is not in it:\n%s", want, &said)
-				}
-			}
-		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"parley/internal/app/wire"
 	"parley/internal/config"
 	keyfleet "parley/internal/fleet"
 	"parley/internal/liveconfig"
@@ -19,15 +20,15 @@ import (
 )
 
 // RunServer is `parley server`: it runs until ctx ends, then leaves the registry, lets running streams end, and leaves.
-func RunServer(ctx context.Context, env Env, path string) error {
-	tel := env.production()
+func RunServer(ctx context.Context, env wire.Env, path string) error {
+	tel := production(env)
 	warnOfVariables(tel.Log) // before the configuration is judged: what it lacks may stand in one of them
-	secrets := secretsOf(nil)
-	cfg, err := config.LoadServer(path, config.Options{Secrets: secrets.static})
+	secrets := wire.NewSecrets(nil)
+	cfg, err := config.LoadServer(path, config.Options{Secrets: secrets.Static})
 	if err != nil {
 		return err
 	}
-	s, err := newServer(cfg, env, tel, secrets.at(cfg.Secrets.Dir))
+	s, err := newServer(cfg, env, tel, secrets.At(cfg.Secrets.Dir))
 	if err != nil {
 		return err
 	}
@@ -41,7 +42,7 @@ func RunServer(ctx context.Context, env Env, path string) error {
 // server is one server instance, wired and not yet running.
 type server struct {
 	cfg     *config.Server
-	env     Env
+	env     wire.Env
 	tel     *telemetry.Telemetry
 	secrets *secret.Store
 	routes  *liveconfig.Value[*route.Table]
@@ -54,8 +55,8 @@ type server struct {
 	loaded  chan struct{}
 }
 
-func newServer(cfg *config.Server, env Env, tel *telemetry.Telemetry, secrets *secret.Store) (*server, error) {
-	source, closer, err := openSource(cfg.Live, cfg.Registry, tel)
+func newServer(cfg *config.Server, env wire.Env, tel *telemetry.Telemetry, secrets *secret.Store) (*server, error) {
+	source, closer, err := wire.OpenSource(cfg.Live, cfg.Registry, tel)
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +76,8 @@ func newServer(cfg *config.Server, env Env, tel *telemetry.Telemetry, secrets *s
 		return nil, errors.Join(err, closer.Close())
 	}
 	s.rpc, err = rpc.NewServer(rpc.ServerOptions{
-		Listen: cfg.RPC.Listen, Advertise: cfg.RPC.Advertise, TLS: rpcTLS(cfg.RPC.TLS), Insecure: cfg.RPC.Insecure,
-		Registry: rpcRegistry(cfg.Registry), Streams: cfg.Limits.Streams, Drain: drain, Handler: s.llm, Documents: s.documents,
+		Listen: cfg.RPC.Listen, Advertise: cfg.RPC.Advertise, TLS: wire.TLS(cfg.RPC.TLS), Insecure: cfg.RPC.Insecure,
+		Registry: wire.Registry(cfg.Registry), Streams: cfg.Limits.Streams, Drain: drain, Handler: s.llm, Documents: s.documents,
 		Providers: s.llm.Providers, Alone: func() string { return s.fleet.Alone() }, Keys: keyHandler{s}, Version: env.Version, Telemetry: tel,
 	})
 	if err == nil {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"parley/internal/app/wire"
 	"parley/internal/route"
 )
 
@@ -79,8 +80,8 @@ func same(a, b route.Switch) bool {
 
 func (l *switchLog) record(state, was string, s *route.Switch) {
 	s.Active = state == "on" || state == "changed"
-	l.log.Info("audit", append([]any{"action", "switch " + state, "id", s.ID, "document", degradationDocument, "was", was, "revision", l.revision},
-		switchAttrs(s)...)...)
+	l.log.Info("audit", append([]any{"action", "switch " + state, "id", s.ID, "document", wire.DegradationDocument, "was", was, "revision", l.revision},
+		wire.SwitchAttrs(s)...)...)
 }
 
 // wait comes back when the next switch ends by itself; the caller holds mu.

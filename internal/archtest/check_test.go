@@ -50,6 +50,10 @@ func TestMayImport(t *testing.T) {
 		{"internal/channel/wecom/app", "internal/channel", true, true},
 		{"internal/app", "internal/redisstore", true, true},
 		{"internal/app/dev", "internal/sim", true, true},
+		{"internal/app", "internal/app/operate", true, true},
+		{"internal/app/operate", "internal/app/wire", true, true},
+		{"internal/app/wire", "internal/redisstore", true, true},
+		{"cmd/parley", "internal/app/operate", true, true},
 		{"internal/channel/all", "internal/channel/wecom/app", true, true},
 		{"internal/llm/all", "internal/llm/openai", true, true},
 		{"internal/rpc", "api/chat/v1", true, true},
@@ -73,6 +77,9 @@ func TestMayImport(t *testing.T) {
 		{"internal/chat", "internal/telemetry", false, false},
 		{"internal/telemetry", "internal/chat", false, false},
 		{"internal/rpc", "internal/app", false, false},
+		{"internal/rpc", "internal/app/wire", false, false},
+		{"internal/app/dev", "internal/app/operate", false, false}, // app joins them
+		{"cmd/parley", "internal/app/dev", false, false},
 		{"internal/chatter", "internal/chatt", false, false}, // no parent, though a prefix
 		{"cmd/parley", "internal/redisstore", false, false},
 	}

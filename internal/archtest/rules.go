@@ -12,7 +12,12 @@ var everywhere = []string{"internal/chat", "internal/telemetry"}
 // permissions are the imports allowed besides a folder's own parents and everywhere.
 var permissions = []permission{
 	{"cmd/...", "internal/app", "main is flags, signals and Run"},
-	{"internal/app/...", "internal/...", "the wiring of whole programs"},
+	{"cmd/...", "internal/app/operate", "as above, for the operators' commands"},
+	{"cmd/...", "internal/app/wire", "what main gives a role or a command, and the exit status of its error"},
+	{"internal/app", "internal/...", "the wiring of whole programs; the page of dev runs commands"},
+	{"internal/app/operate", "internal/...", "a command sees all that the roles run: documents, registry, store"},
+	{"internal/app/wire", "internal/...", "what configuration names is opened in one way, for roles and commands"},
+	{"internal/app/dev", "internal/sim/...", "the page shows the simulated platform"},
 	{"internal/channel/all", "internal/channel/...", "the one list of channels"},
 	{"internal/llm/all", "internal/llm/...", "the one list of providers"},
 	{"internal/redisstore", "internal/conversation", "a store takes and returns the types of the port that it implements"},

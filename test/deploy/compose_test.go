@@ -10,7 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"parley/internal/app"
+	"parley/internal/app/operate"
+	"parley/internal/app/wire"
 	"parley/internal/chat"
 	"parley/internal/config"
 	"parley/internal/secret"
@@ -243,7 +244,7 @@ func TestFilesPassCheck(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	var out bytes.Buffer
-	if err := app.Check(t.Context(), app.Env{Stdout: &out, Stderr: &out}, files, false); err != nil {
+	if err := operate.Check(t.Context(), wire.Env{Stdout: &out, Stderr: &out}, files, false); err != nil {
 		t.Errorf("%v\n%s", err, out.String())
 	}
 	for _, kind := range []string{"client", "server", "parley-routes", "parley-degradation", "tenant"} {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"parley/internal/app"
+	"parley/internal/app/wire"
 )
 
 // A server runs as a process of its own: the test binary, started again with its configuration in the environment.
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	if err := app.RunServer(ctx, app.Env{Stdout: os.Stdout, Stderr: os.Stderr, Version: "test"}, path); err != nil {
+	if err := app.RunServer(ctx, wire.Env{Stdout: os.Stdout, Stderr: os.Stderr, Version: "test"}, path); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

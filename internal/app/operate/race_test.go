@@ -1,0 +1,5 @@
+//go:build race
+
+package operate_test
+
+const raceDetector = true
