@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 
@@ -34,6 +35,9 @@ func failure(op string, err error) error {
 		e.Kind = chat.Timeout
 	case errors.As(err, &reply):
 		e.Code, _, _ = strings.Cut(reply.Error(), " ")
+		if mend := mends(e.Code); mend != "" {
+			e.Err = fmt.Errorf("%w: %s", err, mend)
+		}
 	case errors.Is(err, context.Canceled):
 		e.Kind, e.Maybe = chat.Canceled, true
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
@@ -42,6 +46,19 @@ func failure(op string, err error) error {
 		e.Maybe = true
 	}
 	return e
+}
+
+// mends says what an operator can do about Redis's refusal with this word; empty: nothing is known but the word.
+func mends(word string) string {
+	switch word {
+	case "NOAUTH", "WRONGPASS":
+		return "set redis.username and redis.password to those of a user of this Redis"
+	case "NOPERM":
+		return "take the Redis user of this tenant (redis.username), or make it anew with this release's deploy/redis-users"
+	case "WRONGTYPE":
+		return "another program has written to one of Parley's keys: give Parley a Redis, or a redis.db, of its own"
+	}
+	return ""
 }
 
 func invalid(op string, err error) error { return chat.E(chat.Invalid, "redis."+op, err) }

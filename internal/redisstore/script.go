@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -109,7 +110,7 @@ func (s *Store) eachWith(
 	if more != nil {
 		more(pipe)
 	}
-	_, _ = pipe.Exec(ctx) // each command has its own error
+	runAll(ctx, pipe)
 	s.again(ctx, sc, keys, cmds, args)
 
 	out := make([]any, len(cmds))
@@ -143,7 +144,19 @@ func (s *Store) again(ctx context.Context, sc script, keys []string, cmds []*red
 	}
 	if len(unknown) > 0 {
 		s.load(ctx, sc, unknown)
-		_, _ = pipe.Exec(ctx)
+		runAll(ctx, pipe)
+	}
+}
+
+// runAll runs what pipe holds; each command has its own result or error then. Where Redis refuses the connection itself (WRONGPASS at its AUTH,
+// LOADING at its SELECT) go-redis tells that of the whole only, and a command that never ran would look like one that found nothing.
+func runAll(ctx context.Context, pipe redis.Pipeliner) {
+	cmds, err := pipe.Exec(ctx)
+	if err == nil || slices.ContainsFunc(cmds, func(c redis.Cmder) bool { return c.Err() != nil }) {
+		return
+	}
+	for _, c := range cmds {
+		c.SetErr(err)
 	}
 }
 
