@@ -36,7 +36,7 @@ func failure(op string, err error) error {
 	case errors.As(err, &reply):
 		e.Code, _, _ = strings.Cut(reply.Error(), " ")
 		if mend := mends(e.Code); mend != "" {
-			e.Err = fmt.Errorf("%w: %s", err, mend)
+			e.Err = fmt.Errorf("%w (%s)", err, mend)
 		}
 	case errors.Is(err, context.Canceled):
 		e.Kind, e.Maybe = chat.Canceled, true
