@@ -169,7 +169,10 @@ func withDead(
 		return err
 	}
 	defer func() { _ = store.Close() }()
-	letters, err := findDead(ctx, store, cfg, o)
+	var letters []conversation.DeadLetter
+	if err = store.Readable(ctx); err == nil { // a later release's letters are not to be put back or dropped by this one
+		letters, err = findDead(ctx, store, cfg, o)
+	}
 	if err != nil {
 		return fmt.Errorf("redis at %s: %w", strings.Join(cfg.Redis.Addrs, ", "), err)
 	}
