@@ -130,6 +130,9 @@ func (hs *holdings) over(tenant string, got int) int {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
 	h := hs.at(tenant)
+	if h.limit <= 0 {
+		return 0
+	}
 	return max(0, min(got, h.owned+got-h.held))
 }
 

@@ -119,12 +119,15 @@ func (s *Service) rise(tenant string) {
 	})
 }
 
-// confirm gives back of new claims what there are no seats for any more: this process stood still since it asked, and was thought dead.
+// confirm gives back of new claims what there are no seats for any more: this process stood still since it asked, and was thought dead. A renewal
+// may have heard so meanwhile.
 func (s *Service) confirm(ctx context.Context, tenant string, claims []Claim) []Claim {
-	if len(claims) == 0 || !s.holdings.old(tenant, s.seatLease()) {
+	if len(claims) == 0 {
 		return claims
 	}
-	s.seek(ctx, tenant, 0, false)
+	if s.holdings.old(tenant, s.seatLease()) {
+		s.seek(ctx, tenant, 0, false)
+	}
 	over := len(claims)
 	if !s.holdings.old(tenant, s.seatLease()) {
 		over = s.holdings.over(tenant, len(claims))
