@@ -125,15 +125,18 @@ func (hs *holdings) old(tenant string, age time.Duration) bool {
 	return h.limit > 0 && time.Since(h.asked) >= age
 }
 
-// over is how many of got new conversations have no seat.
-func (hs *holdings) over(tenant string, got int) int {
+// over is how many conversations have no seat when more are owned: all, where the store's last answer is so old.
+func (hs *holdings) over(tenant string, more int, age time.Duration) int {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
-	h := hs.at(tenant)
-	if h.limit <= 0 {
+	switch h := hs.at(tenant); {
+	case h.limit <= 0:
 		return 0
+	case time.Since(h.asked) >= age:
+		return h.owned + more
+	default:
+		return max(0, h.owned+more-h.held)
 	}
-	return max(0, min(got, h.owned+got-h.held))
 }
 
 // begin makes an ask for n seats more than are taken, and spare ones if there are many. Until end is called nobody takes another seat, so that

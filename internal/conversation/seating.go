@@ -119,23 +119,34 @@ func (s *Service) rise(tenant string) {
 	})
 }
 
-// confirm gives back of new claims what there are no seats for any more: this process stood still since it asked, and was thought dead. A renewal
-// may have heard so meanwhile.
+// unseated is how many conversations are without a seat when this process owns more of them: it stood still since it asked for seats, and was
+// thought dead. Only then the store is asked.
+func (s *Service) unseated(ctx context.Context, tenant string, more int) int {
+	if s.holdings.old(tenant, s.seatLease()) {
+		s.seek(ctx, tenant, 0, false)
+	}
+	return s.holdings.over(tenant, more, s.seatLease())
+}
+
+// confirm gives back of new claims what there are no seats for any more.
 func (s *Service) confirm(ctx context.Context, tenant string, claims []Claim) []Claim {
 	if len(claims) == 0 {
 		return claims
 	}
-	if s.holdings.old(tenant, s.seatLease()) {
-		s.seek(ctx, tenant, 0, false)
-	}
-	over := len(claims)
-	if !s.holdings.old(tenant, s.seatLease()) {
-		over = s.holdings.over(tenant, len(claims))
-	}
-	for _, c := range claims[len(claims)-over:] {
+	keep := len(claims) - min(len(claims), s.unseated(ctx, tenant, len(claims)))
+	for _, c := range claims[keep:] {
 		s.release(ctx, c)
 	}
-	return claims[:len(claims)-over]
+	return claims[:keep]
+}
+
+// goesOn says whether there is still a seat for the next message of a conversation; if not, it is given back.
+func (s *Service) goesOn(ctx context.Context, c Claim) bool {
+	if s.unseated(ctx, c.Shard.Tenant, 0) == 0 {
+		return true
+	}
+	s.release(ctx, c)
+	return false
 }
 
 // inherit takes dead owners' seats for conversations that wait, once their conversations were taken.

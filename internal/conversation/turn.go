@@ -37,6 +37,9 @@ func (s *Service) work(parent context.Context, r *running, c Claim) {
 			next = nil
 		}
 		s.account(parent, c, sum)
+		if next != nil && !s.goesOn(parent, *next) {
+			next = nil
+		}
 	}
 }
 

@@ -39,6 +39,8 @@ type process struct {
 	dead     bool
 	stopping bool
 	stood    bool      // has stood still at least once
+	stands   time.Time // since when, last
+	outlived time.Time // when it began to stand still for longer than a lease, last
 	went     time.Time // on, last
 	died     time.Time
 	born     time.Time
@@ -118,7 +120,7 @@ func (p *process) freeze(where string, d time.Duration) {
 	if p.dead || p.held != nil {
 		return
 	}
-	p.held, p.stood = make(chan struct{}), true
+	p.held, p.stood, p.stands = make(chan struct{}), true, time.Now()
 	p.w.note(p.name, "stands still %s for %v", where, d)
 	time.AfterFunc(d, p.thaw)
 }
@@ -129,8 +131,18 @@ func (p *process) thaw() {
 	if p.held != nil {
 		close(p.held)
 		p.held, p.went = nil, time.Now()
+		if p.went.Sub(p.stands) > lease {
+			p.outlived = p.stands
+		}
 		p.w.note(p.name, "goes on")
 	}
+}
+
+// outlivedLease says whether the process stands still for longer than a lease, or has since t.
+func (p *process) outlivedLease(t time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.outlived.After(t) || p.held != nil && p.stands.After(t) && time.Since(p.stands) > lease
 }
 
 // shutdown is SIGTERM; what cannot be finished is handed over within a bound.

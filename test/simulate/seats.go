@@ -3,7 +3,6 @@ package simulate
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"parley/internal/conversation"
 )
@@ -13,16 +12,15 @@ type seat struct {
 	*call
 	p     *process
 	shard conversation.Shard
-	late  bool // the process had just stood still, and may not have heard yet that its seats were another's
 }
 
 // checkSeats judges at the beginning of a call that no more run for a tenant than may at once. Those count whose processes live and hold the
-// conversation still: one that was thought dead computes in vain, until it hears so, and so does one that has not renewed its seats since.
+// conversation still, and did not stand still for longer than a lease since: one that was thought dead computes until it hears so.
 func (l *ledger) checkSeats(tenant string, c *call, p *process) {
 	limit := l.w.tenants[tenant].Limits.TurnsInFlight
 	message, _, _ := strings.Cut(c.id, ".")
 	l.seats = slices.DeleteFunc(l.seats, func(s seat) bool { return s.ended || s.p.isDead() })
-	l.seats = append(l.seats, seat{c, p, conversation.ShardOf(l.letters[message].m.Conversation), p.justWent()})
+	l.seats = append(l.seats, seat{c, p, conversation.ShardOf(l.letters[message].m.Conversation)})
 	if limit == 0 {
 		return
 	}
@@ -39,16 +37,9 @@ func (l *ledger) checkSeats(tenant string, c *call, p *process) {
 
 // seated asks the store whether the process still owns the conversation that it made a call for.
 func (l *ledger) seated(s seat) bool {
-	if s.late {
+	if s.p.outlivedLease(s.began) {
 		return false
 	}
 	all, err := l.w.store.Owned(probe(), s.shard, s.p.name)
 	return err == nil && slices.ContainsFunc(all, func(h conversation.Held) bool { return h.Fence == s.fence })
-}
-
-// justWent says whether the process stood still and had no renewal of its seats for sure since.
-func (p *process) justWent() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.stood && time.Since(p.went) < lease/2
 }
