@@ -112,7 +112,7 @@ func newClient(cfg *config.Client, env wire.Env, tel *telemetry.Telemetry, secre
 	metrics := liveconfig.NewMetrics(tel.Metrics)
 	c.routes = readOnlyRoutes(source, tel.Log, metrics)
 	deps := channel.Deps{
-		HTTP: wire.PlatformClient(), Inbox: inbox{c}, Tokens: c.store, Locks: c.store, Live: c.store, Feed: c.store,
+		HTTP: wire.PlatformClient(), Inbox: inbox{c}, Tokens: c.store, Locks: c.store, Lead: c.store, Limits: c.store, Memo: c.store, Live: c.store, Feed: c.store,
 		Log: tel.Log, Metrics: tel.Metrics, Now: time.Now, Loopback: config.Loopback(cfg.HTTP.Listen),
 		Origins: wire.Origins(cfg.Platforms),
 	}
@@ -154,10 +154,12 @@ func (c *client) run(ctx context.Context, public, ops net.Listener) error {
 	background := func(f func(context.Context)) { wg.Go(func() { f(base) }) }
 	over := newOversight(c.tel.Log, c.tenants, c.cfg.RPC.TLS.Cert)
 	over.watch()
+	receive := newRunners()
 	c.tenants.companies.Subscribe(func(name string, co *wire.Company) {
 		if co.Tenant.Suspended {
 			c.service.Suspend(name)
 		}
+		receive.swap(name, co)
 	})
 	background(func(ctx context.Context) { _ = c.routes.Run(ctx) })
 	background(func(ctx context.Context) { _ = c.tenants.companies.Run(ctx) })
@@ -204,6 +206,11 @@ func (c *client) run(ctx context.Context, public, ops net.Listener) error {
 		} else if closed(c.redisUp) {
 			background(c.heartbeat)
 			_ = c.service.Run(working)
+		}
+	})
+	work.Go(func() {
+		if c.serving(working) {
+			receive.run(working)
 		}
 	})
 	work.Go(func() {
@@ -292,6 +299,18 @@ func (c *client) warmUp(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// serving waits until messages can be accepted; false: ctx ended before.
+func (c *client) serving(ctx context.Context) bool {
+	for _, part := range []<-chan struct{}{c.loaded, c.redisUp} {
+		select {
+		case <-part:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
 func (c *client) awaitDocuments(ctx context.Context) {

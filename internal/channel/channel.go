@@ -39,6 +39,32 @@ type Callback interface {
 	Open(ctx context.Context, d Delivery) (Opened, error)
 }
 
+// Runner is implemented by channels that fetch messages themselves: over a connection that they hold to the platform, or by asking it.
+type Runner interface {
+	// Run receives until ctx ends. It is called once, on every replica, when messages can be accepted; it connects again by itself, logs what is
+	// wrong, and returns only after ctx's end. After a change of the tenant's document the new channel's Run begins before the old one's ends.
+	Run(ctx context.Context)
+}
+
+// Streamer is implemented by channels that show partial text by rewriting something on the platform (a card). Those whose readers come and
+// fetch it (the web page) need not: they read the live text.
+type Streamer interface {
+	// Show replaces what the person sees of the answer to m by text, the whole text so far, as well as it can: it creates what it writes into, once
+	// per m.ID over all replicas, and drops an update for which the platform has no budget now. It blocks at most for the platform's timeout. The
+	// final text comes by Send, after the last Show has returned or was given up; Send must also end what a dead replica began to show.
+	Show(ctx context.Context, m chat.Message, text string) error
+}
+
+// Fetcher is implemented by channels whose messages may hold pictures that must be fetched from the platform.
+type Fetcher interface {
+	// Fetch returns the pictures of m.Images in their order, each of at most [MaxImage] bytes, from the platform's own or listed hosts only. It blocks
+	// at most for the platform's timeout. Kinds: TooLarge, NotFound (expired), Invalid (no picture), and the retryable ones.
+	Fetch(ctx context.Context, m chat.Message) ([]chat.Picture, error)
+}
+
+// MaxImage is the most bytes of one picture that is passed to a model.
+const MaxImage = 5 << 20
+
 // Page is implemented by channels that serve HTTP of their own below /chat/{tenant}/{name}; the handler sees the full path.
 type Page interface {
 	http.Handler
@@ -91,6 +117,32 @@ type Locker interface {
 	TryLock(ctx context.Context, key string, ttl time.Duration) (unlock func(), ok bool, err error)
 }
 
+// Leader gives a role to one replica at a time, for as long as it renews it.
+type Leader interface {
+	// Lead calls f while this process has the role key, and blocks until ctx ends. f's ctx ends when the role is lost or ctx ends; f must return
+	// soon after. A dead holder's role is taken over within 8 s. Two processes may both believe to hold it for a moment only if one of them stood
+	// still. Keys begin with the tenant's name and a slash.
+	Lead(ctx context.Context, key string, f func(ctx context.Context))
+}
+
+// Limiter shares a platform's budget of calls between all replicas.
+type Limiter interface {
+	// Take takes the next place at the pace and returns how long to wait before it; ok is false, and nothing is taken, if that were longer than
+	// most. Keys begin with the tenant's name and a slash.
+	Take(ctx context.Context, key string, p chat.Pace, most time.Duration) (wait time.Duration, ok bool, err error)
+}
+
+// Memo keeps small things that a channel must know again on any replica: a cursor, a card's id. Keys begin with the tenant's name and a slash;
+// values have at most 64 KiB.
+type Memo interface {
+	// Recall returns "" if nothing is kept.
+	Recall(ctx context.Context, key string) (string, error)
+	// Remember keeps value for ttl.
+	Remember(ctx context.Context, key, value string, ttl time.Duration) error
+	// RememberFirst keeps value unless something is kept, and returns what is kept then: of several writers one wins.
+	RememberFirst(ctx context.Context, key, value string, ttl time.Duration) (string, error)
+}
+
 // LiveReader reads the partial text of a running turn; reading announces interest, without which nothing is written.
 type LiveReader interface {
 	ReadLive(ctx context.Context, key chat.ConversationKey) (l chat.Live, ok bool, err error)
@@ -124,6 +176,9 @@ type Deps struct {
 	Inbox   Inbox
 	Tokens  TokenCache
 	Locks   Locker
+	Lead    Leader
+	Limits  Limiter
+	Memo    Memo
 	Live    LiveReader
 	Feed    Feed
 	Log     *slog.Logger
@@ -146,6 +201,8 @@ type Origins struct {
 type Settings interface {
 	Tenant() string
 	Name() string
+	// Group says whose conversation a group's messages belong to, as the tenant has it: see [ConversationID].
+	Group() string
 	// String is a required text, Optional one with a default.
 	String(field string) string
 	Optional(field, def string) string

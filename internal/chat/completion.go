@@ -13,6 +13,7 @@ type Request struct {
 	System       string // the tenant's system prompt
 	History      []Turn // oldest first, as far as the store kept it; the server cuts it to the model's window
 	Question     string
+	Images       []Picture // of the question; only models that see get them
 	// Keys are the tenant's own provider keys by provider name. A provider with an entry never uses the platform's key.
 	Keys map[string][]Secret
 	// Providers that may see this tenant's data; nil: every provider its route names.

@@ -32,7 +32,13 @@ type Message struct {
 	User         string          `json:"user"` // the sender, as the platform names them
 	Kind         MessageKind     `json:"kind"`
 	Text         string          `json:"text,omitempty"`
-	SentAt       time.Time       `json:"sent_at"` // the platform's clock; zero if it does not say
+	// Quote is the text that the person's message answers to, if the platform says; it is part of the question.
+	Quote string `json:"quote,omitempty"`
+	// Images are the pictures of the question, at most [MaxImages].
+	Images []Image `json:"images,omitempty"`
+	// Alone: the platform holds a place of its own open for this message's answer, so it is never merged with another.
+	Alone  bool      `json:"alone,omitempty"`
+	SentAt time.Time `json:"sent_at"` // the platform's clock; zero if it does not say
 	// Address is what the channel needs to send the reply. Only the channel that wrote it reads it; it may hold secrets and is never logged.
 	Address json.RawMessage `json:"address,omitempty"`
 	// Once, if set, makes the message count at most once per OnceFor for this key in its conversation's shard (the daily welcome);
@@ -41,6 +47,23 @@ type Message struct {
 	OnceFor time.Duration `json:"-"`
 	// Trace is the W3C traceparent of the callback that brought the message, so that one trace spans the mailbox.
 	Trace string `json:"trace,omitempty"`
+}
+
+// MaxImages is how many pictures of one message are looked at.
+const MaxImages = 4
+
+// Image is a picture as a message brought it: here (Data), or at the platform (Ref, which only the channel that wrote it can read; it may hold
+// secrets and is never logged).
+type Image struct {
+	Ref  json.RawMessage `json:"ref,omitempty"`
+	Type string          `json:"type,omitempty"` // image/jpeg, …; empty: not known yet
+	Data []byte          `json:"data,omitempty"`
+}
+
+// Picture is an image in full, as a model gets it.
+type Picture struct {
+	Type string // image/jpeg, image/png, image/gif or image/webp
+	Data []byte
 }
 
 // Turn is one question with its answer as the history keeps it. Token counts are made once, by the server that answered

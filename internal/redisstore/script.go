@@ -37,6 +37,7 @@ type scripts struct {
 	format, leave                                                 script
 	intend, postpone, giveUp                                      script
 	seats, look                                                   script
+	take, extend                                                  script
 	forget, retry, bury                                           script
 }
 
@@ -58,7 +59,7 @@ func newScripts(clock string) scripts {
 		forget: step("forget"), retry: step("retry"), bury: step("bury"),
 		intend: step("intend"), postpone: step("postpone"), giveUp: step("give_up"),
 		format: step("format"), leave: step("leave"),
-		seats: step("seats"), look: step("look"),
+		seats: step("seats"), look: step("look"), take: step("take"), extend: step("extend"),
 		spend: step("spend"), reserve: step("reserve", budgetLua), settle: step("settle", budgetLua),
 	}
 }

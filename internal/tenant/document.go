@@ -90,7 +90,7 @@ func Decode(content []byte, opt Options) *Document {
 	t.History = history(s.sub("history"))
 	t.Limits = limits(s.sub("limits"))
 	t.Texts = texts(s.sub("texts"), opt.Texts)
-	doc.Channels = channels(s, t.Name, opt)
+	doc.Channels = channels(s, t, opt)
 	s.unknown("unknown key", "known keys: name, state, model, system_prompt, language, providers, keys, history, limits, texts, channels")
 	return doc
 }
@@ -226,7 +226,7 @@ func texts(s *section, known []string) map[string]string {
 	return all
 }
 
-func channels(s *section, tenant string, opt Options) []ChannelDoc {
+func channels(s *section, t *chat.Tenant, opt Options) []ChannelDoc {
 	var all []ChannelDoc
 	seen := map[string]bool{}
 	items := s.items("channels", false)
@@ -258,7 +258,7 @@ func channels(s *section, tenant string, opt Options) []ChannelDoc {
 		case ok && opt.Kinds != nil && !slices.Contains(opt.Kinds, kind):
 			c.faultAt("kind", fmt.Sprintf("%q is not a kind of channel", kind), "write one of: "+strings.Join(opt.Kinds, ", "))
 		case ok:
-			all = append(all, ChannelDoc{Name: name, Kind: kind, Settings: &Settings{section: c, tenant: tenant, name: name, resolve: opt.Resolve}})
+			all = append(all, ChannelDoc{Name: name, Kind: kind, Settings: &Settings{section: c, tenant: t.Name, name: name, group: t.History.Group, resolve: opt.Resolve}})
 		}
 	}
 	return all

@@ -16,6 +16,7 @@ type Settings struct {
 	*section
 	tenant  string
 	name    string
+	group   string
 	resolve func(tenant, ref string) (chat.Secret, error)
 	absent  []string // fields whose secrets could not be had, so that no fault about their form can be true
 	done    bool
@@ -26,6 +27,9 @@ func (s *Settings) Tenant() string { return s.tenant }
 
 // Name is the channel's name.
 func (s *Settings) Name() string { return s.name }
+
+// Group implements channel.Settings.
+func (s *Settings) Group() string { return s.group }
 
 // String is a required text; numbers and words without quotes count as text. Missing or empty: a fault, and "".
 func (s *Settings) String(field string) string {

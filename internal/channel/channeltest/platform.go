@@ -24,7 +24,7 @@ func (s Suite) deps(t *testing.T, address string) channel.Deps {
 	t.Helper()
 	cache := NewCache()
 	d := channel.Deps{
-		HTTP: &http.Client{Timeout: time.Second}, Inbox: &Inbox{}, Tokens: cache, Locks: cache,
+		HTTP: &http.Client{Timeout: time.Second}, Inbox: &Inbox{}, Tokens: cache, Locks: cache, Lead: cache, Limits: cache, Memo: cache,
 		Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}
 	if s.Origin != nil {

@@ -62,11 +62,12 @@ func (b *Inbox) Hang() {
 	b.hang = true
 }
 
-// Cache is a channel.TokenCache and a channel.Locker in memory. Give one to several channels and they are replicas.
+// Cache is a channel's TokenCache, Locker, Leader, Limiter and Memo in memory. Give one to several channels and they are replicas.
 type Cache struct {
 	mu     sync.Mutex
 	tokens map[string]entry
 	locks  map[string]entry
+	paces  map[string]time.Time
 	fail   error
 }
 
@@ -76,7 +77,9 @@ type entry struct {
 }
 
 // NewCache makes an empty one.
-func NewCache() *Cache { return &Cache{tokens: make(map[string]entry), locks: make(map[string]entry)} }
+func NewCache() *Cache {
+	return &Cache{tokens: make(map[string]entry), locks: make(map[string]entry), paces: make(map[string]time.Time)}
+}
 
 // Fail makes every call fail with err from now on, as when Redis is away; nil heals it.
 func (c *Cache) Fail(err error) {
@@ -145,4 +148,62 @@ func (c *Cache) TTLs() map[string]time.Duration {
 		left[key] = time.Until(e.until)
 	}
 	return left
+}
+
+// Lead implements channel.Leader.
+func (c *Cache) Lead(ctx context.Context, key string, f func(context.Context)) {
+	for ctx.Err() == nil {
+		unlock, ok, _ := c.TryLock(ctx, "lead:"+key, time.Hour)
+		if ok {
+			f(ctx)
+			unlock()
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// Take implements channel.Limiter.
+func (c *Cache) Take(_ context.Context, key string, p chat.Pace, most time.Duration) (wait time.Duration, ok bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fail != nil || p.Every <= 0 {
+		return 0, c.fail == nil, c.fail
+	}
+	now := time.Now()
+	whole := c.paces[key]
+	if whole.Before(now) {
+		whole = now
+	}
+	if wait = max(0, whole.Add(-time.Duration(p.Burst-1)*p.Every).Sub(now)); wait > most {
+		return wait, false, nil
+	}
+	c.paces[key] = whole.Add(p.Every)
+	return wait, true, nil
+}
+
+// Recall implements channel.Memo.
+func (c *Cache) Recall(ctx context.Context, key string) (string, error) {
+	v, err := c.Token(ctx, "memo:"+key)
+	return v.Reveal(), err
+}
+
+// Remember implements channel.Memo.
+func (c *Cache) Remember(ctx context.Context, key, value string, ttl time.Duration) error {
+	return c.SetToken(ctx, "memo:"+key, chat.NewSecret(value), ttl)
+}
+
+// RememberFirst implements channel.Memo.
+func (c *Cache) RememberFirst(_ context.Context, key, value string, ttl time.Duration) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.tokens["memo:"+key]; time.Now().Before(e.until) {
+		return e.value.Reveal(), c.fail
+	}
+	if c.fail == nil {
+		c.tokens["memo:"+key] = entry{chat.NewSecret(value), time.Now().Add(ttl)}
+	}
+	return value, c.fail
 }

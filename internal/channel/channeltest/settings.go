@@ -1,9 +1,11 @@
 package channeltest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
+	"parley/internal/channel"
 	"parley/internal/chat"
 )
 
@@ -11,6 +13,7 @@ import (
 type Settings struct {
 	TenantName string
 	Entry      string
+	GroupBy    string // history.group; empty: member
 	Fields     map[string]any
 	// Faults collects what a constructor finds wrong, each as "field: text".
 	Faults []string
@@ -22,6 +25,9 @@ func (s *Settings) Tenant() string { return s.TenantName }
 
 // Name implements channel.Settings.
 func (s *Settings) Name() string { return s.Entry }
+
+// Group implements channel.Settings.
+func (s *Settings) Group() string { return cmp.Or(s.GroupBy, channel.GroupMember) }
 
 // Faultf implements channel.Settings.
 func (s *Settings) Faultf(field, format string, args ...any) {

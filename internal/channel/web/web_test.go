@@ -29,6 +29,7 @@ type settings struct {
 
 func (s *settings) Tenant() string { return s.tenant }
 func (s *settings) Name() string   { return "web" }
+func (s *settings) Group() string  { return "member" }
 func (s *settings) String(field string) string {
 	v, ok := s.fields[field]
 	if !ok {

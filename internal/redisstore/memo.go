@@ -1,0 +1,106 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"parley/internal/channel"
+	"parley/internal/chat"
+)
+
+// What a channel keeps is stored as "1:" and itself, as tokens are.
+const (
+	memoVersion = "1:"
+	maxMemo     = 64 << 10
+)
+
+func memoKey(key string) string { return root + "memo:" + name(key) }
+
+// Recall implements channel.Memo.
+func (s *Store) Recall(ctx context.Context, key string) (string, error) {
+	const op = "recall"
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	v, err := s.rdb.Get(ctx, memoKey(key)).Result()
+	if errors.Is(err, redis.Nil) {
+		return "", nil
+	}
+	if err != nil {
+		return "", failure(op, err)
+	}
+	return readMemo(op, v)
+}
+
+// Remember implements channel.Memo.
+func (s *Store) Remember(ctx context.Context, key, value string, ttl time.Duration) error {
+	const op = "remember"
+	if err := checkMemo(op, value, ttl); err != nil {
+		return err
+	}
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	return failure(op, s.rdb.Set(ctx, memoKey(key), memoVersion+value, ttl).Err())
+}
+
+// RememberFirst implements channel.Memo.
+func (s *Store) RememberFirst(ctx context.Context, key, value string, ttl time.Duration) (string, error) {
+	const op = "remember_first"
+	if err := checkMemo(op, value, ttl); err != nil {
+		return "", err
+	}
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	old, err := s.rdb.SetArgs(ctx, memoKey(key), memoVersion+value, redis.SetArgs{Mode: "NX", Get: true, TTL: ttl}).Result()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return value, nil
+	case err != nil:
+		return "", failure(op, err)
+	}
+	return readMemo(op, old)
+}
+
+func readMemo(op, v string) (string, error) {
+	value, known := strings.CutPrefix(v, memoVersion)
+	if !known {
+		return "", failure(op, fmt.Errorf("a memo of another version than %s", memoVersion))
+	}
+	return value, nil
+}
+
+func checkMemo(op, value string, ttl time.Duration) error {
+	switch {
+	case ttl <= 0:
+		return invalid(op, errTTL)
+	case len(value) > maxMemo:
+		return invalid(op, fmt.Errorf("a memo of %d bytes; at most %d", len(value), maxMemo))
+	}
+	return nil
+}
+
+// Take implements channel.Limiter.
+func (s *Store) Take(ctx context.Context, key string, p chat.Pace, most time.Duration) (time.Duration, bool, error) {
+	if p.Every <= 0 {
+		return 0, true, nil
+	}
+	v, err := s.run(ctx, "take", s.scripts.take, root+"pace:"+name(key), p.Burst, millis(p.Every), millis(most))
+	if err != nil {
+		return 0, false, err
+	}
+	r := list(v)
+	if len(r) != 2 {
+		return 0, false, failure("take", errors.New("not the answer of this step"))
+	}
+	return time.Duration(number(r[1])) * time.Millisecond, number(r[0]) == 1, nil
+}
+
+var _ interface {
+	channel.Memo
+	channel.Limiter
+	channel.Leader
+} = (*Store)(nil)
