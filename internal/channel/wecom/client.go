@@ -34,7 +34,7 @@ type Client struct {
 	account Account
 	origin  string
 	http    *http.Client
-	tokens  *tokens
+	token   *channel.AccessToken
 }
 
 // NewClient makes a client. Of d it uses HTTP, Origins.WeCom, Tokens, Locks, Log and Now; replicas that share Tokens and Locks share
@@ -47,7 +47,8 @@ func NewClient(a Account, d channel.Deps) *Client {
 	}
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c := &Client{account: a, origin: d.Origins.WeCom, http: &own}
-	c.tokens = newTokens(a, d, c.fetchToken)
+	key := a.Tenant + "/wecom/" + a.CorpID + "/" + a.Agent + "/" + a.Secret.Fingerprint()
+	c.token = channel.NewAccessToken("wecom", key, d, c.fetchToken)
 	return c
 }
 
@@ -56,7 +57,7 @@ func NewClient(a Account, d channel.Deps) *Client {
 // little longer if a token must be fetched. Errors are *chat.Error; Code is the platform's errcode; Maybe says that the call left and
 // its answer is lost.
 func (c *Client) Post(ctx context.Context, path string, body []byte, out any) error {
-	token, err := c.tokens.get(ctx)
+	token, err := c.token.Get(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ func (c *Client) Post(ctx context.Context, path string, body []byte, out any) er
 	if !tokenRefused(err) {
 		return err
 	}
-	if token, err = c.tokens.replace(ctx, token); err != nil {
+	if token, err = c.token.Replace(ctx, token); err != nil {
 		return err
 	}
 	return c.post(ctx, path, token, body, out)

@@ -1,4 +1,4 @@
-package wecom
+package channel
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"parley/internal/channel"
 	"parley/internal/chat"
 )
 
@@ -19,13 +18,18 @@ const (
 	marginMax = 5 * time.Minute  // a token is not used in the last minutes of its life
 )
 
-// tokens hands out one account's access token. All replicas share it through the cache; the lock makes one of them fetch it, and
-// within a process one flight serves all callers.
-type tokens struct {
+// FetchToken asks a platform for an access token and says how long it lives. It blocks for 5 s at most; its errors are *chat.Error and hold no secret.
+type FetchToken func(context.Context) (token chat.Secret, life time.Duration, err error)
+
+// AccessToken hands out one account's access token. All replicas share it through Deps.Tokens; a lock makes one of them fetch it, and within a
+// process one flight serves all callers. A failure to fetch stands for a while, so that a wrong secret is not tried with every message. It is safe
+// for concurrent use.
+type AccessToken struct {
 	key   string
-	cache channel.TokenCache
-	locks channel.Locker
-	fetch func(context.Context) (chat.Secret, time.Duration, error)
+	op    string
+	cache TokenCache
+	locks Locker
+	fetch FetchToken
 	log   *slog.Logger
 	now   func() time.Time
 
@@ -45,22 +49,24 @@ type flight struct {
 	err     error
 }
 
-func newTokens(a Account, d channel.Deps, fetch func(context.Context) (chat.Secret, time.Duration, error)) *tokens {
-	// The secret's fingerprint keeps a changed secret from using, and seeming to work with, the old one's token.
-	// The tenant comes first, so that one pattern of keys gives a tenant's Redis user its tokens and nobody else's.
-	key := a.Tenant + "/wecom/" + a.CorpID + "/" + a.Agent + "/" + a.Secret.Fingerprint()
-	return &tokens{key: key, cache: d.Tokens, locks: d.Locks, fetch: fetch, log: d.Log, now: d.Now}
+// NewAccessToken makes the token of one account. key tells accounts apart over all tenants: it begins with the tenant's name and a slash, so that one
+// pattern of keys gives a tenant's Redis user its tokens and nobody else's, then the platform's word and a slash, and it ends with the
+// credential's fingerprint, so that a changed secret does not use, and seem to work with, the old one's token. Of d it uses Tokens, Locks, Log and Now.
+func NewAccessToken(platform, key string, d Deps, fetch FetchToken) *AccessToken {
+	return &AccessToken{key: key, op: platform + ".token", cache: d.Tokens, locks: d.Locks, fetch: fetch, log: d.Log, now: d.Now}
 }
 
-// get returns a token that is believed valid.
-func (t *tokens) get(ctx context.Context) (chat.Secret, error) { return t.obtain(ctx, chat.Secret{}) }
+// Get returns a token that is believed valid. It blocks until ctx ends or for 15 s at most; errors are *chat.Error.
+func (t *AccessToken) Get(ctx context.Context) (chat.Secret, error) {
+	return t.obtain(ctx, chat.Secret{})
+}
 
-// replace returns a token in place of one that the platform refused. It fetches one only if no other replica has yet.
-func (t *tokens) replace(ctx context.Context, refused chat.Secret) (chat.Secret, error) {
+// Replace returns a token in place of one that the platform refused. It fetches one only if no other replica has yet.
+func (t *AccessToken) Replace(ctx context.Context, refused chat.Secret) (chat.Secret, error) {
 	return t.obtain(ctx, refused)
 }
 
-func (t *tokens) obtain(ctx context.Context, refused chat.Secret) (chat.Secret, error) {
+func (t *AccessToken) obtain(ctx context.Context, refused chat.Secret) (chat.Secret, error) {
 	for {
 		token, f, err := t.join(ctx, refused)
 		if f == nil {
@@ -69,7 +75,7 @@ func (t *tokens) obtain(ctx context.Context, refused chat.Secret) (chat.Secret, 
 		select {
 		case <-f.done:
 		case <-ctx.Done():
-			return chat.Secret{}, chat.E(chat.KindOf(ctx.Err()), "wecom.token", ctx.Err())
+			return chat.Secret{}, chat.E(chat.KindOf(ctx.Err()), t.op, ctx.Err())
 		}
 		// A flight that began before the refusal may have brought the very token that was refused; then another is needed.
 		if f.err != nil || f.token != refused || f.refused == refused {
@@ -79,7 +85,7 @@ func (t *tokens) obtain(ctx context.Context, refused chat.Secret) (chat.Secret, 
 }
 
 // join returns the token or the failure that this process knows of, or else the flight to wait for.
-func (t *tokens) join(ctx context.Context, refused chat.Secret) (chat.Secret, *flight, error) {
+func (t *AccessToken) join(ctx context.Context, refused chat.Secret) (chat.Secret, *flight, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.now()
@@ -97,7 +103,7 @@ func (t *tokens) join(ctx context.Context, refused chat.Secret) (chat.Secret, *f
 	return chat.Secret{}, t.running, nil
 }
 
-func (t *tokens) fly(ctx context.Context, f *flight) {
+func (t *AccessToken) fly(ctx context.Context, f *flight) {
 	ctx, cancel := context.WithTimeout(ctx, obtainFor)
 	defer cancel()
 	var life time.Duration
@@ -127,7 +133,7 @@ func holdFor(err error) time.Duration {
 
 // shared gets the token from the cache, or fetches it under the lock, and says for how long it need not be asked again. Without cache
 // or lock (Redis is away) it fetches all the same: a token that was got is never lost.
-func (t *tokens) shared(ctx context.Context, refused chat.Secret) (chat.Secret, time.Duration, error) {
+func (t *AccessToken) shared(ctx context.Context, refused chat.Secret) (chat.Secret, time.Duration, error) {
 	if !refused.IsZero() {
 		t.complain("drop", t.cache.DropToken(ctx, t.key, refused))
 	}
@@ -150,18 +156,18 @@ func (t *tokens) shared(ctx context.Context, refused chat.Secret) (chat.Secret, 
 		select {
 		case <-time.After(askAgain):
 		case <-ctx.Done():
-			return chat.Secret{}, 0, chat.E(chat.Timeout, "wecom.token", errors.New("another replica holds the lock and brings no token"))
+			return chat.Secret{}, 0, chat.E(chat.Timeout, t.op, errors.New("another replica holds the lock and brings no token"))
 		}
 	}
 }
 
-func (t *tokens) cached(ctx context.Context, refused chat.Secret) (chat.Secret, bool) {
+func (t *AccessToken) cached(ctx context.Context, refused chat.Secret) (chat.Secret, bool) {
 	token, err := t.cache.Token(ctx, t.key)
 	t.complain("read", err)
 	return token, err == nil && !token.IsZero() && token != refused
 }
 
-func (t *tokens) fetchAndShare(ctx context.Context) (chat.Secret, time.Duration, error) {
+func (t *AccessToken) fetchAndShare(ctx context.Context) (chat.Secret, time.Duration, error) {
 	token, life, err := t.fetch(ctx)
 	if err != nil {
 		return chat.Secret{}, 0, err
@@ -173,9 +179,9 @@ func (t *tokens) fetchAndShare(ctx context.Context) (chat.Secret, time.Duration,
 	return token, min(life, keepLocal), nil
 }
 
-// complain logs a failure of the shared cache, which costs calls of gettoken and nothing else.
-func (t *tokens) complain(step string, err error) {
+// complain logs a failure of the shared cache, which costs calls for tokens and nothing else.
+func (t *AccessToken) complain(step string, err error) {
 	if err != nil {
-		t.log.Warn("wecom: shared token cache failed", "step", step, "err", err)
+		t.log.Warn("the shared cache of access tokens failed", "op", t.op, "step", step, "err", err)
 	}
 }
