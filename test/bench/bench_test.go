@@ -17,6 +17,7 @@ import (
 	"parley/internal/sim/llm"
 	"parley/internal/sim/wecom"
 	"parley/test/crowd"
+	"parley/test/figures"
 	"parley/test/ledger"
 	"parley/test/rig"
 )
@@ -196,13 +197,13 @@ func TestReportShowsFaults(t *testing.T) {
 	people.Shown(wecom.Sent{User: "amy", Content: "抱歉"})
 	bad := people.Check(20)
 	r := &report{
-		Machine:   machine{CPU: "test", Cores: 2},
+		Machine:   figures.Run{CPU: "test", Cores: 2},
 		Callbacks: &callbacksResult{Messages: 1, Faults: len(bad.Faults), Ledger: bad.String(), CPU: map[string]float64{"client": 12.5}},
 		Inflight:  &inflightResult{Memory: map[string]memory{"client": {Idle: 1 << 20, Most: 2 << 20, PerTurn: 1 << 10}}},
 		Delta:     &deltaResult{Failed: 2},
 	}
 	table := r.table()
-	for _, want := range []string{"not an answer: amy", "CPU of client", "1.0 kB a turn", "failed  0, 2"} {
+	for _, want := range []string{"not an answer: amy", "CPU of client", "1.0 kB a turn", "failed        0, 2"} {
 		if !strings.Contains(table, want) {
 			t.Errorf("%q is not in\n%s", want, table)
 		}

@@ -11,7 +11,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -21,6 +20,7 @@ import (
 	"syscall"
 	"time"
 
+	"parley/test/figures"
 	"parley/test/rig"
 )
 
@@ -35,10 +35,7 @@ type bench struct {
 
 // report is what a run prints.
 type report struct {
-	Machine   machine          `json:"machine"`
-	Began     time.Time        `json:"began"`
-	Took      float64          `json:"took_s"`
-	Command   string           `json:"command"`
+	Machine   figures.Run      `json:"run"`
 	Callbacks *callbacksResult `json:"callbacks,omitempty"`
 	Inflight  *inflightResult  `json:"inflight,omitempty"`
 	Delta     *deltaResult     `json:"delta,omitempty"`
@@ -65,8 +62,7 @@ func main() {
 	r, err := b.run(ctx, strings.Split(*only, ","))
 	stop()
 	if r != nil {
-		fmt.Print(r.table())
-		if werr := write(r, *out); werr != nil {
+		if werr := figures.Write(r.table(), r, *out); werr != nil {
 			err = werr
 		}
 	}
@@ -76,22 +72,9 @@ func main() {
 	}
 }
 
-func write(r *report, file string) error {
-	b, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	if b = append(b, '\n'); file == "" {
-		_, err = os.Stdout.Write(b)
-		return err
-	}
-	return os.WriteFile(file, b, 0o644)
-}
-
 // run makes the measurements one after another, each with a rig of its own. Its report holds those that were made.
 func (b bench) run(ctx context.Context, only []string) (*report, error) {
-	began := time.Now()
-	r := &report{Machine: thisMachine(ctx), Began: began.UTC().Truncate(time.Second), Command: strings.Join(os.Args[1:], " ")}
+	r := &report{Machine: figures.Begin(ctx)}
 	for _, name := range only {
 		var measure func(context.Context, *rig.Rig) error
 		switch name {
@@ -118,7 +101,7 @@ func (b bench) run(ctx context.Context, only []string) (*report, error) {
 			return r, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	r.Took = time.Since(began).Seconds()
+	r.Machine.End()
 	return r, r.verdict()
 }
 

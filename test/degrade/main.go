@@ -15,7 +15,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -26,6 +25,7 @@ import (
 	"syscall"
 	"time"
 
+	"parley/test/figures"
 	"parley/test/rig"
 )
 
@@ -44,10 +44,7 @@ type plan struct {
 
 // report is what a run prints.
 type report struct {
-	Machine  machine         `json:"machine"`
-	Began    time.Time       `json:"began"`
-	Took     float64         `json:"took_s"`
-	Command  string          `json:"command"`
+	Machine  figures.Run     `json:"run"`
 	Seed     uint64          `json:"seed"`
 	Bounds   bounds          `json:"bounds"`
 	Switches *switchesResult `json:"switches,omitempty"`
@@ -90,8 +87,7 @@ func main() {
 	r, err := p.run(ctx)
 	stop()
 	if r != nil {
-		fmt.Print(r.table())
-		if werr := write(r, *out); werr != nil {
+		if werr := figures.Write(r.table(), r, *out); werr != nil {
 			err = werr
 		}
 	}
@@ -99,18 +95,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "degrade: FAILED:", err)
 		os.Exit(1)
 	}
-}
-
-func write(r *report, file string) error {
-	b, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	if b = append(b, '\n'); file == "" {
-		_, err = os.Stdout.Write(b)
-		return err
-	}
-	return os.WriteFile(file, b, 0o644)
 }
 
 // run makes the measurements one after another. Its report holds those that were made; the error says what is out of bounds, or what broke.
@@ -131,7 +115,7 @@ func (p plan) run(ctx context.Context) (r *report, err error) {
 		g.Close()
 	}()
 	g.Logf("seed %d: -seed %d repeats this plan", p.switches.Seed, p.switches.Seed)
-	r = &report{Machine: thisMachine(ctx), Began: time.Now().UTC().Truncate(time.Second), Command: strings.Join(os.Args[1:], " "),
+	r = &report{Machine: figures.Begin(ctx),
 		Seed: p.switches.Seed, Bounds: p.bounds}
 	r.Machine.Nacos = g.Nacos.Version(ctx)
 	s, err := newStage(ctx, g, n)
@@ -146,7 +130,7 @@ func (p plan) run(ctx context.Context) (r *report, err error) {
 			return r, fmt.Errorf("%s: %w", part, err)
 		}
 	}
-	r.Took = time.Since(r.Began).Seconds()
+	r.Machine.End()
 	return r, r.verdict()
 }
 

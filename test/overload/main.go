@@ -16,7 +16,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -27,6 +26,7 @@ import (
 	"syscall"
 	"time"
 
+	"parley/test/figures"
 	"parley/test/rig"
 )
 
@@ -45,10 +45,7 @@ type plan struct {
 
 // report is what a run prints.
 type report struct {
-	Machine  machine         `json:"machine"`
-	Began    time.Time       `json:"began"`
-	Took     float64         `json:"took_s"`
-	Command  string          `json:"command"`
+	Machine  figures.Run     `json:"run"`
 	Bars     bars            `json:"bars"`
 	Goodput  *goodputResult  `json:"goodput,omitempty"`
 	Refusals *goodputResult  `json:"refusals,omitempty"`
@@ -86,8 +83,7 @@ func main() {
 	r, err := p.run(ctx)
 	stop()
 	if r != nil {
-		fmt.Print(r.table())
-		if werr := write(r, *out); werr != nil {
+		if werr := figures.Write(r.table(), r, *out); werr != nil {
 			err = werr
 		}
 	}
@@ -95,18 +91,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "overload: FAILED:", err)
 		os.Exit(1)
 	}
-}
-
-func write(r *report, file string) error {
-	b, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	if b = append(b, '\n'); file == "" {
-		_, err = os.Stdout.Write(b)
-		return err
-	}
-	return os.WriteFile(file, b, 0o644)
 }
 
 // run makes the measurements one after another. Its report holds those that were made; the error says which bar is missed, or what broke.
@@ -121,7 +105,7 @@ func (p plan) run(ctx context.Context) (r *report, err error) {
 		}
 		g.Close()
 	}()
-	r = &report{Machine: thisMachine(ctx, g), Began: time.Now().UTC().Truncate(time.Second), Command: strings.Join(os.Args[1:], " "), Bars: p.bars}
+	r = &report{Machine: figures.Begin(ctx), Bars: p.bars}
 	t, err := newTown(ctx, g, p.tenants())
 	if err != nil {
 		return r, err
@@ -134,7 +118,7 @@ func (p plan) run(ctx context.Context) (r *report, err error) {
 			return r, fmt.Errorf("%s: %w", part, err)
 		}
 	}
-	r.Took = time.Since(r.Began).Seconds()
+	r.Machine.End()
 	return r, r.verdict()
 }
 
