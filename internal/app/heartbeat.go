@@ -19,6 +19,7 @@ const (
 func (c *client) heartbeat(ctx context.Context) {
 	tick := time.NewTicker(heartbeatEvery)
 	defer tick.Stop()
+	silent := false // the last one could not be written, and that was logged
 	for {
 		up, out := countServers(c.rpc.Servers())
 		doc, err := json.Marshal(wire.ClientState{
@@ -26,7 +27,12 @@ func (c *client) heartbeat(ctx context.Context) {
 			Turns: c.service.Running(), Servers: up, LeftOut: out, Documents: c.documents(), Blocked: c.service.Blocked(),
 		})
 		if err == nil {
-			_ = c.store.SetClient(ctx, c.id, doc, heartbeatLife) // Redis away: the metrics say so already
+			err = c.store.SetClient(ctx, c.id, doc, heartbeatLife)
+		}
+		if failed := err != nil && ctx.Err() == nil; failed != silent {
+			if silent = failed; failed {
+				c.tel.Log.Warn("this client service cannot say that it lives; parley status will not show it", "err", err)
+			}
 		}
 		select {
 		case <-ctx.Done():
