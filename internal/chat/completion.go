@@ -18,10 +18,24 @@ type Request struct {
 	Keys map[string][]Secret
 	// Providers that may see this tenant's data; nil: every provider its route names.
 	Providers []string
+	// Sampling is how a caller of the API wants the answer to be chosen; nil: as the provider does by itself.
+	Sampling  *Sampling
 	MaxOutput int           // tokens; 0: the provider's default
 	MaxPrompt int           // tokens of all that is sent to a provider; 0: the model's window
 	Deltas    bool          // whether the channel shows partial text
 	DeltaGap  time.Duration // at most one delta event per this time; 0: the server's default
+}
+
+// Sampling are wishes in OpenAI's terms and ranges; what is nil or empty is left to the provider. A provider gets what it knows of them, cut to
+// its own range: who asks does not choose the provider, so a wish must not fail the turn.
+type Sampling struct {
+	Temperature *float64 // 0 to 2
+	TopP        *float64 // 0 to 1
+	Presence    *float64 // penalties, -2 to 2
+	Frequency   *float64
+	Seed        *int64
+	Stop        []string // texts before which the answer ends; 4 at most
+	JSON        bool     // the answer is to be one JSON object
 }
 
 // EventKind tells the events of a completion apart.

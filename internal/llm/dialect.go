@@ -22,6 +22,8 @@ type Dialect struct {
 	// MaxOutput is the most tokens that a model writes, by the longest prefix of its name; asking for more is refused there. A model
 	// that no prefix fits has no known bound.
 	MaxOutput map[string]int
+	// Takes is what the vendor knows of a caller's wishes, [chat.Sampling].
+	Takes Takes
 	// LowerModel: the vendor knows its models by their names in lower case only.
 	LowerModel bool
 	// Token makes the bearer token that stands for a key where the endpoint's auth is jwt; nil: the vendor has none. It is safe for
@@ -29,6 +31,16 @@ type Dialect struct {
 	Token func(key chat.Secret, now time.Time) (string, error)
 	// Extra gives further fields of the request's body; nil: none.
 	Extra func(Call) map[string]any
+}
+
+// Takes is a vendor's part of OpenAI's sampling parameters. The zero value is all of them, in OpenAI's ranges.
+type Takes struct {
+	Temperature float64 // the highest; 0: 2
+	TopP        float64 // the lowest
+	Stops       int     // how many; 0: 4
+	StopRunes   int     // of one; a longer one is left out; 0: no limit
+	NoPenalties bool
+	NoSeed      bool
 }
 
 // Finish is what a finish reason means.

@@ -149,7 +149,7 @@ func (c *exchange) request() Call {
 	return Call{
 		ID:    fmt.Sprintf("%s.%d.%d", c.req.Turn, c.req.Attempt, c.calls),
 		Model: c.Model, System: c.req.System, History: c.prompt.history, Question: c.req.Question,
-		MaxOutput: c.prompt.output, User: c.req.User, Key: c.key.key,
+		Sampling: c.req.Sampling, MaxOutput: c.prompt.output, User: c.req.User, Key: c.key.key,
 	}
 }
 

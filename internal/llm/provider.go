@@ -30,8 +30,9 @@ type Call struct {
 	System    string
 	History   []chat.Turn
 	Question  string
-	MaxOutput int    // tokens; 0: the provider's default
-	User      string // hashed; empty: not told
+	Sampling  *chat.Sampling // nil: the provider's own
+	MaxOutput int            // tokens; 0: the provider's default
+	User      string         // hashed; empty: not told
 	Key       chat.Secret
 }
 

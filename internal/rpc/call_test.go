@@ -51,6 +51,7 @@ func TestRoundTripOfEveryField(t *testing.T) {
 		History:   []chat.Turn{{Question: "a", Answer: "b", QuestionTokens: 5, AnswerTokens: 6}, {Question: "c", Answer: "d"}},
 		Keys:      map[string][]chat.Secret{"openai": {chat.NewSecret("k1"), chat.NewSecret("k2")}, "glm": {}},
 		Providers: []string{"openai"}, MaxOutput: 99, Deltas: true, DeltaGap: 250 * time.Millisecond,
+		Sampling: &chat.Sampling{Temperature: new(0.0), TopP: new(0.5), Presence: new(-1.0), Frequency: new(1.5), Seed: new(int64(-7)), Stop: []string{"a", "b"}, JSON: true},
 	}
 	var events []chat.Event
 	got, err := c.Complete(t.Context(), req, func(e chat.Event) { events = append(events, e) })

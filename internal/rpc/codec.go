@@ -12,7 +12,7 @@ func encodeRequest(r chat.Request) *chatv1.CompleteRequest {
 	out := &chatv1.CompleteRequest{
 		Tenant: r.Tenant, Conversation: r.Conversation, Turn: r.Turn, Attempt: count(r.Attempt), User: r.User, Model: r.Model,
 		System: r.System, Question: r.Question, MaxOutput: count(r.MaxOutput), Deltas: r.Deltas,
-		DeltaGapMs: count(int(r.DeltaGap.Milliseconds())), MaxPrompt: count(r.MaxPrompt),
+		DeltaGapMs: count(int(r.DeltaGap.Milliseconds())), MaxPrompt: count(r.MaxPrompt), Sampling: encodeSampling(r.Sampling),
 	}
 	for _, t := range r.History {
 		out.History = append(out.History, &chatv1.Turn{
@@ -40,6 +40,7 @@ func decodeRequest(r *chatv1.CompleteRequest) chat.Request {
 		Tenant: r.GetTenant(), Conversation: r.GetConversation(), Turn: r.GetTurn(), Attempt: int(r.GetAttempt()), User: r.GetUser(),
 		Model: r.GetModel(), System: r.GetSystem(), Question: r.GetQuestion(), MaxOutput: int(r.GetMaxOutput()), Deltas: r.GetDeltas(),
 		DeltaGap: time.Duration(r.GetDeltaGapMs()) * time.Millisecond, MaxPrompt: int(r.GetMaxPrompt()),
+		Sampling: decodeSampling(r.GetSampling()),
 	}
 	for _, t := range r.GetHistory() {
 		out.History = append(out.History, chat.Turn{
@@ -60,6 +61,24 @@ func decodeRequest(r *chatv1.CompleteRequest) chat.Request {
 		out.Providers = append([]string{}, r.GetProviders().GetName()...)
 	}
 	return out
+}
+
+func encodeSampling(s *chat.Sampling) *chatv1.Sampling {
+	if s == nil {
+		return nil
+	}
+	return &chatv1.Sampling{
+		Temperature: s.Temperature, TopP: s.TopP, PresencePenalty: s.Presence, FrequencyPenalty: s.Frequency, Seed: s.Seed, Stop: s.Stop, Json: s.JSON,
+	}
+}
+
+func decodeSampling(s *chatv1.Sampling) *chat.Sampling {
+	if s == nil {
+		return nil
+	}
+	return &chat.Sampling{
+		Temperature: s.Temperature, TopP: s.TopP, Presence: s.PresencePenalty, Frequency: s.FrequencyPenalty, Seed: s.Seed, Stop: s.GetStop(), JSON: s.GetJson(),
+	}
 }
 
 func encodeEvent(e chat.Event) (*chatv1.CompleteEvent, error) {

@@ -41,6 +41,7 @@ type CompleteRequest struct {
 	Deltas       bool                   `protobuf:"varint,13,opt,name=deltas,proto3" json:"deltas,omitempty"`
 	DeltaGapMs   uint32                 `protobuf:"varint,14,opt,name=delta_gap_ms,json=deltaGapMs,proto3" json:"delta_gap_ms,omitempty"` // at most one delta per this time; 0: the server's default
 	MaxPrompt    uint32                 `protobuf:"varint,15,opt,name=max_prompt,json=maxPrompt,proto3" json:"max_prompt,omitempty"`      // tokens of all that is sent to a provider; 0: the model's window
+	Sampling     *Sampling              `protobuf:"bytes,18,opt,name=sampling,proto3" json:"sampling,omitempty"`                          // absent: as the provider does by itself
 	// What the client speaks; 0: 1. A server that needs more answers FailedPrecondition, with a message that begins with "protocol: ".
 	Protocol      uint32 `protobuf:"varint,16,opt,name=protocol,proto3" json:"protocol,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -182,11 +183,111 @@ func (x *CompleteRequest) GetMaxPrompt() uint32 {
 	return 0
 }
 
+func (x *CompleteRequest) GetSampling() *Sampling {
+	if x != nil {
+		return x.Sampling
+	}
+	return nil
+}
+
 func (x *CompleteRequest) GetProtocol() uint32 {
 	if x != nil {
 		return x.Protocol
 	}
 	return 0
+}
+
+// Sampling are wishes in OpenAI's terms and ranges. A provider gets what it knows of them, cut to its own range.
+type Sampling struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Temperature      *float64               `protobuf:"fixed64,1,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
+	TopP             *float64               `protobuf:"fixed64,2,opt,name=top_p,json=topP,proto3,oneof" json:"top_p,omitempty"`
+	PresencePenalty  *float64               `protobuf:"fixed64,3,opt,name=presence_penalty,json=presencePenalty,proto3,oneof" json:"presence_penalty,omitempty"`
+	FrequencyPenalty *float64               `protobuf:"fixed64,4,opt,name=frequency_penalty,json=frequencyPenalty,proto3,oneof" json:"frequency_penalty,omitempty"`
+	Seed             *int64                 `protobuf:"varint,5,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	Stop             []string               `protobuf:"bytes,6,rep,name=stop,proto3" json:"stop,omitempty"`
+	Json             bool                   `protobuf:"varint,7,opt,name=json,proto3" json:"json,omitempty"` // the answer is to be one JSON object
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *Sampling) Reset() {
+	*x = Sampling{}
+	mi := &file_api_chat_v1_chat_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sampling) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sampling) ProtoMessage() {}
+
+func (x *Sampling) ProtoReflect() protoreflect.Message {
+	mi := &file_api_chat_v1_chat_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sampling.ProtoReflect.Descriptor instead.
+func (*Sampling) Descriptor() ([]byte, []int) {
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Sampling) GetTemperature() float64 {
+	if x != nil && x.Temperature != nil {
+		return *x.Temperature
+	}
+	return 0
+}
+
+func (x *Sampling) GetTopP() float64 {
+	if x != nil && x.TopP != nil {
+		return *x.TopP
+	}
+	return 0
+}
+
+func (x *Sampling) GetPresencePenalty() float64 {
+	if x != nil && x.PresencePenalty != nil {
+		return *x.PresencePenalty
+	}
+	return 0
+}
+
+func (x *Sampling) GetFrequencyPenalty() float64 {
+	if x != nil && x.FrequencyPenalty != nil {
+		return *x.FrequencyPenalty
+	}
+	return 0
+}
+
+func (x *Sampling) GetSeed() int64 {
+	if x != nil && x.Seed != nil {
+		return *x.Seed
+	}
+	return 0
+}
+
+func (x *Sampling) GetStop() []string {
+	if x != nil {
+		return x.Stop
+	}
+	return nil
+}
+
+func (x *Sampling) GetJson() bool {
+	if x != nil {
+		return x.Json
+	}
+	return false
 }
 
 type Turn struct {
@@ -201,7 +302,7 @@ type Turn struct {
 
 func (x *Turn) Reset() {
 	*x = Turn{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[1]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -213,7 +314,7 @@ func (x *Turn) String() string {
 func (*Turn) ProtoMessage() {}
 
 func (x *Turn) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[1]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -226,7 +327,7 @@ func (x *Turn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Turn.ProtoReflect.Descriptor instead.
 func (*Turn) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{1}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Turn) GetQuestion() string {
@@ -266,7 +367,7 @@ type Keys struct {
 
 func (x *Keys) Reset() {
 	*x = Keys{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[2]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -278,7 +379,7 @@ func (x *Keys) String() string {
 func (*Keys) ProtoMessage() {}
 
 func (x *Keys) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[2]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -291,7 +392,7 @@ func (x *Keys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Keys.ProtoReflect.Descriptor instead.
 func (*Keys) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{2}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Keys) GetKey() []string {
@@ -310,7 +411,7 @@ type Providers struct {
 
 func (x *Providers) Reset() {
 	*x = Providers{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[3]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -322,7 +423,7 @@ func (x *Providers) String() string {
 func (*Providers) ProtoMessage() {}
 
 func (x *Providers) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[3]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -335,7 +436,7 @@ func (x *Providers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Providers.ProtoReflect.Descriptor instead.
 func (*Providers) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{3}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Providers) GetName() []string {
@@ -360,7 +461,7 @@ type CompleteEvent struct {
 
 func (x *CompleteEvent) Reset() {
 	*x = CompleteEvent{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[4]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -372,7 +473,7 @@ func (x *CompleteEvent) String() string {
 func (*CompleteEvent) ProtoMessage() {}
 
 func (x *CompleteEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[4]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -385,7 +486,7 @@ func (x *CompleteEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteEvent.ProtoReflect.Descriptor instead.
 func (*CompleteEvent) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{4}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CompleteEvent) GetEvent() isCompleteEvent_Event {
@@ -473,7 +574,7 @@ type Started struct {
 
 func (x *Started) Reset() {
 	*x = Started{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[5]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -485,7 +586,7 @@ func (x *Started) String() string {
 func (*Started) ProtoMessage() {}
 
 func (x *Started) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[5]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -498,7 +599,7 @@ func (x *Started) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Started.ProtoReflect.Descriptor instead.
 func (*Started) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{5}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Started) GetProvider() string {
@@ -545,7 +646,7 @@ type Delta struct {
 
 func (x *Delta) Reset() {
 	*x = Delta{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[6]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -557,7 +658,7 @@ func (x *Delta) String() string {
 func (*Delta) ProtoMessage() {}
 
 func (x *Delta) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[6]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -570,7 +671,7 @@ func (x *Delta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delta.ProtoReflect.Descriptor instead.
 func (*Delta) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{6}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Delta) GetText() string {
@@ -593,7 +694,7 @@ type Finished struct {
 
 func (x *Finished) Reset() {
 	*x = Finished{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[7]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -605,7 +706,7 @@ func (x *Finished) String() string {
 func (*Finished) ProtoMessage() {}
 
 func (x *Finished) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[7]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -618,7 +719,7 @@ func (x *Finished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finished.ProtoReflect.Descriptor instead.
 func (*Finished) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{7}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Finished) GetText() string {
@@ -669,7 +770,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[8]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -681,7 +782,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[8]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -694,7 +795,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{8}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Usage) GetInput() uint32 {
@@ -745,7 +846,7 @@ type Spent struct {
 
 func (x *Spent) Reset() {
 	*x = Spent{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[9]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -757,7 +858,7 @@ func (x *Spent) String() string {
 func (*Spent) ProtoMessage() {}
 
 func (x *Spent) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[9]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -770,7 +871,7 @@ func (x *Spent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Spent.ProtoReflect.Descriptor instead.
 func (*Spent) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{9}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Spent) GetProvider() string {
@@ -809,7 +910,7 @@ type InspectRequest struct {
 
 func (x *InspectRequest) Reset() {
 	*x = InspectRequest{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[10]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -821,7 +922,7 @@ func (x *InspectRequest) String() string {
 func (*InspectRequest) ProtoMessage() {}
 
 func (x *InspectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[10]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -834,7 +935,7 @@ func (x *InspectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InspectRequest.ProtoReflect.Descriptor instead.
 func (*InspectRequest) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{10}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{11}
 }
 
 type InspectResponse struct {
@@ -855,7 +956,7 @@ type InspectResponse struct {
 
 func (x *InspectResponse) Reset() {
 	*x = InspectResponse{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[11]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -867,7 +968,7 @@ func (x *InspectResponse) String() string {
 func (*InspectResponse) ProtoMessage() {}
 
 func (x *InspectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[11]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -880,7 +981,7 @@ func (x *InspectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InspectResponse.ProtoReflect.Descriptor instead.
 func (*InspectResponse) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{11}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *InspectResponse) GetInstance() string {
@@ -971,7 +1072,7 @@ type ProviderState struct {
 
 func (x *ProviderState) Reset() {
 	*x = ProviderState{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[12]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -983,7 +1084,7 @@ func (x *ProviderState) String() string {
 func (*ProviderState) ProtoMessage() {}
 
 func (x *ProviderState) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[12]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -996,7 +1097,7 @@ func (x *ProviderState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProviderState.ProtoReflect.Descriptor instead.
 func (*ProviderState) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{12}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ProviderState) GetName() string {
@@ -1075,7 +1176,7 @@ type KeyRest struct {
 
 func (x *KeyRest) Reset() {
 	*x = KeyRest{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[13]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1087,7 +1188,7 @@ func (x *KeyRest) String() string {
 func (*KeyRest) ProtoMessage() {}
 
 func (x *KeyRest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[13]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1100,7 +1201,7 @@ func (x *KeyRest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyRest.ProtoReflect.Descriptor instead.
 func (*KeyRest) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{13}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *KeyRest) GetFingerprint() string {
@@ -1143,7 +1244,7 @@ type HoldRequest struct {
 
 func (x *HoldRequest) Reset() {
 	*x = HoldRequest{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[14]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1155,7 +1256,7 @@ func (x *HoldRequest) String() string {
 func (*HoldRequest) ProtoMessage() {}
 
 func (x *HoldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[14]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1168,7 +1269,7 @@ func (x *HoldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldRequest.ProtoReflect.Descriptor instead.
 func (*HoldRequest) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{14}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *HoldRequest) GetKey() string {
@@ -1208,7 +1309,7 @@ type HoldEvent struct {
 
 func (x *HoldEvent) Reset() {
 	*x = HoldEvent{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[15]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1220,7 +1321,7 @@ func (x *HoldEvent) String() string {
 func (*HoldEvent) ProtoMessage() {}
 
 func (x *HoldEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[15]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1233,7 +1334,7 @@ func (x *HoldEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldEvent.ProtoReflect.Descriptor instead.
 func (*HoldEvent) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{15}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{16}
 }
 
 type RestRequest struct {
@@ -1248,7 +1349,7 @@ type RestRequest struct {
 
 func (x *RestRequest) Reset() {
 	*x = RestRequest{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[16]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1260,7 +1361,7 @@ func (x *RestRequest) String() string {
 func (*RestRequest) ProtoMessage() {}
 
 func (x *RestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[16]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1273,7 +1374,7 @@ func (x *RestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestRequest.ProtoReflect.Descriptor instead.
 func (*RestRequest) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{16}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RestRequest) GetKey() string {
@@ -1312,7 +1413,7 @@ type RestResponse struct {
 
 func (x *RestResponse) Reset() {
 	*x = RestResponse{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[17]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1324,7 +1425,7 @@ func (x *RestResponse) String() string {
 func (*RestResponse) ProtoMessage() {}
 
 func (x *RestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[17]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1337,7 +1438,7 @@ func (x *RestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestResponse.ProtoReflect.Descriptor instead.
 func (*RestResponse) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{17}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{18}
 }
 
 // Document is the state of one live document in this instance.
@@ -1356,7 +1457,7 @@ type Document struct {
 
 func (x *Document) Reset() {
 	*x = Document{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[18]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1368,7 +1469,7 @@ func (x *Document) String() string {
 func (*Document) ProtoMessage() {}
 
 func (x *Document) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[18]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1381,7 +1482,7 @@ func (x *Document) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Document.ProtoReflect.Descriptor instead.
 func (*Document) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{18}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Document) GetName() string {
@@ -1423,7 +1524,7 @@ var File_api_chat_v1_chat_proto protoreflect.FileDescriptor
 
 const file_api_chat_v1_chat_proto_rawDesc = "" +
 	"\n" +
-	"\x16api/chat/v1/chat.proto\x12\x0eparley.chat.v1\"\xe4\x04\n" +
+	"\x16api/chat/v1/chat.proto\x12\x0eparley.chat.v1\"\x9a\x05\n" +
 	"\x0fCompleteRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\"\n" +
 	"\fconversation\x18\x02 \x01(\tR\fconversation\x12\x12\n" +
@@ -1443,11 +1544,25 @@ const file_api_chat_v1_chat_proto_rawDesc = "" +
 	"\fdelta_gap_ms\x18\x0e \x01(\rR\n" +
 	"deltaGapMs\x12\x1d\n" +
 	"\n" +
-	"max_prompt\x18\x0f \x01(\rR\tmaxPrompt\x12\x1a\n" +
+	"max_prompt\x18\x0f \x01(\rR\tmaxPrompt\x124\n" +
+	"\bsampling\x18\x12 \x01(\v2\x18.parley.chat.v1.SamplingR\bsampling\x12\x1a\n" +
 	"\bprotocol\x18\x10 \x01(\rR\bprotocol\x1aM\n" +
 	"\tKeysEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12*\n" +
-	"\x05value\x18\x02 \x01(\v2\x14.parley.chat.v1.KeysR\x05value:\x028\x01\"\x88\x01\n" +
+	"\x05value\x18\x02 \x01(\v2\x14.parley.chat.v1.KeysR\x05value:\x028\x01\"\xbc\x02\n" +
+	"\bSampling\x12%\n" +
+	"\vtemperature\x18\x01 \x01(\x01H\x00R\vtemperature\x88\x01\x01\x12\x18\n" +
+	"\x05top_p\x18\x02 \x01(\x01H\x01R\x04topP\x88\x01\x01\x12.\n" +
+	"\x10presence_penalty\x18\x03 \x01(\x01H\x02R\x0fpresencePenalty\x88\x01\x01\x120\n" +
+	"\x11frequency_penalty\x18\x04 \x01(\x01H\x03R\x10frequencyPenalty\x88\x01\x01\x12\x17\n" +
+	"\x04seed\x18\x05 \x01(\x03H\x04R\x04seed\x88\x01\x01\x12\x12\n" +
+	"\x04stop\x18\x06 \x03(\tR\x04stop\x12\x12\n" +
+	"\x04json\x18\a \x01(\bR\x04jsonB\x0e\n" +
+	"\f_temperatureB\b\n" +
+	"\x06_top_pB\x13\n" +
+	"\x11_presence_penaltyB\x14\n" +
+	"\x12_frequency_penaltyB\a\n" +
+	"\x05_seed\"\x88\x01\n" +
 	"\x04Turn\x12\x1a\n" +
 	"\bquestion\x18\x01 \x01(\tR\bquestion\x12\x16\n" +
 	"\x06answer\x18\x02 \x01(\tR\x06answer\x12'\n" +
@@ -1554,56 +1669,58 @@ func file_api_chat_v1_chat_proto_rawDescGZIP() []byte {
 	return file_api_chat_v1_chat_proto_rawDescData
 }
 
-var file_api_chat_v1_chat_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_api_chat_v1_chat_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_api_chat_v1_chat_proto_goTypes = []any{
 	(*CompleteRequest)(nil), // 0: parley.chat.v1.CompleteRequest
-	(*Turn)(nil),            // 1: parley.chat.v1.Turn
-	(*Keys)(nil),            // 2: parley.chat.v1.Keys
-	(*Providers)(nil),       // 3: parley.chat.v1.Providers
-	(*CompleteEvent)(nil),   // 4: parley.chat.v1.CompleteEvent
-	(*Started)(nil),         // 5: parley.chat.v1.Started
-	(*Delta)(nil),           // 6: parley.chat.v1.Delta
-	(*Finished)(nil),        // 7: parley.chat.v1.Finished
-	(*Usage)(nil),           // 8: parley.chat.v1.Usage
-	(*Spent)(nil),           // 9: parley.chat.v1.Spent
-	(*InspectRequest)(nil),  // 10: parley.chat.v1.InspectRequest
-	(*InspectResponse)(nil), // 11: parley.chat.v1.InspectResponse
-	(*ProviderState)(nil),   // 12: parley.chat.v1.ProviderState
-	(*KeyRest)(nil),         // 13: parley.chat.v1.KeyRest
-	(*HoldRequest)(nil),     // 14: parley.chat.v1.HoldRequest
-	(*HoldEvent)(nil),       // 15: parley.chat.v1.HoldEvent
-	(*RestRequest)(nil),     // 16: parley.chat.v1.RestRequest
-	(*RestResponse)(nil),    // 17: parley.chat.v1.RestResponse
-	(*Document)(nil),        // 18: parley.chat.v1.Document
-	nil,                     // 19: parley.chat.v1.CompleteRequest.KeysEntry
+	(*Sampling)(nil),        // 1: parley.chat.v1.Sampling
+	(*Turn)(nil),            // 2: parley.chat.v1.Turn
+	(*Keys)(nil),            // 3: parley.chat.v1.Keys
+	(*Providers)(nil),       // 4: parley.chat.v1.Providers
+	(*CompleteEvent)(nil),   // 5: parley.chat.v1.CompleteEvent
+	(*Started)(nil),         // 6: parley.chat.v1.Started
+	(*Delta)(nil),           // 7: parley.chat.v1.Delta
+	(*Finished)(nil),        // 8: parley.chat.v1.Finished
+	(*Usage)(nil),           // 9: parley.chat.v1.Usage
+	(*Spent)(nil),           // 10: parley.chat.v1.Spent
+	(*InspectRequest)(nil),  // 11: parley.chat.v1.InspectRequest
+	(*InspectResponse)(nil), // 12: parley.chat.v1.InspectResponse
+	(*ProviderState)(nil),   // 13: parley.chat.v1.ProviderState
+	(*KeyRest)(nil),         // 14: parley.chat.v1.KeyRest
+	(*HoldRequest)(nil),     // 15: parley.chat.v1.HoldRequest
+	(*HoldEvent)(nil),       // 16: parley.chat.v1.HoldEvent
+	(*RestRequest)(nil),     // 17: parley.chat.v1.RestRequest
+	(*RestResponse)(nil),    // 18: parley.chat.v1.RestResponse
+	(*Document)(nil),        // 19: parley.chat.v1.Document
+	nil,                     // 20: parley.chat.v1.CompleteRequest.KeysEntry
 }
 var file_api_chat_v1_chat_proto_depIdxs = []int32{
-	1,  // 0: parley.chat.v1.CompleteRequest.history:type_name -> parley.chat.v1.Turn
-	19, // 1: parley.chat.v1.CompleteRequest.keys:type_name -> parley.chat.v1.CompleteRequest.KeysEntry
-	3,  // 2: parley.chat.v1.CompleteRequest.providers:type_name -> parley.chat.v1.Providers
-	5,  // 3: parley.chat.v1.CompleteEvent.started:type_name -> parley.chat.v1.Started
-	6,  // 4: parley.chat.v1.CompleteEvent.delta:type_name -> parley.chat.v1.Delta
-	7,  // 5: parley.chat.v1.CompleteEvent.finished:type_name -> parley.chat.v1.Finished
-	9,  // 6: parley.chat.v1.CompleteEvent.spent:type_name -> parley.chat.v1.Spent
-	8,  // 7: parley.chat.v1.Finished.usage:type_name -> parley.chat.v1.Usage
-	8,  // 8: parley.chat.v1.Spent.usage:type_name -> parley.chat.v1.Usage
-	18, // 9: parley.chat.v1.InspectResponse.documents:type_name -> parley.chat.v1.Document
-	12, // 10: parley.chat.v1.InspectResponse.providers:type_name -> parley.chat.v1.ProviderState
-	13, // 11: parley.chat.v1.ProviderState.rests:type_name -> parley.chat.v1.KeyRest
-	2,  // 12: parley.chat.v1.CompleteRequest.KeysEntry.value:type_name -> parley.chat.v1.Keys
-	0,  // 13: parley.chat.v1.ChatService.Complete:input_type -> parley.chat.v1.CompleteRequest
-	10, // 14: parley.chat.v1.ChatService.Inspect:input_type -> parley.chat.v1.InspectRequest
-	14, // 15: parley.chat.v1.ChatService.Hold:input_type -> parley.chat.v1.HoldRequest
-	16, // 16: parley.chat.v1.ChatService.Rest:input_type -> parley.chat.v1.RestRequest
-	4,  // 17: parley.chat.v1.ChatService.Complete:output_type -> parley.chat.v1.CompleteEvent
-	11, // 18: parley.chat.v1.ChatService.Inspect:output_type -> parley.chat.v1.InspectResponse
-	15, // 19: parley.chat.v1.ChatService.Hold:output_type -> parley.chat.v1.HoldEvent
-	17, // 20: parley.chat.v1.ChatService.Rest:output_type -> parley.chat.v1.RestResponse
-	17, // [17:21] is the sub-list for method output_type
-	13, // [13:17] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	2,  // 0: parley.chat.v1.CompleteRequest.history:type_name -> parley.chat.v1.Turn
+	20, // 1: parley.chat.v1.CompleteRequest.keys:type_name -> parley.chat.v1.CompleteRequest.KeysEntry
+	4,  // 2: parley.chat.v1.CompleteRequest.providers:type_name -> parley.chat.v1.Providers
+	1,  // 3: parley.chat.v1.CompleteRequest.sampling:type_name -> parley.chat.v1.Sampling
+	6,  // 4: parley.chat.v1.CompleteEvent.started:type_name -> parley.chat.v1.Started
+	7,  // 5: parley.chat.v1.CompleteEvent.delta:type_name -> parley.chat.v1.Delta
+	8,  // 6: parley.chat.v1.CompleteEvent.finished:type_name -> parley.chat.v1.Finished
+	10, // 7: parley.chat.v1.CompleteEvent.spent:type_name -> parley.chat.v1.Spent
+	9,  // 8: parley.chat.v1.Finished.usage:type_name -> parley.chat.v1.Usage
+	9,  // 9: parley.chat.v1.Spent.usage:type_name -> parley.chat.v1.Usage
+	19, // 10: parley.chat.v1.InspectResponse.documents:type_name -> parley.chat.v1.Document
+	13, // 11: parley.chat.v1.InspectResponse.providers:type_name -> parley.chat.v1.ProviderState
+	14, // 12: parley.chat.v1.ProviderState.rests:type_name -> parley.chat.v1.KeyRest
+	3,  // 13: parley.chat.v1.CompleteRequest.KeysEntry.value:type_name -> parley.chat.v1.Keys
+	0,  // 14: parley.chat.v1.ChatService.Complete:input_type -> parley.chat.v1.CompleteRequest
+	11, // 15: parley.chat.v1.ChatService.Inspect:input_type -> parley.chat.v1.InspectRequest
+	15, // 16: parley.chat.v1.ChatService.Hold:input_type -> parley.chat.v1.HoldRequest
+	17, // 17: parley.chat.v1.ChatService.Rest:input_type -> parley.chat.v1.RestRequest
+	5,  // 18: parley.chat.v1.ChatService.Complete:output_type -> parley.chat.v1.CompleteEvent
+	12, // 19: parley.chat.v1.ChatService.Inspect:output_type -> parley.chat.v1.InspectResponse
+	16, // 20: parley.chat.v1.ChatService.Hold:output_type -> parley.chat.v1.HoldEvent
+	18, // 21: parley.chat.v1.ChatService.Rest:output_type -> parley.chat.v1.RestResponse
+	18, // [18:22] is the sub-list for method output_type
+	14, // [14:18] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_api_chat_v1_chat_proto_init() }
@@ -1611,7 +1728,8 @@ func file_api_chat_v1_chat_proto_init() {
 	if File_api_chat_v1_chat_proto != nil {
 		return
 	}
-	file_api_chat_v1_chat_proto_msgTypes[4].OneofWrappers = []any{
+	file_api_chat_v1_chat_proto_msgTypes[1].OneofWrappers = []any{}
+	file_api_chat_v1_chat_proto_msgTypes[5].OneofWrappers = []any{
 		(*CompleteEvent_Started)(nil),
 		(*CompleteEvent_Delta)(nil),
 		(*CompleteEvent_Finished)(nil),
@@ -1623,7 +1741,7 @@ func file_api_chat_v1_chat_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_chat_v1_chat_proto_rawDesc), len(file_api_chat_v1_chat_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

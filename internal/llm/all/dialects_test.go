@@ -47,6 +47,10 @@ func ignore(string) error { return nil }
 func TestDialectRequests(t *testing.T) {
 	done := `data: {"choices":[{"index":0,"delta":{"content":"好"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1}}` + "\n\ndata: [DONE]\n\n"
 	message := []any{map[string]any{"role": "user", "content": "q"}}
+	long := strings.Repeat("长", 21)
+	stops := []any{"一", "二", long}
+	wishes := &chat.Sampling{Temperature: new(1.8), TopP: new(0.0), Presence: new(-3.0), Frequency: new(0.5), Seed: new(int64(7)),
+		Stop: []string{"一", "", "二", long}, JSON: true}
 	for name, test := range map[string]struct {
 		dialect string
 		call    llm.Call
@@ -60,6 +64,23 @@ func TestDialectRequests(t *testing.T) {
 		"ernie": {"ernie", llm.Call{ID: "t.1.1", Model: "ERNIE-4.0-Turbo-128K", Question: "q", User: "u", MaxOutput: 9_000}, map[string]any{
 			"model": "ernie-4.0-turbo-128k", "messages": message, "stream": true, "stream_options": map[string]any{"include_usage": true},
 			"user": "u", "max_tokens": 4_096.0}},
+		"openai, wishes": {"openai", llm.Call{Model: "gpt-4o", Question: "q", Sampling: wishes}, map[string]any{
+			"model": "gpt-4o", "messages": message, "stream": true, "stream_options": map[string]any{"include_usage": true},
+			"temperature": 1.8, "top_p": 0.0, "presence_penalty": -2.0, "frequency_penalty": 0.5, "seed": 7.0, "stop": stops,
+			"response_format": map[string]any{"type": "json_object"}}},
+		"openai, a model that reasons": {"openai", llm.Call{Model: "o3-mini", Question: "q", Sampling: wishes}, map[string]any{
+			"model": "o3-mini", "messages": message, "stream": true, "stream_options": map[string]any{"include_usage": true},
+			"seed": 7.0, "response_format": map[string]any{"type": "json_object"}}},
+		"chatglm, wishes": {"chatglm", llm.Call{Model: "glm-4", Question: "q", Sampling: wishes}, map[string]any{
+			"model": "glm-4", "messages": message, "stream": true, "temperature": 1.0, "top_p": 0.01, "stop": stops[:1],
+			"response_format": map[string]any{"type": "json_object"}}},
+		"ernie, wishes": {"ernie", llm.Call{Model: "ernie-5", Question: "q", Sampling: wishes}, map[string]any{
+			"model": "ernie-5", "messages": message, "stream": true, "stream_options": map[string]any{"include_usage": true},
+			"temperature": 1.0, "top_p": 0.0, "presence_penalty": -2.0, "frequency_penalty": 0.5, "seed": 7.0, "stop": []any{"一", "二"},
+			"response_format": map[string]any{"type": "json_object"}}},
+		"the zero of a wish is a wish": {"openai", llm.Call{Model: "gpt-4o", Question: "q", Sampling: &chat.Sampling{Temperature: new(0.0), Seed: new(int64(0))}},
+			map[string]any{"model": "gpt-4o", "messages": message, "stream": true, "stream_options": map[string]any{"include_usage": true},
+				"temperature": 0.0, "seed": 0.0}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, got := answers(t, test.dialect, 200, done)

@@ -19,6 +19,7 @@ func Dialect() llm.Dialect {
 		UserField:       "user_id",
 		MaxTokens:       "max_tokens",
 		MaxOutput:       map[string]int{"glm-4-": 4_095, "glm-4.5": 98_304, "glm-4.6": 131_072, "glm-4.7": 131_072, "glm-5": 131_072},
+		Takes:           llm.Takes{Temperature: 1, TopP: 0.01, Stops: 1, NoPenalties: true, NoSeed: true},
 		Token:           newTokens().of,
 		Extra:           extra,
 	}

@@ -11,7 +11,9 @@ import (
 // Dialect is what Qianfan does differently: error codes that are words of its own, models by their names in lower case, and bounds of an
 // answer by model. Requests are OpenAI's; thinking is off unless asked for.
 func Dialect() llm.Dialect {
-	return llm.Dialect{Kinds: kinds(), MaxTokens: "max_tokens", MaxOutput: outputs(), LowerModel: true}
+	return llm.Dialect{
+		Kinds: kinds(), MaxTokens: "max_tokens", MaxOutput: outputs(), LowerModel: true, Takes: llm.Takes{Temperature: 1, StopRunes: 20},
+	}
 }
 
 // outputs are the longest answers in tokens. Older models write less than is usual elsewhere, so that a wish must be cut.

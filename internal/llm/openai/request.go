@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	goopenai "github.com/sashabaranov/go-openai"
@@ -28,7 +29,7 @@ func (p *Provider) newRequest(ctx context.Context, c llm.Call) (*http.Request, e
 	return req, p.sign(req, c.Key)
 }
 
-// body is the request as the dialect wants it. Sampling parameters are left to the provider's defaults.
+// body is the request as the dialect wants it.
 func (p *Provider) body(c llm.Call) ([]byte, error) {
 	r := goopenai.ChatCompletionRequest{Model: c.Model, Messages: messages(c), Stream: true}
 	if p.dialect.LowerModel {
@@ -50,6 +51,7 @@ func (p *Provider) body(c llm.Call) ([]byte, error) {
 		}
 		extra[field] = c.User
 	}
+	p.sampling(extra, c)
 	if n := p.maxOutput(c); n > 0 {
 		extra[p.maxTokensField(c.Model)] = n
 	}
@@ -81,12 +83,15 @@ func (p *Provider) maxTokensField(model string) string {
 	if p.dialect.MaxTokens != "" {
 		return p.dialect.MaxTokens
 	}
-	for _, prefix := range []string{"o1", "o3", "o4", "gpt-5", "gpt-6"} {
-		if strings.HasPrefix(model, prefix) {
-			return "max_completion_tokens"
-		}
+	if reasons(model) {
+		return "max_completion_tokens"
 	}
 	return "max_tokens"
+}
+
+// reasons knows OpenAI's reasoning models by their names.
+func reasons(model string) bool {
+	return slices.ContainsFunc([]string{"o1", "o3", "o4", "gpt-5", "gpt-6"}, func(prefix string) bool { return strings.HasPrefix(model, prefix) })
 }
 
 func messages(c llm.Call) []goopenai.ChatCompletionMessage {
