@@ -2,8 +2,6 @@ package channel
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"io"
 	"log/slog"
@@ -179,9 +177,6 @@ func (f *Front) accept(ctx context.Context, messages []chat.Message) error {
 	ctx, cancel := context.WithTimeout(ctx, acceptWithin)
 	defer cancel()
 	for _, m := range messages {
-		if m.Trace == "" {
-			m.Trace = newTrace()
-		}
 		if err := f.inbox.Accept(ctx, m); err != nil {
 			return err
 		}
@@ -221,11 +216,4 @@ func write(w http.ResponseWriter, a Ack) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(a.Body) // a caller that went away delivers again
-}
-
-// newTrace starts a trace (W3C traceparent, sampled): platforms bring none that could be trusted.
-func newTrace() string {
-	var id [24]byte
-	_, _ = rand.Read(id[:]) // never fails
-	return "00-" + hex.EncodeToString(id[:16]) + "-" + hex.EncodeToString(id[16:]) + "-01"
 }

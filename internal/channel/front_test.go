@@ -160,10 +160,10 @@ func TestFrontAcceptsInTime(t *testing.T) {
 	var left time.Duration
 	front := channel.NewFront(func(string, string) (channel.Channel, error) { return plain{messages: 1}, nil }, channel.Deps{
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, Metrics: prometheus.NewRegistry(),
-		Inbox: inboxFunc(func(ctx context.Context, m chat.Message) error {
+		Inbox: inboxFunc(func(ctx context.Context, _ chat.Message) error {
 			deadline, ok := ctx.Deadline()
-			if !ok || !strings.HasPrefix(m.Trace, "00-") || len(m.Trace) != 55 {
-				t.Errorf("no deadline, or no trace: %q", m.Trace)
+			if !ok {
+				t.Error("no deadline")
 			}
 			left = time.Until(deadline)
 			return nil

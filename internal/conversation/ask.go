@@ -58,7 +58,7 @@ func (e *errCap) Error() string {
 // ask gets the model's answer and turns every way in which that can fail into a text.
 func (s *Service) ask(ctx context.Context, t *chat.Tenant, outlet Outlet, c Claim, sum *tally) (result, error) {
 	a := &asking{
-		Service: s, t: t, outlet: outlet, c: c, live: newLive(s, outlet.Live(), c), tally: sum, attempt: c.Attempt,
+		Service: s, t: t, outlet: outlet, c: c, live: newLive(s, outlet, c), tally: sum, attempt: c.Attempt,
 		since: time.Now().Add(-c.Message.Age(c.Now)), until: time.Now().Add(s.Turn()),
 	}
 	if most := t.Limits.MaxWait; most > 0 {

@@ -25,6 +25,7 @@ type world struct {
 	tenant chat.Tenant
 	now    atomic.Pointer[chat.Tenant]
 	out    *outlet
+	way    conversation.Outlet // out, if nil
 	llm    *model
 	n      int
 }
@@ -56,6 +57,9 @@ func (w *world) swap(t chat.Tenant) { w.now.Store(&t) }
 func (w *world) Tenants() []string      { return []string{w.tenant.Name} }
 func (w *world) Models(string) []string { return []string{"chat", "deep"} }
 func (w *world) Outlet(_, channel string) (conversation.Outlet, bool) {
+	if w.way != nil {
+		return w.way, channel == "app"
+	}
 	return w.out, channel == "app"
 }
 

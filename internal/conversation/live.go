@@ -2,6 +2,7 @@ package conversation
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -9,26 +10,42 @@ import (
 	"parley/internal/chat"
 )
 
-// live collects a turn's partial text and writes the newest state to the live text, at most once a gap. event is called by the
-// completer's goroutine; the writing happens in one of its own, so that a slow store never holds up the stream.
+const (
+	// showCardAfter is how long somebody waits before a streamer says so: it makes something new on the platform for it.
+	showCardAfter = 3 * time.Second
+	// maxShowGap is the longest time between two updates of a streamer that fails.
+	maxShowGap = 5 * time.Second
+	// showFor bounds one update, and lastShow that which is under way when the turn ends: the reply waits for it, and would be overtaken otherwise.
+	showFor  = 10 * time.Second
+	lastShow = 2 * time.Second
+	// void is shown in place of what a streamer showed and is not true any more, until there is text again.
+	void = "…"
+)
+
+// live collects a turn's partial text and shows the newest state at most once a gap: in the live text, for those who come and read it, and by the
+// outlet, if it is a streamer. event is called by the completer's goroutine; all else happens in one of its own, so that neither a slow store
+// nor a slow platform holds up the stream.
 type live struct {
-	s   *Service
-	key chat.ConversationKey
-	id  string
-	gap time.Duration
+	s        *Service
+	m        chat.Message
+	gap      time.Duration
+	streamer Streamer // nil: none
 
 	mu   sync.Mutex
 	buf  strings.Builder
 	note string // shown as long as there is no text
 	wake chan struct{}
 
-	ended   chan struct{}
-	written chan struct{} // closed when nothing more is written; nil: nothing ever is
+	over    context.Context
+	end     context.CancelFunc
+	written chan struct{} // closed when nothing more is shown; nil: nothing ever is
 }
 
-func newLive(s *Service, gap time.Duration, c Claim) *live {
-	l := &live{s: s, key: c.Key, id: c.Message.ID, gap: gap, ended: make(chan struct{})}
-	if gap > 0 && s.Live != nil {
+func newLive(s *Service, outlet Outlet, c Claim) *live {
+	l := &live{s: s, m: c.Message.Message, gap: outlet.Live()}
+	l.over, l.end = context.WithCancel(context.Background())
+	l.streamer, _ = outlet.(Streamer)
+	if l.gap > 0 && (s.Live != nil || l.streamer != nil) {
 		l.wake, l.written = make(chan struct{}, 1), make(chan struct{})
 		s.wg.Go(func() {
 			defer close(l.written)
@@ -36,6 +53,14 @@ func newLive(s *Service, gap time.Duration, c Claim) *live {
 		})
 	}
 	return l
+}
+
+// patience is how long somebody waits before a notice says so.
+func (l *live) patience() time.Duration {
+	if l.streamer != nil {
+		return showCardAfter
+	}
+	return showAfter
 }
 
 // event takes an event of the completion; a new start voids what was shown, and whoever is being answered is in no queue any more.
@@ -93,48 +118,96 @@ func (l *live) shown() string {
 }
 
 func (l *live) write() {
+	rhythm := rhythm{least: l.gap, gap: l.gap}
+	shown := false
 	for rev := int64(1); ; rev++ {
 		select {
 		case <-l.wake:
-		case <-l.ended:
+		case <-l.over.Done():
 		}
-		done := l.closed()
+		done := l.over.Err() != nil
 		if done && rev == 1 {
 			return
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		text := l.shown()
 		// Without Done, readers on other replicas would go on looking for more text and not for the reply.
-		_, err := l.s.Live.Write(ctx, l.key, chat.Live{Message: l.id, Rev: rev, Text: l.shown(), Done: done})
-		cancel()
-		if err != nil {
-			l.s.metrics.storeErrors.WithLabelValues("live").Inc()
-		}
+		l.store(chat.Live{Message: l.m.ID, Rev: rev, Text: text, Done: done})
 		if done {
 			return
 		}
+		pause := rhythm.gap
+		if text == "" && shown {
+			text = void
+		}
+		if l.streamer != nil && text != "" && l.over.Err() == nil {
+			shown = true // perhaps, if it failed
+			err := l.show(text)
+			if err != nil {
+				l.changed() // what was not shown is still to be
+			}
+			pause = rhythm.after(err)
+		}
 		select {
-		case <-time.After(l.gap):
-		case <-l.ended: // at once: the reply is on its way, and must not be followed by what it replaces
+		case <-time.After(pause):
+		case <-l.over.Done(): // at once: the reply is on its way, and must not be followed by what it replaces
 		}
 	}
 }
 
-func (l *live) closed() bool {
-	select {
-	case <-l.ended:
-		return true
-	default:
-		return false
+func (l *live) store(text chat.Live) {
+	if l.s.Live == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if _, err := l.s.Live.Write(ctx, l.m.Conversation, text); err != nil {
+		l.s.metrics.storeErrors.WithLabelValues("live").Inc()
 	}
 }
 
-// settle waits until nothing more is written: a text that comes late must not outlive what comes next. It follows close, and is bounded by the
-// writer's own timeout.
+func (l *live) show(text string) error {
+	ctx, cancel := linger(l.over, lastShow)
+	defer cancel()
+	ctx, stop := context.WithTimeout(ctx, showFor)
+	defer stop()
+	err := l.streamer.Show(ctx, l.m, text)
+	result := "shown"
+	if err != nil {
+		result = chat.KindOf(err).String()
+	}
+	l.s.metrics.shows.WithLabelValues(l.m.Conversation.Tenant, l.m.Conversation.Channel, result).Inc()
+	return err
+}
+
+// rhythm is how often a streamer shows: twice as seldom after each failure, and twice as often again after each success.
+type rhythm struct{ least, gap time.Duration }
+
+// after is the pause that follows an update. The final text does not wait for it.
+func (r *rhythm) after(err error) time.Duration {
+	if err == nil {
+		r.gap = max(r.least, r.gap/2)
+		return r.gap
+	}
+	r.gap = max(r.least, min(2*r.gap, maxShowGap))
+	pause := r.gap
+	if e, ok := errors.AsType[*chat.Error](err); ok {
+		pause = max(pause, e.RetryAfter)
+	}
+	return pause
+}
+
+// settle waits until nothing more is shown: a text that comes late must not outlive what comes next. It follows close, and is bounded by the
+// writer's own timeouts.
 func (l *live) settle() {
 	if l.written != nil {
 		<-l.written
 	}
 }
 
-// close ends the writing; no event may follow.
-func (l *live) close() { close(l.ended) }
+// close ends the showing; no event may follow. The reply of a streamer may replace what was shown once that has settled.
+func (l *live) close() {
+	l.end()
+	if l.streamer != nil {
+		l.settle()
+	}
+}

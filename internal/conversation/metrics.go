@@ -16,6 +16,7 @@ type metrics struct {
 	turns       *prometheus.CounterVec // tenant, result
 	sends       *prometheus.CounterVec // tenant, result
 	sendErrors  *prometheus.CounterVec // tenant, kind, code
+	shows       *prometheus.CounterVec // tenant, channel, result
 	tokens      *prometheus.CounterVec // tenant, direction, source
 	caps        *prometheus.CounterVec // tenant, scope
 	places      *prometheus.CounterVec // tenant, reason
@@ -55,8 +56,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		turns:      counter("parley_turns_total", "Finished turns by outcome: answered, command, or why not.", "tenant", "result"),
 		sends:      counter("parley_parts_total", "Parts of replies by what became of them: sent, ambiguous, undeliverable, given_up.", "tenant", "result"),
 		sendErrors: counter("parley_send_errors_total", "Failed tries to send a part, by kind and the platform's own code.", "tenant", "kind", "code"),
-		tokens:     counter("parley_tokens_total", "Tokens by source: provider (as it reported them) or estimate (it did not).", "tenant", "direction", "source"),
-		caps:       counter("parley_caps_reached_total", "Messages answered with a text because the day's tokens are spent, by scope: tenant or user.", "tenant", "scope"),
+		shows: counter("parley_shows_total", "Updates of partial text that a platform was asked to show: shown, or why not.",
+			"tenant", "channel", "result"),
+		tokens: counter("parley_tokens_total", "Tokens by source: provider (as it reported them) or estimate (it did not).", "tenant", "direction", "source"),
+		caps:   counter("parley_caps_reached_total", "Messages answered with a text because the day's tokens are spent, by scope: tenant or user.", "tenant", "scope"),
 		places: counter("parley_place_waits_total",
 			"Pauses of turns that wait, by what for: keys (all at their limit), no_server, full_server, budget (held by turns in flight).", "tenant", "reason"),
 		queued:      gauge("parley_turns_queued", "Turns of this process that wait for a free place."),
@@ -87,7 +90,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"tenant", "channel", "code"}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.accepted, m.turns, m.sends, m.sendErrors, m.tokens, m.storeErrors, m.steps, m.inFlight, m.reaped, m.lost,
+		reg.MustRegister(m.accepted, m.turns, m.sends, m.sendErrors, m.shows, m.tokens, m.storeErrors, m.steps, m.inFlight, m.reaped, m.lost,
 			m.fenced, m.unread, m.ambiguous, m.caps, m.places, m.queued, m.unaccounted, m.waiting, m.ready, m.oldest, m.dead,
 			m.postponed, m.postponements, m.paced, m.blocked)
 	}

@@ -145,7 +145,7 @@ func (a *asking) hopeless(near, limit time.Duration) error {
 
 // rest is a pause of a message that waits, since when; it ends early when its turn comes to ask.
 func (a *asking) rest(ctx context.Context, d time.Duration, since time.Time) error {
-	if a.waited+time.Since(since)+d >= showAfter {
+	if a.waited+time.Since(since)+d >= a.live.patience() {
 		a.live.notice(text(a.t, "queued"))
 	}
 	waiting := a.metrics.queued.WithLabelValues(a.t.Name)

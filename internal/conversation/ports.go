@@ -28,3 +28,18 @@ type Outlet interface {
 	// Live reports whether the channel shows partial text, and how often at most (0: never).
 	Live() time.Duration
 }
+
+// Streamer is implemented by outlets that show partial text by rewriting something on the platform. What it shows is replaced by the reply.
+type Streamer interface {
+	// Show replaces what the person sees of the answer to m by text, the whole of it so far. It blocks at most for the platform's timeout, and is
+	// called only if Live is positive, at most once in that time, from one goroutine at a time. After an error it is called less often, and not before
+	// the error's RetryAfter is over. Its last call has returned before the reply's first part is sent.
+	Show(ctx context.Context, m chat.Message, text string) error
+}
+
+// Fetcher is implemented by outlets whose messages may hold pictures that must be fetched from the platform.
+type Fetcher interface {
+	// Fetch returns the pictures of m.Images in their order. It blocks at most for the platform's timeout. Errors are *chat.Error: kinds TooLarge,
+	// NotFound (it is no longer there), Invalid (it is no picture), and the retryable ones.
+	Fetch(ctx context.Context, m chat.Message) ([]chat.Picture, error)
+}

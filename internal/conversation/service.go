@@ -177,6 +177,9 @@ func (s *Service) Accept(ctx context.Context, m chat.Message) error {
 	if !ok || t.Suspended {
 		return chat.E(chat.NotFound, "conversation.accept", nil)
 	}
+	if m.Trace == "" {
+		m.Trace = newTrace()
+	}
 	began := time.Now()
 	got, err := s.Store.Accept(ctx, m, AcceptOptions{
 		DedupeFor:     dedupeFor,
