@@ -3,17 +3,16 @@ package wecom
 import (
 	"errors"
 	"strconv"
-	"strings"
 	"time"
-	"unicode"
 
+	"parley/internal/channel"
 	"parley/internal/chat"
 )
 
 // errorOf is the table of WeCom's global error codes (document 90313): what each says about trying again. Codes it does not know are
 // Internal: not tried again, and logged.
 func errorOf(op string, code int64, message string) *chat.Error {
-	e := chat.E(chat.Internal, op, errors.New(printable(message)))
+	e := chat.E(chat.Internal, op, errors.New(channel.Printable(message)))
 	e.Code = strconv.FormatInt(code, 10)
 	switch code {
 	case -1: // system busy
@@ -48,19 +47,4 @@ const (
 func tokenRefused(err error) bool {
 	e, ok := errors.AsType[*chat.Error](err)
 	return ok && (e.Code == strconv.Itoa(codeNoToken) || e.Code == strconv.Itoa(codeBadToken) || e.Code == strconv.Itoa(codeOldToken))
-}
-
-// printable bounds a stranger's text for logs; 60020's names the IP that the operator must allow.
-func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, s)
-	const most = 300
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return s
 }
