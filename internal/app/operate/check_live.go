@@ -152,6 +152,11 @@ func (l *liveCheck) redis(ctx context.Context, file string, cfg *config.Client) 
 	if err := store.Readable(ctx); err != nil {
 		l.say(file, "redis", err)
 	}
+	for _, t := range cfg.Tenants { // a Redis user of another tenant pings as well
+		if _, err := store.Stats(ctx, t); err != nil {
+			l.say(file, "redis: the keys of tenant "+t, err)
+		}
+	}
 	m, err := store.Memory(ctx, true)
 	if err != nil {
 		fmt.Fprintf(l.env.Stdout, "%s: redis: warning: its settings are not known: %v\n", file, err)
