@@ -63,7 +63,7 @@ type Fetcher interface {
 }
 
 // MaxImage is the most bytes of one picture that is passed to a model.
-const MaxImage = 5 << 20
+const MaxImage = chat.MaxImageBytes
 
 // Page is implemented by channels that serve HTTP of their own below /chat/{tenant}/{name}; the handler sees the full path.
 type Page interface {
@@ -193,6 +193,8 @@ type Origins struct {
 	WeCom            string
 	DingTalk         string
 	DingTalkWebhooks []string
+	// DingTalkFiles are the origins that pictures are fetched from; a host may begin with "*.".
+	DingTalkFiles []string
 	Feishu           string
 }
 

@@ -64,6 +64,7 @@ type Start struct {
 	Provider string
 	Model    string
 	Revision string // of the route table that decided
+	Images   int    // how many of the question's pictures the model is given; servers of older releases say 0 and pass none on
 	Degraded bool   // by an operator's switch
 	Fallback bool   // an earlier choice erred, or was at its limit
 }

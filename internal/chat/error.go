@@ -108,5 +108,6 @@ const (
 	CodeInstance   = "instance"    // the server instance failed or has no room, not what it called: another one may do
 	CodeNoInstance = "no_instance" // no server instance is known or healthy now
 	CodeKeysBusy   = "keys_busy"   // every key that the turn may use is at its limit: it waits, and nothing failed
+	CodeNoVision   = "no_vision"   // no model that the turn may use looks at pictures
 	CodeMemory     = "memory"      // the store is nearly full: nothing more is accepted; whoever found it has logged it
 )

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"encoding/json"
+	"net/http"
 	"time"
 )
 
@@ -49,8 +50,11 @@ type Message struct {
 	Trace string `json:"trace,omitempty"`
 }
 
-// MaxImages is how many pictures of one message are looked at.
-const MaxImages = 4
+// Bounds of the pictures of one message.
+const (
+	MaxImages     = 4       // that are looked at
+	MaxImageBytes = 5 << 20 // of one
+)
 
 // Image is a picture as a message brought it: here (Data), or at the platform (Ref, which only the channel that wrote it can read; it may hold
 // secrets and is never logged).
@@ -62,8 +66,18 @@ type Image struct {
 
 // Picture is an image in full, as a model gets it.
 type Picture struct {
-	Type string // image/jpeg, image/png, image/gif or image/webp
+	Type string // as [PictureType] has it
 	Data []byte
+}
+
+// PictureType tells from the bytes themselves what picture they are: image/jpeg, image/png, image/gif or image/webp, which all models that see
+// take. "": none of them.
+func PictureType(data []byte) string {
+	switch t := http.DetectContentType(data); t {
+	case "image/jpeg", "image/png", "image/gif", "image/webp":
+		return t
+	}
+	return ""
 }
 
 // Turn is one question with its answer as the history keeps it. Token counts are made once, by the server that answered

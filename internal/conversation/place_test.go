@@ -133,8 +133,8 @@ func TestWaitingIsToldInTheReplyWhereNothingLiveIs(t *testing.T) {
 		want string
 	}{
 		"a moment":   {25 * time.Second, "zh", "re: one (0)"},
-		"long":       {40 * time.Second, "zh", "（刚才提问的人较多，这条消息排队等了约 4"},
-		"in English": {40 * time.Second, "en", "(Many people were asking; this message waited about 4"},
+		"long":       {42 * time.Second, "zh", "（刚才提问的人较多，这条消息排队等了约 4"},
+		"in English": {42 * time.Second, "en", "(Many people were asking; this message waited about 4"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {

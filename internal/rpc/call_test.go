@@ -191,9 +191,9 @@ func TestSizeLimits(t *testing.T) {
 	}{
 		"a request of 5 MiB":   {request: 5 << 20, ok: true},
 		"an answer of 5 MiB":   {answer: 5 << 20, ok: true},
-		"a request over 16":    {request: 17 << 20},
+		"a request over 36":    {request: 37 << 20},
 		"an answer over 16":    {answer: 17 << 20},
-		"a request just under": {request: maxMessage - 100, ok: true},
+		"a request just under": {request: maxRequest - 100, ok: true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

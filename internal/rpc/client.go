@@ -111,8 +111,8 @@ func (c *Client) Complete(ctx context.Context, req chat.Request, emit func(chat.
 	defer func() { c.metrics.ends.WithLabelValues(outcome(err)).Inc() }()
 	in := encodeRequest(req)
 	in.Protocol = count(c.pool.version.speaks)
-	if size := proto.Size(in); size > maxMessage {
-		return reply, chat.E(chat.TooLarge, "rpc.Complete", fmt.Errorf("the request has %d bytes, %d is the most", size, maxMessage))
+	if size := proto.Size(in); size > maxRequest {
+		return reply, chat.E(chat.TooLarge, "rpc.Complete", fmt.Errorf("the request has %d bytes, %d is the most", size, maxRequest))
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -125,11 +125,11 @@ func (c *Client) Complete(ctx context.Context, req chat.Request, emit func(chat.
 	if !ok {
 		return reply, chat.E(chat.Internal, "rpc.Complete", fmt.Errorf("a stream is missing, there is %T", res.Result()))
 	}
-	return c.receive(s, began, emit)
+	return c.receive(s, began, len(req.Images), emit)
 }
 
 // receive reads a completion to its end. Without Finished there is no reply, however clean the end looks.
-func (c *Client) receive(s receiver, began time.Time, emit func(chat.Event)) (chat.Reply, error) {
+func (c *Client) receive(s receiver, began time.Time, images int, emit func(chat.Event)) (chat.Reply, error) {
 	var start chat.Start
 	var reply *chat.Reply
 	for waiting := true; ; {
@@ -153,7 +153,9 @@ func (c *Client) receive(s receiver, began time.Time, emit func(chat.Event)) (ch
 		}
 		switch e.Kind {
 		case chat.Started:
-			start = e.Start
+			if start = e.Start; start.Images < images {
+				return chat.Reply{}, instanceError("rpc.Complete", errNoImages)
+			}
 		case chat.Finished:
 			e.Reply.Start = start
 			reply = &e.Reply

@@ -14,6 +14,9 @@ func encodeRequest(r chat.Request) *chatv1.CompleteRequest {
 		System: r.System, Question: r.Question, MaxOutput: count(r.MaxOutput), Deltas: r.Deltas,
 		DeltaGapMs: count(int(r.DeltaGap.Milliseconds())), MaxPrompt: count(r.MaxPrompt), Sampling: encodeSampling(r.Sampling),
 	}
+	for _, p := range r.Images {
+		out.Images = append(out.Images, &chatv1.Image{Type: p.Type, Data: p.Data})
+	}
 	for _, t := range r.History {
 		out.History = append(out.History, &chatv1.Turn{
 			Question: t.Question, Answer: t.Answer, QuestionTokens: count(t.QuestionTokens), AnswerTokens: count(t.AnswerTokens),
@@ -41,6 +44,9 @@ func decodeRequest(r *chatv1.CompleteRequest) chat.Request {
 		Model: r.GetModel(), System: r.GetSystem(), Question: r.GetQuestion(), MaxOutput: int(r.GetMaxOutput()), Deltas: r.GetDeltas(),
 		DeltaGap: time.Duration(r.GetDeltaGapMs()) * time.Millisecond, MaxPrompt: int(r.GetMaxPrompt()),
 		Sampling: decodeSampling(r.GetSampling()),
+	}
+	for _, p := range r.GetImages() {
+		out.Images = append(out.Images, chat.Picture{Type: chat.PictureType(p.GetData()), Data: p.GetData()})
 	}
 	for _, t := range r.GetHistory() {
 		out.History = append(out.History, chat.Turn{
@@ -142,12 +148,14 @@ func decodeUsage(u *chatv1.Usage) chat.Usage {
 func encodeStart(s chat.Start) *chatv1.Started {
 	return &chatv1.Started{
 		Provider: s.Provider, Model: s.Model, Revision: s.Revision, Degraded: s.Degraded, Fallback: s.Fallback,
+		Images: count(s.Images),
 	}
 }
 
 func decodeStart(s *chatv1.Started) chat.Start {
 	return chat.Start{
 		Provider: s.GetProvider(), Model: s.GetModel(), Revision: s.GetRevision(), Degraded: s.GetDegraded(), Fallback: s.GetFallback(),
+		Images: int(s.GetImages()),
 	}
 }
 

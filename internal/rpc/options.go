@@ -78,8 +78,11 @@ const (
 	// Who has turns here probes every 300 ms, and all others hear it from the registry: within this time all have seen that the server
 	// leaves. Without a registry, an idle client's next call may still be refused; it goes on elsewhere at once.
 	defaultLinger = 700 * time.Millisecond
-	// maxMessage bounds a request and an event in bytes: a context of a million tokens fits.
-	maxMessage = 16 << 20
+	// maxEvent and maxRequest bound an event and a request in bytes: a context of a million tokens fits, and beside it a question's pictures.
+	maxEvent   = 16 << 20
+	maxRequest = maxEvent + chat.MaxImages*chat.MaxImageBytes
+	// maxHeld bounds the pictures of all requests that an instance answers at once, in bytes: a provider's call holds them three times over.
+	maxHeld = 256 << 20
 )
 
 func (o ServerOptions) withDefaults() ServerOptions {

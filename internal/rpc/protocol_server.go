@@ -58,7 +58,7 @@ func (p *protocol) Export(invoker base.Invoker) base.Exporter {
 func (t *transport) serve(invoker base.Invoker, info *common.ServiceInfo) {
 	t.grpc = grpc.NewServer(
 		grpc.Creds(t.creds),
-		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
+		grpc.MaxRecvMsgSize(maxRequest), grpc.MaxSendMsgSize(maxEvent),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 	)

@@ -11,11 +11,16 @@ import (
 	"parley/internal/chat"
 )
 
-// script is a handler that does what the question says: "echo", "count N GAP", "silent", "fail KIND", "panic", "nothing", "big N".
+// script is a handler that does what the question says: "echo", "count N GAP", "silent", "fail KIND", "panic", "nothing", "big N", "see", and
+// "blind", which overlooks pictures as a server of an older release does.
 type script struct{ canceled atomic.Int64 }
 
 func (s *script) Complete(ctx context.Context, req chat.Request, emit func(chat.Event) error) error {
-	if err := emit(chat.Event{Kind: chat.Started, Start: chat.Start{Provider: "p", Model: req.Model, Revision: "r1"}}); err != nil {
+	start := chat.Start{Provider: "p", Model: req.Model, Revision: "r1", Images: len(req.Images)}
+	if req.Question == "blind" {
+		start.Images = 0
+	}
+	if err := emit(chat.Event{Kind: chat.Started, Start: start}); err != nil {
 		return err
 	}
 	var n int
@@ -26,6 +31,12 @@ func (s *script) Complete(ctx context.Context, req chat.Request, emit func(chat.
 		panic("as asked")
 	case req.Question == "nothing":
 		return nil
+	case req.Question == "see":
+		text := ""
+		for _, p := range req.Images {
+			text += fmt.Sprintf("%s %d ", p.Type, len(p.Data))
+		}
+		return finish(emit, text)
 	case req.Question == "silent":
 		<-ctx.Done()
 		s.canceled.Add(1)

@@ -58,7 +58,8 @@ func NewServer(o ServerOptions) (*Server, error) {
 	s.service = &service{
 		handler: o.Handler, documents: o.Documents, providers: o.Providers, alone: o.Alone, keys: o.Keys,
 		instance: net.JoinHostPort(host, port), version: o.Version, protocol: ours(), limit: o.Streams,
-		log: s.log, metrics: newServerMetrics(o.Telemetry.Metrics), idle: make(chan struct{}),
+		pictures: pictures{most: maxHeld},
+		log:      s.log, metrics: newServerMetrics(o.Telemetry.Metrics), idle: make(chan struct{}),
 	}
 	s.transport = &transport{lis: lis, creds: creds, log: s.log, admit: s.service.admit, end: make(chan error, 1)}
 	s.url = providerURL(host, port, s.transport, s.service)

@@ -27,6 +27,7 @@ type service struct {
 	version   string
 	protocol  version
 	limit     int
+	pictures  pictures
 	log       *slog.Logger
 	metrics   *serverMetrics
 
@@ -98,6 +99,11 @@ func (s *service) complete(ctx context.Context, in *chatv1.CompleteRequest, out 
 	if err := authorize(ctx, in.GetTenant()); err != nil {
 		return err
 	}
+	done, err := s.pictures.hold(in.GetImages())
+	if err != nil {
+		return err
+	}
+	defer done()
 	req := decodeRequest(in)
 	events := newEventWriter(out, req.Deltas, req.DeltaGap)
 	defer events.stop()

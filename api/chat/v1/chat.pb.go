@@ -41,6 +41,7 @@ type CompleteRequest struct {
 	Deltas       bool                   `protobuf:"varint,13,opt,name=deltas,proto3" json:"deltas,omitempty"`
 	DeltaGapMs   uint32                 `protobuf:"varint,14,opt,name=delta_gap_ms,json=deltaGapMs,proto3" json:"delta_gap_ms,omitempty"` // at most one delta per this time; 0: the server's default
 	MaxPrompt    uint32                 `protobuf:"varint,15,opt,name=max_prompt,json=maxPrompt,proto3" json:"max_prompt,omitempty"`      // tokens of all that is sent to a provider; 0: the model's window
+	Images       []*Image               `protobuf:"bytes,17,rep,name=images,proto3" json:"images,omitempty"`                              // of the question; only models that see get them, and Started says how many
 	Sampling     *Sampling              `protobuf:"bytes,18,opt,name=sampling,proto3" json:"sampling,omitempty"`                          // absent: as the provider does by itself
 	// What the client speaks; 0: 1. A server that needs more answers FailedPrecondition, with a message that begins with "protocol: ".
 	Protocol      uint32 `protobuf:"varint,16,opt,name=protocol,proto3" json:"protocol,omitempty"`
@@ -183,6 +184,13 @@ func (x *CompleteRequest) GetMaxPrompt() uint32 {
 	return 0
 }
 
+func (x *CompleteRequest) GetImages() []*Image {
+	if x != nil {
+		return x.Images
+	}
+	return nil
+}
+
 func (x *CompleteRequest) GetSampling() *Sampling {
 	if x != nil {
 		return x.Sampling
@@ -290,6 +298,59 @@ func (x *Sampling) GetJson() bool {
 	return false
 }
 
+// Image is a picture in full.
+type Image struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Type          string                 `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"` // image/jpeg, image/png, image/gif or image/webp
+	Data          []byte                 `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"` // 5 MiB at most, and 4 pictures
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Image) Reset() {
+	*x = Image{}
+	mi := &file_api_chat_v1_chat_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Image) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Image) ProtoMessage() {}
+
+func (x *Image) ProtoReflect() protoreflect.Message {
+	mi := &file_api_chat_v1_chat_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Image.ProtoReflect.Descriptor instead.
+func (*Image) Descriptor() ([]byte, []int) {
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Image) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *Image) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 type Turn struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Question       string                 `protobuf:"bytes,1,opt,name=question,proto3" json:"question,omitempty"`
@@ -302,7 +363,7 @@ type Turn struct {
 
 func (x *Turn) Reset() {
 	*x = Turn{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[2]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -314,7 +375,7 @@ func (x *Turn) String() string {
 func (*Turn) ProtoMessage() {}
 
 func (x *Turn) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[2]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -327,7 +388,7 @@ func (x *Turn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Turn.ProtoReflect.Descriptor instead.
 func (*Turn) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{2}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Turn) GetQuestion() string {
@@ -367,7 +428,7 @@ type Keys struct {
 
 func (x *Keys) Reset() {
 	*x = Keys{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[3]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -379,7 +440,7 @@ func (x *Keys) String() string {
 func (*Keys) ProtoMessage() {}
 
 func (x *Keys) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[3]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -392,7 +453,7 @@ func (x *Keys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Keys.ProtoReflect.Descriptor instead.
 func (*Keys) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{3}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Keys) GetKey() []string {
@@ -411,7 +472,7 @@ type Providers struct {
 
 func (x *Providers) Reset() {
 	*x = Providers{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[4]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -423,7 +484,7 @@ func (x *Providers) String() string {
 func (*Providers) ProtoMessage() {}
 
 func (x *Providers) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[4]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -436,7 +497,7 @@ func (x *Providers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Providers.ProtoReflect.Descriptor instead.
 func (*Providers) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{4}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Providers) GetName() []string {
@@ -461,7 +522,7 @@ type CompleteEvent struct {
 
 func (x *CompleteEvent) Reset() {
 	*x = CompleteEvent{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[5]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -473,7 +534,7 @@ func (x *CompleteEvent) String() string {
 func (*CompleteEvent) ProtoMessage() {}
 
 func (x *CompleteEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[5]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -486,7 +547,7 @@ func (x *CompleteEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteEvent.ProtoReflect.Descriptor instead.
 func (*CompleteEvent) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{5}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CompleteEvent) GetEvent() isCompleteEvent_Event {
@@ -568,13 +629,14 @@ type Started struct {
 	Revision      string                 `protobuf:"bytes,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	Degraded      bool                   `protobuf:"varint,4,opt,name=degraded,proto3" json:"degraded,omitempty"`
 	Fallback      bool                   `protobuf:"varint,5,opt,name=fallback,proto3" json:"fallback,omitempty"`
+	Images        uint32                 `protobuf:"varint,6,opt,name=images,proto3" json:"images,omitempty"` // how many of the question's pictures the model is given
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Started) Reset() {
 	*x = Started{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[6]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -586,7 +648,7 @@ func (x *Started) String() string {
 func (*Started) ProtoMessage() {}
 
 func (x *Started) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[6]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -599,7 +661,7 @@ func (x *Started) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Started.ProtoReflect.Descriptor instead.
 func (*Started) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{6}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Started) GetProvider() string {
@@ -637,6 +699,13 @@ func (x *Started) GetFallback() bool {
 	return false
 }
 
+func (x *Started) GetImages() uint32 {
+	if x != nil {
+		return x.Images
+	}
+	return 0
+}
+
 type Delta struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Text          string                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
@@ -646,7 +715,7 @@ type Delta struct {
 
 func (x *Delta) Reset() {
 	*x = Delta{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[7]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -658,7 +727,7 @@ func (x *Delta) String() string {
 func (*Delta) ProtoMessage() {}
 
 func (x *Delta) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[7]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -671,7 +740,7 @@ func (x *Delta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delta.ProtoReflect.Descriptor instead.
 func (*Delta) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{7}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Delta) GetText() string {
@@ -694,7 +763,7 @@ type Finished struct {
 
 func (x *Finished) Reset() {
 	*x = Finished{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[8]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -706,7 +775,7 @@ func (x *Finished) String() string {
 func (*Finished) ProtoMessage() {}
 
 func (x *Finished) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[8]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -719,7 +788,7 @@ func (x *Finished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finished.ProtoReflect.Descriptor instead.
 func (*Finished) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{8}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Finished) GetText() string {
@@ -770,7 +839,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[9]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -782,7 +851,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[9]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -795,7 +864,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{9}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Usage) GetInput() uint32 {
@@ -846,7 +915,7 @@ type Spent struct {
 
 func (x *Spent) Reset() {
 	*x = Spent{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[10]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -858,7 +927,7 @@ func (x *Spent) String() string {
 func (*Spent) ProtoMessage() {}
 
 func (x *Spent) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[10]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -871,7 +940,7 @@ func (x *Spent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Spent.ProtoReflect.Descriptor instead.
 func (*Spent) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{10}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Spent) GetProvider() string {
@@ -910,7 +979,7 @@ type InspectRequest struct {
 
 func (x *InspectRequest) Reset() {
 	*x = InspectRequest{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[11]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -922,7 +991,7 @@ func (x *InspectRequest) String() string {
 func (*InspectRequest) ProtoMessage() {}
 
 func (x *InspectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[11]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -935,7 +1004,7 @@ func (x *InspectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InspectRequest.ProtoReflect.Descriptor instead.
 func (*InspectRequest) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{11}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{12}
 }
 
 type InspectResponse struct {
@@ -956,7 +1025,7 @@ type InspectResponse struct {
 
 func (x *InspectResponse) Reset() {
 	*x = InspectResponse{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[12]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -968,7 +1037,7 @@ func (x *InspectResponse) String() string {
 func (*InspectResponse) ProtoMessage() {}
 
 func (x *InspectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[12]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -981,7 +1050,7 @@ func (x *InspectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InspectResponse.ProtoReflect.Descriptor instead.
 func (*InspectResponse) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{12}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *InspectResponse) GetInstance() string {
@@ -1072,7 +1141,7 @@ type ProviderState struct {
 
 func (x *ProviderState) Reset() {
 	*x = ProviderState{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[13]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1084,7 +1153,7 @@ func (x *ProviderState) String() string {
 func (*ProviderState) ProtoMessage() {}
 
 func (x *ProviderState) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[13]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1097,7 +1166,7 @@ func (x *ProviderState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProviderState.ProtoReflect.Descriptor instead.
 func (*ProviderState) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{13}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ProviderState) GetName() string {
@@ -1176,7 +1245,7 @@ type KeyRest struct {
 
 func (x *KeyRest) Reset() {
 	*x = KeyRest{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[14]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1188,7 +1257,7 @@ func (x *KeyRest) String() string {
 func (*KeyRest) ProtoMessage() {}
 
 func (x *KeyRest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[14]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1201,7 +1270,7 @@ func (x *KeyRest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyRest.ProtoReflect.Descriptor instead.
 func (*KeyRest) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{14}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *KeyRest) GetFingerprint() string {
@@ -1244,7 +1313,7 @@ type HoldRequest struct {
 
 func (x *HoldRequest) Reset() {
 	*x = HoldRequest{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[15]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1256,7 +1325,7 @@ func (x *HoldRequest) String() string {
 func (*HoldRequest) ProtoMessage() {}
 
 func (x *HoldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[15]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1269,7 +1338,7 @@ func (x *HoldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldRequest.ProtoReflect.Descriptor instead.
 func (*HoldRequest) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{15}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *HoldRequest) GetKey() string {
@@ -1309,7 +1378,7 @@ type HoldEvent struct {
 
 func (x *HoldEvent) Reset() {
 	*x = HoldEvent{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[16]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1321,7 +1390,7 @@ func (x *HoldEvent) String() string {
 func (*HoldEvent) ProtoMessage() {}
 
 func (x *HoldEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[16]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1334,7 +1403,7 @@ func (x *HoldEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldEvent.ProtoReflect.Descriptor instead.
 func (*HoldEvent) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{16}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{17}
 }
 
 type RestRequest struct {
@@ -1349,7 +1418,7 @@ type RestRequest struct {
 
 func (x *RestRequest) Reset() {
 	*x = RestRequest{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[17]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1361,7 +1430,7 @@ func (x *RestRequest) String() string {
 func (*RestRequest) ProtoMessage() {}
 
 func (x *RestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[17]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1374,7 +1443,7 @@ func (x *RestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestRequest.ProtoReflect.Descriptor instead.
 func (*RestRequest) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{17}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RestRequest) GetKey() string {
@@ -1413,7 +1482,7 @@ type RestResponse struct {
 
 func (x *RestResponse) Reset() {
 	*x = RestResponse{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[18]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1425,7 +1494,7 @@ func (x *RestResponse) String() string {
 func (*RestResponse) ProtoMessage() {}
 
 func (x *RestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[18]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1438,7 +1507,7 @@ func (x *RestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestResponse.ProtoReflect.Descriptor instead.
 func (*RestResponse) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{18}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{19}
 }
 
 // Document is the state of one live document in this instance.
@@ -1457,7 +1526,7 @@ type Document struct {
 
 func (x *Document) Reset() {
 	*x = Document{}
-	mi := &file_api_chat_v1_chat_proto_msgTypes[19]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1469,7 +1538,7 @@ func (x *Document) String() string {
 func (*Document) ProtoMessage() {}
 
 func (x *Document) ProtoReflect() protoreflect.Message {
-	mi := &file_api_chat_v1_chat_proto_msgTypes[19]
+	mi := &file_api_chat_v1_chat_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1482,7 +1551,7 @@ func (x *Document) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Document.ProtoReflect.Descriptor instead.
 func (*Document) Descriptor() ([]byte, []int) {
-	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{19}
+	return file_api_chat_v1_chat_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Document) GetName() string {
@@ -1524,7 +1593,7 @@ var File_api_chat_v1_chat_proto protoreflect.FileDescriptor
 
 const file_api_chat_v1_chat_proto_rawDesc = "" +
 	"\n" +
-	"\x16api/chat/v1/chat.proto\x12\x0eparley.chat.v1\"\x9a\x05\n" +
+	"\x16api/chat/v1/chat.proto\x12\x0eparley.chat.v1\"\xc9\x05\n" +
 	"\x0fCompleteRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\"\n" +
 	"\fconversation\x18\x02 \x01(\tR\fconversation\x12\x12\n" +
@@ -1544,7 +1613,8 @@ const file_api_chat_v1_chat_proto_rawDesc = "" +
 	"\fdelta_gap_ms\x18\x0e \x01(\rR\n" +
 	"deltaGapMs\x12\x1d\n" +
 	"\n" +
-	"max_prompt\x18\x0f \x01(\rR\tmaxPrompt\x124\n" +
+	"max_prompt\x18\x0f \x01(\rR\tmaxPrompt\x12-\n" +
+	"\x06images\x18\x11 \x03(\v2\x15.parley.chat.v1.ImageR\x06images\x124\n" +
 	"\bsampling\x18\x12 \x01(\v2\x18.parley.chat.v1.SamplingR\bsampling\x12\x1a\n" +
 	"\bprotocol\x18\x10 \x01(\rR\bprotocol\x1aM\n" +
 	"\tKeysEntry\x12\x10\n" +
@@ -1562,7 +1632,10 @@ const file_api_chat_v1_chat_proto_rawDesc = "" +
 	"\x06_top_pB\x13\n" +
 	"\x11_presence_penaltyB\x14\n" +
 	"\x12_frequency_penaltyB\a\n" +
-	"\x05_seed\"\x88\x01\n" +
+	"\x05_seed\"/\n" +
+	"\x05Image\x12\x12\n" +
+	"\x04type\x18\x01 \x01(\tR\x04type\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\"\x88\x01\n" +
 	"\x04Turn\x12\x1a\n" +
 	"\bquestion\x18\x01 \x01(\tR\bquestion\x12\x16\n" +
 	"\x06answer\x18\x02 \x01(\tR\x06answer\x12'\n" +
@@ -1577,13 +1650,14 @@ const file_api_chat_v1_chat_proto_rawDesc = "" +
 	"\x05delta\x18\x02 \x01(\v2\x15.parley.chat.v1.DeltaH\x00R\x05delta\x126\n" +
 	"\bfinished\x18\x03 \x01(\v2\x18.parley.chat.v1.FinishedH\x00R\bfinished\x12-\n" +
 	"\x05spent\x18\x04 \x01(\v2\x15.parley.chat.v1.SpentH\x00R\x05spentB\a\n" +
-	"\x05event\"\x8f\x01\n" +
+	"\x05event\"\xa7\x01\n" +
 	"\aStarted\x12\x1a\n" +
 	"\bprovider\x18\x01 \x01(\tR\bprovider\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x1a\n" +
 	"\brevision\x18\x03 \x01(\tR\brevision\x12\x1a\n" +
 	"\bdegraded\x18\x04 \x01(\bR\bdegraded\x12\x1a\n" +
-	"\bfallback\x18\x05 \x01(\bR\bfallback\"\x1b\n" +
+	"\bfallback\x18\x05 \x01(\bR\bfallback\x12\x16\n" +
+	"\x06images\x18\x06 \x01(\rR\x06images\"\x1b\n" +
 	"\x05Delta\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\"\xbe\x01\n" +
 	"\bFinished\x12\x12\n" +
@@ -1669,58 +1743,60 @@ func file_api_chat_v1_chat_proto_rawDescGZIP() []byte {
 	return file_api_chat_v1_chat_proto_rawDescData
 }
 
-var file_api_chat_v1_chat_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_api_chat_v1_chat_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_api_chat_v1_chat_proto_goTypes = []any{
 	(*CompleteRequest)(nil), // 0: parley.chat.v1.CompleteRequest
 	(*Sampling)(nil),        // 1: parley.chat.v1.Sampling
-	(*Turn)(nil),            // 2: parley.chat.v1.Turn
-	(*Keys)(nil),            // 3: parley.chat.v1.Keys
-	(*Providers)(nil),       // 4: parley.chat.v1.Providers
-	(*CompleteEvent)(nil),   // 5: parley.chat.v1.CompleteEvent
-	(*Started)(nil),         // 6: parley.chat.v1.Started
-	(*Delta)(nil),           // 7: parley.chat.v1.Delta
-	(*Finished)(nil),        // 8: parley.chat.v1.Finished
-	(*Usage)(nil),           // 9: parley.chat.v1.Usage
-	(*Spent)(nil),           // 10: parley.chat.v1.Spent
-	(*InspectRequest)(nil),  // 11: parley.chat.v1.InspectRequest
-	(*InspectResponse)(nil), // 12: parley.chat.v1.InspectResponse
-	(*ProviderState)(nil),   // 13: parley.chat.v1.ProviderState
-	(*KeyRest)(nil),         // 14: parley.chat.v1.KeyRest
-	(*HoldRequest)(nil),     // 15: parley.chat.v1.HoldRequest
-	(*HoldEvent)(nil),       // 16: parley.chat.v1.HoldEvent
-	(*RestRequest)(nil),     // 17: parley.chat.v1.RestRequest
-	(*RestResponse)(nil),    // 18: parley.chat.v1.RestResponse
-	(*Document)(nil),        // 19: parley.chat.v1.Document
-	nil,                     // 20: parley.chat.v1.CompleteRequest.KeysEntry
+	(*Image)(nil),           // 2: parley.chat.v1.Image
+	(*Turn)(nil),            // 3: parley.chat.v1.Turn
+	(*Keys)(nil),            // 4: parley.chat.v1.Keys
+	(*Providers)(nil),       // 5: parley.chat.v1.Providers
+	(*CompleteEvent)(nil),   // 6: parley.chat.v1.CompleteEvent
+	(*Started)(nil),         // 7: parley.chat.v1.Started
+	(*Delta)(nil),           // 8: parley.chat.v1.Delta
+	(*Finished)(nil),        // 9: parley.chat.v1.Finished
+	(*Usage)(nil),           // 10: parley.chat.v1.Usage
+	(*Spent)(nil),           // 11: parley.chat.v1.Spent
+	(*InspectRequest)(nil),  // 12: parley.chat.v1.InspectRequest
+	(*InspectResponse)(nil), // 13: parley.chat.v1.InspectResponse
+	(*ProviderState)(nil),   // 14: parley.chat.v1.ProviderState
+	(*KeyRest)(nil),         // 15: parley.chat.v1.KeyRest
+	(*HoldRequest)(nil),     // 16: parley.chat.v1.HoldRequest
+	(*HoldEvent)(nil),       // 17: parley.chat.v1.HoldEvent
+	(*RestRequest)(nil),     // 18: parley.chat.v1.RestRequest
+	(*RestResponse)(nil),    // 19: parley.chat.v1.RestResponse
+	(*Document)(nil),        // 20: parley.chat.v1.Document
+	nil,                     // 21: parley.chat.v1.CompleteRequest.KeysEntry
 }
 var file_api_chat_v1_chat_proto_depIdxs = []int32{
-	2,  // 0: parley.chat.v1.CompleteRequest.history:type_name -> parley.chat.v1.Turn
-	20, // 1: parley.chat.v1.CompleteRequest.keys:type_name -> parley.chat.v1.CompleteRequest.KeysEntry
-	4,  // 2: parley.chat.v1.CompleteRequest.providers:type_name -> parley.chat.v1.Providers
-	1,  // 3: parley.chat.v1.CompleteRequest.sampling:type_name -> parley.chat.v1.Sampling
-	6,  // 4: parley.chat.v1.CompleteEvent.started:type_name -> parley.chat.v1.Started
-	7,  // 5: parley.chat.v1.CompleteEvent.delta:type_name -> parley.chat.v1.Delta
-	8,  // 6: parley.chat.v1.CompleteEvent.finished:type_name -> parley.chat.v1.Finished
-	10, // 7: parley.chat.v1.CompleteEvent.spent:type_name -> parley.chat.v1.Spent
-	9,  // 8: parley.chat.v1.Finished.usage:type_name -> parley.chat.v1.Usage
-	9,  // 9: parley.chat.v1.Spent.usage:type_name -> parley.chat.v1.Usage
-	19, // 10: parley.chat.v1.InspectResponse.documents:type_name -> parley.chat.v1.Document
-	13, // 11: parley.chat.v1.InspectResponse.providers:type_name -> parley.chat.v1.ProviderState
-	14, // 12: parley.chat.v1.ProviderState.rests:type_name -> parley.chat.v1.KeyRest
-	3,  // 13: parley.chat.v1.CompleteRequest.KeysEntry.value:type_name -> parley.chat.v1.Keys
-	0,  // 14: parley.chat.v1.ChatService.Complete:input_type -> parley.chat.v1.CompleteRequest
-	11, // 15: parley.chat.v1.ChatService.Inspect:input_type -> parley.chat.v1.InspectRequest
-	15, // 16: parley.chat.v1.ChatService.Hold:input_type -> parley.chat.v1.HoldRequest
-	17, // 17: parley.chat.v1.ChatService.Rest:input_type -> parley.chat.v1.RestRequest
-	5,  // 18: parley.chat.v1.ChatService.Complete:output_type -> parley.chat.v1.CompleteEvent
-	12, // 19: parley.chat.v1.ChatService.Inspect:output_type -> parley.chat.v1.InspectResponse
-	16, // 20: parley.chat.v1.ChatService.Hold:output_type -> parley.chat.v1.HoldEvent
-	18, // 21: parley.chat.v1.ChatService.Rest:output_type -> parley.chat.v1.RestResponse
-	18, // [18:22] is the sub-list for method output_type
-	14, // [14:18] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	3,  // 0: parley.chat.v1.CompleteRequest.history:type_name -> parley.chat.v1.Turn
+	21, // 1: parley.chat.v1.CompleteRequest.keys:type_name -> parley.chat.v1.CompleteRequest.KeysEntry
+	5,  // 2: parley.chat.v1.CompleteRequest.providers:type_name -> parley.chat.v1.Providers
+	2,  // 3: parley.chat.v1.CompleteRequest.images:type_name -> parley.chat.v1.Image
+	1,  // 4: parley.chat.v1.CompleteRequest.sampling:type_name -> parley.chat.v1.Sampling
+	7,  // 5: parley.chat.v1.CompleteEvent.started:type_name -> parley.chat.v1.Started
+	8,  // 6: parley.chat.v1.CompleteEvent.delta:type_name -> parley.chat.v1.Delta
+	9,  // 7: parley.chat.v1.CompleteEvent.finished:type_name -> parley.chat.v1.Finished
+	11, // 8: parley.chat.v1.CompleteEvent.spent:type_name -> parley.chat.v1.Spent
+	10, // 9: parley.chat.v1.Finished.usage:type_name -> parley.chat.v1.Usage
+	10, // 10: parley.chat.v1.Spent.usage:type_name -> parley.chat.v1.Usage
+	20, // 11: parley.chat.v1.InspectResponse.documents:type_name -> parley.chat.v1.Document
+	14, // 12: parley.chat.v1.InspectResponse.providers:type_name -> parley.chat.v1.ProviderState
+	15, // 13: parley.chat.v1.ProviderState.rests:type_name -> parley.chat.v1.KeyRest
+	4,  // 14: parley.chat.v1.CompleteRequest.KeysEntry.value:type_name -> parley.chat.v1.Keys
+	0,  // 15: parley.chat.v1.ChatService.Complete:input_type -> parley.chat.v1.CompleteRequest
+	12, // 16: parley.chat.v1.ChatService.Inspect:input_type -> parley.chat.v1.InspectRequest
+	16, // 17: parley.chat.v1.ChatService.Hold:input_type -> parley.chat.v1.HoldRequest
+	18, // 18: parley.chat.v1.ChatService.Rest:input_type -> parley.chat.v1.RestRequest
+	6,  // 19: parley.chat.v1.ChatService.Complete:output_type -> parley.chat.v1.CompleteEvent
+	13, // 20: parley.chat.v1.ChatService.Inspect:output_type -> parley.chat.v1.InspectResponse
+	17, // 21: parley.chat.v1.ChatService.Hold:output_type -> parley.chat.v1.HoldEvent
+	19, // 22: parley.chat.v1.ChatService.Rest:output_type -> parley.chat.v1.RestResponse
+	19, // [19:23] is the sub-list for method output_type
+	15, // [15:19] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_api_chat_v1_chat_proto_init() }
@@ -1729,7 +1805,7 @@ func file_api_chat_v1_chat_proto_init() {
 		return
 	}
 	file_api_chat_v1_chat_proto_msgTypes[1].OneofWrappers = []any{}
-	file_api_chat_v1_chat_proto_msgTypes[5].OneofWrappers = []any{
+	file_api_chat_v1_chat_proto_msgTypes[6].OneofWrappers = []any{
 		(*CompleteEvent_Started)(nil),
 		(*CompleteEvent_Delta)(nil),
 		(*CompleteEvent_Finished)(nil),
@@ -1741,7 +1817,7 @@ func file_api_chat_v1_chat_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_chat_v1_chat_proto_rawDesc), len(file_api_chat_v1_chat_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   21,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
