@@ -26,6 +26,7 @@ type asking struct {
 
 	standing *standing // in its line; nil: in none
 	found    bool      // the last place came after standing in line
+	direct   *direct   // nil: it is a message of a conversation
 }
 
 // Why a message goes without an answer that no server refused.
@@ -150,7 +151,7 @@ func (a *asking) complete(ctx context.Context) (chat.Reply, error) {
 		reply, err := a.servers(ctx)
 		e, _ := errors.AsType[*chat.Error](err)
 		reason := noPlace(err, e)
-		if err == nil || reason == "" {
+		if err == nil || reason == "" || a.direct.final() {
 			return reply, err
 		}
 		if err := a.wait(ctx, reason, began, e); err != nil {
@@ -172,7 +173,7 @@ func (a *asking) servers(ctx context.Context) (chat.Reply, error) {
 		if turn.Err() != nil {
 			return reply, chat.E(chat.KindOf(turn.Err()), "conversation.complete", err)
 		}
-		if e, ok := errors.AsType[*chat.Error](err); !ok || e.Code != chat.CodeInstance || noPlace(err, e) != "" {
+		if e, ok := errors.AsType[*chat.Error](err); !ok || e.Code != chat.CodeInstance || noPlace(err, e) != "" || a.direct.final() {
 			return reply, err
 		}
 		if failures++; failures >= maxInstanceFailures {
@@ -191,6 +192,9 @@ func (a *asking) try(turn context.Context) (chat.Reply, error) {
 		a.t = t
 	}
 	req := request(a.t, a.outlet, a.c)
+	if a.direct != nil {
+		req = a.direct.request(a.t, a.c)
+	}
 	req.Attempt = a.attempt
 	if err := a.reserve(turn, req); err != nil {
 		return chat.Reply{}, err
@@ -203,6 +207,7 @@ func (a *asking) try(turn context.Context) (chat.Reply, error) {
 		}
 		a.tally.event(e)
 		a.live.event(e)
+		a.direct.event(e)
 	})
 	a.tally.end(req, reply, err, turn.Err() != nil, a.live.text())
 	a.metrics.spent(a.t.Name, a.tally.spent[before:])

@@ -140,6 +140,7 @@ func (s *Service) stop(h Held) {
 // Suspend ends the answers that are being written for a tenant in this process; their people get a text. Call it when the tenant's
 // document says so; messages that wait are the turns' own matter.
 func (s *Service) Suspend(tenant string) {
+	s.directs.suspend(tenant)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for h, r := range s.running {

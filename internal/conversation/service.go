@@ -76,6 +76,7 @@ type Service struct {
 	holdings holdings
 	lines    lines
 	trouble  trouble
+	directs  directs
 	handing  chan struct{}   // bounds how many give their conversations back at once
 	leaving  context.Context // ended when a shutdown begins: nobody waits for a place here any longer
 	leave    context.CancelFunc
@@ -140,6 +141,7 @@ func New(o Options) *Service {
 		room:     room{most: o.Turns},
 		handing:  make(chan struct{}, maxHanding),
 		over:     make(chan struct{}),
+		directs:  newDirects(),
 	}
 	s.gates = s.newGates()
 	s.leaving, s.leave = context.WithCancel(context.Background())
