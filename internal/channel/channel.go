@@ -168,6 +168,19 @@ type FeedEntry struct {
 	Payload []byte
 }
 
+// Direct answers single requests of programs, without a conversation. Its methods but Complete do not block.
+type Direct interface {
+	// Tenant is a tenant as its document stands now; Models are the model classes that it may ask for, the default first (none: the routes are not
+	// known yet).
+	Tenant(name string) (*chat.Tenant, bool)
+	Models(tenant string) []string
+	// Complete answers want, of which it uses Tenant, User (whose usage it is; hashed there), Model (one of Models), System (which comes after the
+	// tenant's own), History, Question, Images, MaxOutput, Sampling, Deltas and DeltaGap, and blocks until the answer is complete and what it cost
+	// is stored. emit is called from this goroutine, in order: Started, which may be repeated before the first Delta, but never comes after it;
+	// Delta; Finished. Errors are *chat.Error; after a Delta they are final.
+	Complete(ctx context.Context, want chat.Request, emit func(chat.Event)) error
+}
+
 // Deps is what Parley gives a channel. Platform calls go through HTTP, which has a timeout, follows no redirect and reaches only the
 // configured origins.
 type Deps struct {
@@ -181,6 +194,7 @@ type Deps struct {
 	Memo    Memo
 	Live    LiveReader
 	Feed    Feed
+	Direct  Direct
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
 	Now     func() time.Time
