@@ -63,7 +63,8 @@ func (x *try) keptAway(h *health) {
 
 func (t *turn) start(i int) chat.Start {
 	x := &t.tries[i]
-	return chat.Start{Provider: x.Provider.Name, Model: x.Model, Revision: t.table.Revision(), Degraded: x.Switch != nil, Fallback: i > 0}
+	return chat.Start{Provider: x.Provider.Name, Model: x.Model, Revision: t.table.Revision(), Images: len(t.req.Images),
+		Degraded: x.Switch != nil, Fallback: i > 0}
 }
 
 // exchange is one call to a provider, with leave of its breaker and with a key.
@@ -148,7 +149,7 @@ func (c *exchange) make(ctx context.Context) (answer Answer, failure *chat.Error
 func (c *exchange) request() Call {
 	return Call{
 		ID:    fmt.Sprintf("%s.%d.%d", c.req.Turn, c.req.Attempt, c.calls),
-		Model: c.Model, System: c.req.System, History: c.prompt.history, Question: c.req.Question,
+		Model: c.Model, System: c.req.System, History: c.prompt.history, Question: c.req.Question, Images: c.req.Images,
 		Sampling: c.req.Sampling, MaxOutput: c.prompt.output, User: c.req.User, Key: c.key.key,
 	}
 }
@@ -193,7 +194,7 @@ func (c *exchange) explain(ctx context.Context, err error) *chat.Error {
 // foreign is an error as somebody else tells it, without a code that is Parley's own: those make turns wait, or go to another server.
 func foreign(e *chat.Error) *chat.Error {
 	switch e.Code {
-	case chat.CodeKeysBusy, chat.CodeInstance, chat.CodeNoInstance:
+	case chat.CodeKeysBusy, chat.CodeInstance, chat.CodeNoInstance, chat.CodeNoVision:
 		return &chat.Error{Kind: e.Kind, Op: e.Op, RetryAfter: e.RetryAfter, Err: e.Err}
 	}
 	return e

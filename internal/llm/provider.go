@@ -30,6 +30,7 @@ type Call struct {
 	System    string
 	History   []chat.Turn
 	Question  string
+	Images    []chat.Picture // of the question
 	Sampling  *chat.Sampling // nil: the provider's own
 	MaxOutput int            // tokens; 0: the provider's default
 	User      string         // hashed; empty: not told

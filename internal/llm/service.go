@@ -95,6 +95,11 @@ func (t *turn) complete(ctx context.Context) *chat.Error {
 	if err != nil {
 		return asError(err)
 	}
+	if len(t.req.Images) > 0 {
+		if choices, err = seeing(choices); err != nil {
+			return asError(err)
+		}
+	}
 	if t.question, err = t.tokens.countQuestion(t.req, choices); err != nil {
 		return asError(err)
 	}

@@ -14,6 +14,9 @@ import (
 const (
 	perMessage = 3
 	perReply   = 3
+	// perImage is what OpenAI documents for a large picture at high detail (85 + 6 tiles of 170). Other models count otherwise, some far more; no
+	// vendor refuses a prompt for it, and usage is what the provider says.
+	perImage = 1105
 )
 
 // counter counts tokens with one vocabulary, o200k: a turn is counted once, whatever model answers the next. Models with another

@@ -34,7 +34,7 @@ func reserve(window, wish int) int {
 // and by what the window leaves, since a provider refuses a call that asks for more than both.
 func (c *counter) fit(req chat.Request, ch route.Choice, question int) (prompt, error) {
 	f := familyOf(ch.Model)
-	p := prompt{tokens: f.bound(req.Question, question) + perMessage + perReply}
+	p := prompt{tokens: f.bound(req.Question, question) + perMessage + perReply + len(req.Images)*perImage}
 	if req.System != "" {
 		p.tokens += f.bound(req.System, c.system(req.System)) + perMessage
 	}

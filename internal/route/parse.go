@@ -44,7 +44,7 @@ const simulated = "simulated"
 func Parse(data []byte, opt Options) (*Table, error) {
 	p := &parser{opt: opt, t: &Table{
 		revision:  opt.Revision,
-		providers: map[string]*Provider{}, windows: map[string]int{},
+		providers: map[string]*Provider{}, windows: map[string]int{}, vision: map[string]bool{},
 		models: map[string][]target{}, tenants: map[string]map[string][]target{},
 		deadlines: Deadlines{Connect: 5 * time.Second, FirstToken: 30 * time.Second, Idle: 20 * time.Second, Turn: 180 * time.Second},
 	}}
@@ -95,7 +95,7 @@ func (p *parser) routes(root *yaml.Node) {
 	section := map[string]*yaml.Node{}
 	take := func(n *yaml.Node, where string) { section[where] = n }
 	p.fields(root, "", map[string]func(*yaml.Node, string){
-		"providers": take, "windows": take, "models": take, "tenants": take, "deadlines": take,
+		"providers": take, "windows": take, "vision": take, "models": take, "tenants": take, "deadlines": take,
 	})
 	p.faulty = map[string]bool{}
 	p.entries(section["providers"], "providers", p.provider)
@@ -104,6 +104,10 @@ func (p *parser) routes(root *yaml.Node) {
 		if v := p.number(n, join("windows", model), 512, 100_000_000); v > 0 {
 			p.t.windows[model] = v
 		}
+	})
+	p.entries(section["vision"], "vision", func(model string, at, n *yaml.Node) {
+		p.named(at, join("vision", model), modelName)
+		p.t.vision[model] = p.boolean(n, join("vision", model))
 	})
 	p.classes(section["models"], "models", p.t.models)
 	p.entries(section["tenants"], "tenants", func(tenant string, at, n *yaml.Node) {

@@ -132,7 +132,7 @@ func TestFaults(t *testing.T) {
 		{"two documents", good + "---\n" + good, []string{"0: the document has several parts"}},
 		{"alias", "providers: {p: &a {dialect: simulated}, q: *a}\nmodels: {chat: [p/m]}\n",
 			[]string{"1: providers.q: is an alias (*name), which is not supported"}},
-		{"unknown section", good + "extra: 1\n", []string{"3: extra: is not known here; known are deadlines, models, providers, tenants, windows"}},
+		{"unknown section", good + "extra: 1\n", []string{"3: extra: is not known here; known are deadlines, models, providers, tenants, vision, windows"}},
 		{"unknown field", "providers:\n  p: {dialect: simulated, kee: env:X_API_KEY}\nmodels: {chat: [p/m]}\n", []string{"2: providers.p.kee: is not known"}},
 		{"twice", "providers:\n  p: {dialect: simulated}\n  p: {dialect: simulated}\nmodels: {chat: [p/m]}\n", []string{"3: providers.p: stands twice, first on line 2"}},
 		{"provider's name", "providers: {P!: {dialect: simulated}}\nmodels: {chat: [p/m]}\n", []string{
@@ -150,6 +150,8 @@ func TestFaults(t *testing.T) {
 		{"http2 over TLS", "providers: {p: {dialect: openai, base_url: 'https://api.openai.com', http2: prior-knowledge}}\nmodels: {chat: [p/m]}\n",
 			[]string{"1: providers.p.http2: prior-knowledge is for a plain http"}},
 		{"concurrency", "providers: {p: {dialect: simulated, concurrency: many}}\nmodels: {chat: [p/m]}\n", []string{"1: providers.p.concurrency: must be a whole number"}},
+		{"vision", good + "vision: {m: yes, 'a b': true, n: [true]}\n", []string{
+			"3: vision.m: must be true or false", "3: vision.a b: is no valid name", "3: vision.n: is a list; write one value"}},
 		{"windows", good + "windows: {m: 10, 'a b': 1000, n: [1]}\n", []string{
 			"3: windows.m: must be a whole number from 512", "3: windows.a b: is no valid name", "3: windows.n: is a list; write one value"}},
 		{"targets", "providers: {p: {dialect: simulated}}\nmodels:\n  chat: [p, q/m, p/, /m, 'p/a b']\n", []string{

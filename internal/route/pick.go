@@ -27,6 +27,7 @@ type Choice struct {
 	Provider *Provider
 	Model    string
 	Window   int           // tokens
+	Sees     bool          // it looks at pictures
 	Keys     []chat.Secret // any of them may be used; none: the call carries no key
 	Own      bool          // the keys are the tenant's
 	Switch   *Switch       // the operator's switch that changed this turn's route; nil: none
@@ -92,7 +93,7 @@ func (t *Table) choices(w Want, targets []target, sw *Switch) []Choice {
 		}
 		seen[x] = true
 		keys, own := t.keys(w, x.provider)
-		list = append(list, Choice{Provider: t.providers[x.provider], Model: x.model, Window: t.Window(x.model), Keys: keys, Own: own, Switch: sw})
+		list = append(list, Choice{Provider: t.providers[x.provider], Model: x.model, Window: t.Window(x.model), Sees: t.Sees(t.providers[x.provider], x.model), Keys: keys, Own: own, Switch: sw})
 	}
 	return list
 }

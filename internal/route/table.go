@@ -14,6 +14,7 @@ type Table struct {
 	revision  string
 	providers map[string]*Provider
 	windows   map[string]int
+	vision    map[string]bool
 	models    map[string][]target
 	tenants   map[string]map[string][]target
 	deadlines Deadlines
@@ -100,6 +101,15 @@ func (t *Table) Window(model string) int {
 		return n
 	}
 	return knownWindow(model)
+}
+
+// Sees reports whether a provider's model looks at pictures: the document's word, else what is known of the model; one that nothing is known of does
+// not.
+func (t *Table) Sees(p *Provider, model string) bool {
+	if sees, ok := t.vision[model]; ok {
+		return sees
+	}
+	return p.Dialect == simulated || knownToSee(model)
 }
 
 // Tenants lists the tenants that have routes of their own, sorted.

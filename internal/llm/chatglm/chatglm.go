@@ -18,10 +18,18 @@ func Dialect() llm.Dialect {
 		NoStreamOptions: true,
 		UserField:       "user_id",
 		MaxTokens:       "max_tokens",
-		MaxOutput:       map[string]int{"glm-4-": 4_095, "glm-4.5": 98_304, "glm-4.6": 131_072, "glm-4.7": 131_072, "glm-5": 131_072},
+		MaxOutput:       outputs(),
 		Takes:           llm.Takes{Temperature: 1, TopP: 0.01, Stops: 1, NoPenalties: true, NoSeed: true},
 		Token:           newTokens().of,
 		Extra:           extra,
+	}
+}
+
+// outputs are the longest answers in tokens.
+func outputs() map[string]int {
+	return map[string]int{
+		"glm-4-": 4_095, "glm-4.5": 98_304, "glm-4.6": 131_072, "glm-4.7": 131_072, "glm-5": 131_072,
+		"glm-4v": 1_024, "glm-4.1v": 16_384, "glm-4.5v": 16_384, "glm-4.6v": 32_768,
 	}
 }
 

@@ -3,6 +3,7 @@ package openai
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -106,6 +107,21 @@ func messages(c llm.Call) []goopenai.ChatCompletionMessage {
 		add(goopenai.ChatMessageRoleUser, t.Question)
 		add(goopenai.ChatMessageRoleAssistant, t.Answer)
 	}
-	add(goopenai.ChatMessageRoleUser, c.Question)
-	return list
+	if len(c.Images) == 0 {
+		add(goopenai.ChatMessageRoleUser, c.Question)
+		return list
+	}
+	return append(list, goopenai.ChatCompletionMessage{Role: goopenai.ChatMessageRoleUser, MultiContent: parts(c)})
+}
+
+// parts are a question and its pictures, which travel in the request itself: no vendor needs to fetch them.
+func parts(c llm.Call) []goopenai.ChatMessagePart {
+	list := make([]goopenai.ChatMessagePart, 0, len(c.Images)+1)
+	for _, p := range c.Images {
+		list = append(list, goopenai.ChatMessagePart{
+			Type:     goopenai.ChatMessagePartTypeImageURL,
+			ImageURL: &goopenai.ChatMessageImageURL{URL: "data:" + p.Type + ";base64," + base64.StdEncoding.EncodeToString(p.Data)},
+		})
+	}
+	return append(list, goopenai.ChatMessagePart{Type: goopenai.ChatMessagePartTypeText, Text: c.Question})
 }

@@ -33,7 +33,7 @@ const pieceRunes = 3
 
 // Complete implements [llm.Provider]. It fails only if ctx ends or emit fails. It tells no usage.
 func (p provider) Complete(ctx context.Context, c llm.Call, emit func(string) error) (llm.Answer, error) {
-	text := Answer(c.History, c.Question)
+	text := look(c) + Answer(c.History, c.Question)
 	wait := p.o.First
 	var said strings.Builder
 	for rest := []rune(text); len(rest) > 0; wait = p.o.Pace {
@@ -51,6 +51,21 @@ func (p provider) Complete(ctx context.Context, c llm.Call, emit func(string) er
 		rest = rest[n:]
 	}
 	return llm.Answer{Text: text, FinishReason: "stop"}, nil
+}
+
+// look says what there is to see, so that one finds that pictures arrive.
+func look(c llm.Call) string {
+	if len(c.Images) == 0 {
+		return ""
+	}
+	sizes := make([]string, len(c.Images))
+	for i, p := range c.Images {
+		sizes[i] = fmt.Sprintf("%s %d B", strings.TrimPrefix(p.Type, "image/"), len(p.Data))
+	}
+	if english(c.Question) {
+		return fmt.Sprintf("(Simulated) Pictures seen: %d (%s).\n", len(sizes), strings.Join(sizes, ", "))
+	}
+	return fmt.Sprintf("（模拟）看到了 %d 张图片（%s）。\n", len(sizes), strings.Join(sizes, "，"))
 }
 
 // Answer is what the provider says: in Chinese, or in English to a question in Latin letters.

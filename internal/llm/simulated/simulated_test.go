@@ -37,6 +37,20 @@ func TestPace(t *testing.T) {
 	})
 }
 
+// TestPictures: one sees that they arrived.
+func TestPictures(t *testing.T) {
+	images := []chat.Picture{{Type: "image/png", Data: make([]byte, 68)}, {Type: "image/jpeg", Data: make([]byte, 1000)}}
+	for question, want := range map[string]string{
+		"这是什么？":         "（模拟）看到了 2 张图片（png 68 B，jpeg 1000 B）。",
+		"What is this?": "(Simulated) Pictures seen: 2 (png 68 B, jpeg 1000 B).",
+	} {
+		a, err := simulated.New(simulated.Options{}).Complete(t.Context(), llm.Call{Question: question, Images: images}, func(string) error { return nil })
+		if err != nil || !strings.HasPrefix(a.Text, want+"\n") {
+			t.Errorf("%q, %v; want %q first", a.Text, err, want)
+		}
+	}
+}
+
 func TestAnswer(t *testing.T) {
 	history := []chat.Turn{{Question: "一"}, {Question: "上一个问题"}}
 	for name, test := range map[string]struct {

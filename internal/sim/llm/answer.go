@@ -6,12 +6,6 @@ import (
 	"unicode/utf8"
 )
 
-// Message is one of a request's messages.
-type Message struct {
-	Role    string `json:"role"`
-	Content string `json:"content"`
-}
-
 // Answer is what the simulator answers to a last user message with so many user messages before it, without filler.
 func Answer(earlier int, last string) string {
 	return fmt.Sprintf("第%d问「%s」收到。", earlier+1, last)

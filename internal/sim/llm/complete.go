@@ -42,6 +42,9 @@ func (s *Server) judge(req *request, e Entry) complaint {
 	if c := s.spec.check(req); c.code != "" {
 		return c
 	}
+	if req.looks() && !sees(req.Model) {
+		return complaint{s.spec.does.malformed, "messages"}
+	}
 	if s.models != nil && !s.models[req.Model] {
 		return complaint{s.spec.does.model, req.Model}
 	}

@@ -20,7 +20,8 @@ type Entry struct {
 	Messages     int       `json:"messages"`
 	Earlier      int       `json:"earlier"` // user messages before the last
 	System       string    `json:"system,omitempty"`
-	Last         string    `json:"last"` // the last user message
+	Last         string    `json:"last"`             // the last user message
+	Images       []Image   `json:"images,omitempty"` // of it
 	Outcome      Outcome   `json:"outcome"`
 	Fault        FaultKind `json:"fault,omitempty"`
 	Code         string    `json:"code,omitempty"` // of the error that the caller got

@@ -31,7 +31,7 @@ type request struct {
 }
 
 // maxRequest bounds a request's body, in bytes.
-const maxRequest = 16 << 20
+const maxRequest = 64 << 20
 
 // readRequest reads to the end: only behind the body does net/http notice that the caller went away.
 func readRequest(w http.ResponseWriter, r *http.Request) (*request, error) {
@@ -63,13 +63,13 @@ func (q *request) longest() int {
 func (q *request) entry(key, app string) Entry {
 	e := Entry{Key: key, AppID: app, Model: q.Model, User: q.User + q.UserID, Stream: q.Stream, Messages: len(q.Messages)}
 	for _, m := range q.Messages {
-		e.InputTokens += tokens(m.Content)
+		e.InputTokens += tokens(m.Content) + len(m.Images)*imageTokens
 		switch m.Role {
 		case "system":
 			e.System = m.Content
 		case "user":
 			e.Earlier++
-			e.Last = m.Content
+			e.Last, e.Images = m.Content, m.Images
 		}
 	}
 	e.Earlier = max(0, e.Earlier-1)

@@ -1,0 +1,100 @@
+package llm
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Message is one of a request's messages. On the wire its content is a text, or a list of parts with pictures among them.
+type Message struct {
+	Role    string
+	Content string // its texts
+	Images  []Image
+}
+
+// Image is a picture that came with a message.
+type Image struct {
+	Type  string `json:"type"` // by its bytes
+	Bytes int    `json:"bytes"`
+}
+
+// imageTokens is what a picture costs here.
+const imageTokens = 1000
+
+// maxImage is the most bytes of a picture that the strictest vendor takes (GLM-4V: 5 MB).
+const maxImage = 5 << 20
+
+// UnmarshalJSON reads both forms of content. Pictures must come in the request itself and be what they say.
+func (m *Message) UnmarshalJSON(raw []byte) error {
+	var form struct {
+		Role    string          `json:"role"`
+		Content json.RawMessage `json:"content"`
+	}
+	if err := json.Unmarshal(raw, &form); err != nil {
+		return err
+	}
+	m.Role = form.Role
+	if len(form.Content) == 0 {
+		return nil
+	}
+	if form.Content[0] != '[' {
+		return json.Unmarshal(form.Content, &m.Content)
+	}
+	var parts []struct {
+		Type     string `json:"type"`
+		Text     string `json:"text"`
+		ImageURL struct {
+			URL string `json:"url"`
+		} `json:"image_url"`
+	}
+	if err := json.Unmarshal(form.Content, &parts); err != nil {
+		return err
+	}
+	for _, p := range parts {
+		switch p.Type {
+		case "text":
+			m.Content += p.Text
+		case "image_url":
+			image, err := readImage(p.ImageURL.URL)
+			if err != nil || m.Role != "user" {
+				return errors.Join(err, fmt.Errorf("a picture in a message of %s", m.Role))
+			}
+			m.Images = append(m.Images, image)
+		default:
+			return fmt.Errorf("a part of type %q", p.Type)
+		}
+	}
+	return nil
+}
+
+func readImage(url string) (Image, error) {
+	head, data, ok := strings.Cut(strings.TrimPrefix(url, "data:"), ";base64,")
+	raw, err := base64.StdEncoding.Strict().DecodeString(data)
+	switch is := http.DetectContentType(raw); {
+	case !ok || err != nil:
+		return Image{}, errors.New("no data: URL in base64")
+	case is != head || !slices.Contains([]string{"image/jpeg", "image/png", "image/gif", "image/webp"}, is):
+		return Image{}, fmt.Errorf("a picture that says it is %q and is %s", head, is)
+	case len(raw) > maxImage:
+		return Image{}, fmt.Errorf("a picture of %d bytes", len(raw))
+	default:
+		return Image{is, len(raw)}, nil
+	}
+}
+
+// looks reports whether a request has pictures.
+func (q *request) looks() bool {
+	return slices.ContainsFunc(q.Messages, func(m Message) bool { return len(m.Images) > 0 })
+}
+
+// sees knows models that look at pictures by how vendors name them; the real ones refuse pictures to others.
+func sees(model string) bool {
+	return slices.ContainsFunc([]string{"4o", "gpt-4.1", "gpt-5", "4v", "4.1v", "4.5v", "4.6v", "-vl"}, func(mark string) bool {
+		return strings.Contains(model, mark)
+	})
+}
