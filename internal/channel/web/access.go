@@ -86,13 +86,24 @@ func embedders(s channel.Settings) []string {
 // namesThisMachine reports whether a Host header can only be meant for an address, not for a name that somebody pointed here: in open
 // mode another site's name that resolves to loopback would otherwise be "the same origin".
 func namesThisMachine(host string) bool {
+	if isLoopback(host) {
+		return true
+	}
+	_, err := netip.ParseAddr(bare(host))
+	return err == nil
+}
+
+// isLoopback reports whether a Host header names loopback, as browsers understand it.
+func isLoopback(host string) bool {
+	host = bare(host)
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && ip.IsLoopback()
+}
+
+// bare is a Host header's host.
+func bare(host string) string {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	host = strings.ToLower(strings.Trim(host, "[]"))
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	_, err := netip.ParseAddr(host)
-	return err == nil
+	return strings.ToLower(strings.Trim(host, "[]"))
 }

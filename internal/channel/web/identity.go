@@ -26,13 +26,20 @@ type visitor struct {
 	renew bool
 }
 
-// visitor reads who asks. The cookie is "<id>.<issued, unix seconds>.<mac>".
+// visitor reads who asks. Where the page may be framed a browser can have two cookies, one of the page alone and one of the page within another
+// site's: the first that is proved counts.
 func (c *Channel) visitor(r *http.Request) (visitor, bool) {
-	ck, err := r.Cookie(cookieName)
-	if err != nil {
-		return visitor{}, false
+	for _, ck := range r.CookiesNamed(cookieName) {
+		if v, ok := c.prove(ck.Value); ok {
+			return v, true
+		}
 	}
-	id, rest, _ := strings.Cut(ck.Value, ".")
+	return visitor{}, false
+}
+
+// prove reads a cookie, "<id>.<issued, unix seconds>.<mac>".
+func (c *Channel) prove(value string) (visitor, bool) {
+	id, rest, _ := strings.Cut(value, ".")
 	issued, mac, ok := strings.Cut(rest, ".")
 	if !ok || !visitorID.MatchString(id) {
 		return visitor{}, false
@@ -77,19 +84,26 @@ func newVisitor(d door) visitor {
 func (c *Channel) give(w http.ResponseWriter, r *http.Request, v visitor) {
 	issued := strconv.FormatInt(c.now().Unix(), 10)
 	mac := base64.RawURLEncoding.EncodeToString(c.sign(v.door, v.id, issued))
-	http.SetCookie(w, c.cookie(r, v.id+"."+issued+"."+mac, int(cookieFor/time.Second)))
+	http.SetCookie(w, c.cookie(r, v.id+"."+issued+"."+mac, int(cookieFor/time.Second), c.framed))
 }
 
-// forget takes the cookie back.
+// forget takes the cookie back, and one that was given while the tenant allowed no other site to frame the page.
 func (c *Channel) forget(w http.ResponseWriter, r *http.Request) {
-	http.SetCookie(w, c.cookie(r, "", -1))
+	http.SetCookie(w, c.cookie(r, "", -1, false))
+	if c.framed {
+		http.SetCookie(w, c.cookie(r, "", -1, true))
+	}
 }
 
-func (c *Channel) cookie(r *http.Request, value string, maxAge int) *http.Cookie {
-	return &http.Cookie{
-		Name: cookieName, Value: value, Path: c.base, MaxAge: maxAge,
-		HttpOnly: true, SameSite: http.SameSiteStrictMode,
-		// Behind a proxy that ends TLS only its header tells; a forged one can merely make the forger's own cookie stricter.
-		Secure: r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https"),
+// cookie makes the cookie. Within another site's page browsers send back only one that says SameSite=None, and keep it only if it is Secure and
+// Partitioned: a jar of its own for each site around. What other sites' pages would do with it is refused by [sameOrigin].
+func (c *Channel) cookie(r *http.Request, value string, maxAge int, framed bool) *http.Cookie {
+	// Behind a proxy that ends TLS only its header tells; a forged one can merely make the forger's own cookie stricter. To browsers, loopback
+	// is as good as TLS.
+	secure := r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") || framed && isLoopback(r.Host)
+	ck := &http.Cookie{Name: cookieName, Value: value, Path: c.base, MaxAge: maxAge, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: secure}
+	if framed && secure {
+		ck.SameSite, ck.Partitioned = http.SameSiteNoneMode, true
 	}
+	return ck
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -17,7 +18,10 @@ import (
 )
 
 const (
-	maxBody = 64 << 10
+	// maxText is the most bytes of a message's text; the tenant's max_input is far below it.
+	maxText = 60 << 10
+	// maxSmall bounds what is posted besides messages.
+	maxSmall = 4 << 10
 	// acceptFor is within the 2 s in which a sender gets its 503.
 	acceptFor = 1800 * time.Millisecond
 )
@@ -25,10 +29,14 @@ const (
 // messageID is what a page may call a message.
 var messageID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
-// serveMessage takes one message in: {"id": chosen by the page, "text": …}. 200 means stored; the same id again is stored once.
+type postedPicture struct {
+	Data []byte `json:"data"`
+}
+
+// serveMessage takes one message in: {"id": chosen by the page, "text": …, "images": [{"data": base64}]}. 200 means stored; the same id again is
+// stored once. Who is not signed in is refused before anything large is read.
 func (c *Channel) serveMessage(w http.ResponseWriter, r *http.Request) {
-	var in struct{ ID, Text string }
-	if !c.read(w, r, &in) {
+	if !sameOrigin(w, r) || !isJSON(w, r) {
 		return
 	}
 	v, ok := c.admit(w, r)
@@ -36,22 +44,43 @@ func (c *Channel) serveMessage(w http.ResponseWriter, r *http.Request) {
 		fail(w, chat.Unauthenticated, "sign in first: POST "+c.base+"/login")
 		return
 	}
+	body, done, err := c.body(w, r)
+	if err != nil {
+		unreadable(w, err)
+		return
+	}
+	defer done()
+	var in struct {
+		ID, Text string
+		Images   []postedPicture
+	}
+	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&in); err != nil {
+		unreadable(w, err)
+		return
+	}
 	if in.ID == "" {
 		in.ID = rand.Text()
 	}
 	in.Text = strings.TrimSpace(in.Text)
+	images, err := pictures(in.Images)
 	switch {
+	case err != nil:
+		fail(w, chat.KindOf(err), errors.Unwrap(err).Error())
+		return
 	case !messageID.MatchString(in.ID):
 		fail(w, chat.Invalid, "id: 1 to 64 letters, digits, - or _")
 		return
-	case in.Text == "":
+	case in.Text == "" && len(images) == 0:
 		fail(w, chat.Invalid, "text: empty")
+		return
+	case len(in.Text) > maxText:
+		fail(w, chat.TooLarge, fmt.Sprintf("text: at most %d bytes", maxText))
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), acceptFor)
 	defer cancel()
-	err := c.inbox.Accept(ctx, chat.Message{
-		ID: storedID(v.id, in.ID), Conversation: c.key(v), User: v.id, Kind: chat.KindText, Text: in.Text, SentAt: c.now().UTC(),
+	err = c.inbox.Accept(ctx, chat.Message{
+		ID: storedID(v.id, in.ID), Conversation: c.key(v), User: v.id, Kind: chat.KindText, Text: in.Text, Images: images, Alone: true, SentAt: c.now().UTC(),
 	})
 	if err != nil {
 		c.refuse(w, err)
@@ -114,25 +143,38 @@ func (c *Channel) serveLogout(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// read takes the JSON body of a request of our own page, or answers why not.
+// read takes the small JSON body of a request of our own page, or answers why not.
 func (c *Channel) read(w http.ResponseWriter, r *http.Request, into any) bool {
-	if !sameOrigin(w, r) {
+	if !sameOrigin(w, r) || !isJSON(w, r) {
 		return false
 	}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxSmall)).Decode(into); err != nil {
+		unreadable(w, err)
+		return false
+	}
+	return true
+}
+
+// isJSON refuses what a form of another site could send.
+func isJSON(w http.ResponseWriter, r *http.Request) bool {
 	if mt, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mt != "application/json" {
 		failStatus(w, http.StatusUnsupportedMediaType, chat.Invalid, "Content-Type: use application/json")
 		return false
 	}
-	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(into)
-	if err == nil {
-		return true
-	}
+	return true
+}
+
+// unreadable answers a body that could not be taken.
+func unreadable(w http.ResponseWriter, err error) {
 	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		fail(w, chat.TooLarge, fmt.Sprintf("a message has at most %d bytes", tooBig.Limit))
-		return false
+		fail(w, chat.TooLarge, fmt.Sprintf("the body has at most %d bytes", tooBig.Limit))
+		return
+	}
+	if errors.Is(err, errCrowded) {
+		fail(w, chat.Overloaded, err.Error()+"; send the message again with the same id")
+		return
 	}
 	fail(w, chat.Invalid, "the body is not the JSON expected")
-	return false
 }
 
 // sameOrigin refuses what another site's page sends. Browsers say where a request comes from; who is no browser carries no one's cookie.

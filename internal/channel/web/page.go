@@ -116,9 +116,10 @@ func (c *Channel) servePage(w http.ResponseWriter, r *http.Request) {
 	}
 	var out bytes.Buffer
 	err := page.Execute(&out, struct {
-		Base, Title, Access string
-		SignedIn            bool
-	}{c.base, c.title, c.mode(), known})
+		look
+		Base, Access string
+		SignedIn     bool
+	}{c.look, c.base, c.mode(), known})
 	if err != nil {
 		fail(w, chat.Internal, "the page could not be made")
 		return

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,10 +32,11 @@ const (
 type Channel struct {
 	tenant, name string
 	base         string // the path of the page, without a trailing slash
-	title        string
+	look         look
 	open         bool // no token is asked for; loopback only
 	doors        []door
 	embed        []string // who may frame the page, as CSP sources
+	framed       bool     // another site may: then the cookie must be one that browsers keep within its page
 
 	inbox   channel.Inbox
 	live    channel.LiveReader
@@ -44,6 +46,7 @@ type Channel struct {
 	hub     *hub
 	logins  chan struct{} // bounds wrong tokens tried at once
 	penalty time.Duration // what a wrong token costs
+	large   chan struct{} // holds one for each large body in memory
 	assets  map[string]asset
 }
 
@@ -52,18 +55,18 @@ var (
 	_ channel.Page    = (*Channel)(nil)
 
 	_ channel.LiveWatcher = (*Channel)(nil)
+	_ channel.Fetcher     = (*Channel)(nil)
 )
 
 // New makes a web channel from its entry in the tenant's document; what is wrong there becomes a fault of s. Fields: access (open or
-// token), tokens, and optionally title (what the page's head says) and embed (space-separated origins that may frame the page, or
-// "self").
+// token), tokens, and optionally embed (space-separated origins that may frame the page, or "self") and the words of [look].
 func New(s channel.Settings, d channel.Deps) *Channel {
 	c := &Channel{
 		tenant: s.Tenant(), name: s.Name(),
 		base:  "/chat/" + s.Tenant() + "/" + s.Name(),
-		title: s.Optional("title", "AI 助手"),
+		look:  newLook(s),
 		inbox: d.Inbox, live: d.Live, feed: d.Feed, log: d.Log, now: d.Now,
-		logins: make(chan struct{}, 32), penalty: time.Second,
+		logins: make(chan struct{}, 32), penalty: time.Second, large: make(chan struct{}, largeBodies),
 		assets: loadAssets(),
 	}
 	if c.now == nil {
@@ -75,6 +78,7 @@ func New(s channel.Settings, d channel.Deps) *Channel {
 	c.hub = newHub(streamGauge(d.Metrics, c.tenant, c.name))
 	c.access(s, d.Loopback)
 	c.embed = embedders(s)
+	c.framed = slices.ContainsFunc(c.embed, func(source string) bool { return source != "'self'" })
 	return c
 }
 
@@ -106,6 +110,7 @@ type part struct {
 	Part     int       `json:"part"`    // from 1
 	Of       int       `json:"of"`
 	Question string    `json:"question,omitempty"`
+	Images   int       `json:"images,omitempty"` // how many pictures the question had
 	Asked    time.Time `json:"asked"`
 	Text     string    `json:"text"`
 }
@@ -117,7 +122,7 @@ func (c *Channel) Parts(m chat.Message, text string, unique int64) ([]chat.Part,
 	}
 	p, err := json.Marshal(part{
 		ID: fmt.Sprintf("%d-1", unique), Message: ownID(m.Conversation.ID, m.ID), Part: 1, Of: 1,
-		Question: m.Text, Asked: m.SentAt, Text: text,
+		Question: m.Text, Images: len(m.Images), Asked: m.SentAt, Text: text,
 	})
 	if err != nil {
 		return nil, chat.E(chat.Internal, "web.parts", err)

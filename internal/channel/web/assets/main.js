@@ -1,6 +1,8 @@
 // Wires the page: sign-in, composer, stream and list.
 
-import { Stream, newID, post } from "./stream.js";
+import { Pictures, imagesOf } from "./pictures.js";
+import { follow, startScroll } from "./scroll.js";
+import { Stream, newID, post, signedIn } from "./stream.js";
 import { Talk } from "./talk.js";
 import { english, errorWord, onLanguage, stateWord, useLanguage, word } from "./words.js";
 
@@ -8,8 +10,15 @@ const $ = (id) => document.getElementById(id);
 const base = document.body.dataset.base;
 const tokens = document.body.dataset.access === "token";
 const kept = `parley.open.${base}`;
+const draft = `parley.draft.${base}`;
 
-const talk = new Talk($("list"), { retry: (id, text) => send(id, text), changed });
+const talk = new Talk($("list"), {
+  retry: (id, text, pictures) => send(id, text, pictures),
+  again: (text, pictures) => send(newID(), text, pictures),
+  said: (text) => { $("said").textContent = text; },
+  changed,
+});
+const pictures = new Pictures($("pictures"), (code) => { trouble(code); changed(); });
 let ready = false; // what was finished before is shown
 
 const stream = new Stream(base, {
@@ -21,61 +30,58 @@ const stream = new Stream(base, {
   refused: (code) => { if (code === "unauthenticated") door(); else trouble(code); },
 });
 
+// storage may be forbidden, or full; the page works without.
+function store(key, value) { try { if (value) sessionStorage.setItem(key, value); else sessionStorage.removeItem(key); } catch { /* as said */ } }
+function stored(key) { try { return sessionStorage.getItem(key) ?? ""; } catch { return ""; } }
+
 // A message that is not answered yet is in no part: it is kept in this tab, so that a reload still shows it.
-function keep() {
-  try { sessionStorage.setItem(kept, JSON.stringify(talk.open)); } catch { /* storage may be forbidden */ }
-}
 function restore() {
   let list = [];
-  try { list = JSON.parse(sessionStorage.getItem(kept) ?? "[]"); } catch { /* nothing kept */ }
-  for (const { id, text, failed, at } of list) {
+  try { list = JSON.parse(stored(kept) || "[]"); } catch { /* nothing kept */ }
+  for (const { id, text, images = 0, stored: there, failed, at } of list) {
     // The server knows an id for a day; what is older could be asked twice.
-    if (!text || talk.answered(id) || Date.now() - at > 6 * 3600 * 1000) continue;
-    talk.ask(id, text);
-    if (failed) talk.failed(id, failed); else send(id, text); // the same id again is stored once
+    if ((!text && !images) || talk.answered(id) || Date.now() - at > 6 * 3600 * 1000) continue;
+    talk.ask(id, text, [], images);
+    if (failed) talk.failed(id, images ? "pictures_gone" : failed);
+    else if (!images) send(id, text); // the same id again is stored once
+    else if (there) talk.stored(id);
+    else talk.failed(id, "pictures_gone"); // perhaps it was sent, perhaps not; its pictures are here no more
   }
 }
 
-async function send(id, text) {
-  talk.ask(id, text);
+async function send(id, text, added = []) {
+  talk.ask(id, text, added);
   follow(true);
-  const code = await post(`${base}/messages`, { id, text });
-  if (code) talk.failed(id, code); else talk.stored(id);
-  if (code === "unauthenticated") door();
+  const code = await post(`${base}/messages`, { id, text, images: added.length ? added.map(({ data }) => ({ data })) : undefined });
+  if (!code) { talk.stored(id); return; }
+  talk.failed(id, code === "too_large" && added.length ? "pictures_large" : code);
+  if (code !== "unauthenticated") return;
+  if (!$("text").value) { $("text").value = text; store(draft, text); } // signing in begins another list
+  door();
 }
 
 function submit(text) {
-  if (!text.trim()) return;
-  send(newID(), text.trim());
+  text = text.trim();
+  if (pictures.busy || (!text && !pictures.count)) return false;
+  send(newID(), text, pictures.take());
+  return true;
 }
 
 function changed() {
   const busy = talk.pending.length > 0;
   const empty = talk.size === 0;
+  const something = Boolean($("text").value.trim()) || pictures.count > 0;
   $("empty").hidden = !(ready && empty);
   $("reset").hidden = empty;
   $("stop").hidden = !busy;
-  $("send").hidden = busy && !$("text").value.trim();
-  $("send").disabled = !$("text").value.trim();
+  $("send").hidden = busy && !something;
+  $("send").disabled = !something || pictures.busy;
+  $("add").disabled = pictures.count >= 4;
   const n = talk.rounds;
   $("count").textContent = n > 0 ? word("count")(n) : "";
-  if (ready) keep();
+  if (ready) store(kept, talk.open.length ? JSON.stringify(talk.open) : "");
   follow(false);
 }
-
-// follow keeps the newest text in sight, unless the person scrolled up to read.
-let pinned = true;
-function follow(force) {
-  if (force) pinned = true;
-  if (pinned) $("scroll").scrollTop = $("scroll").scrollHeight;
-  $("down").hidden = pinned;
-}
-$("scroll").addEventListener("scroll", () => {
-  const s = $("scroll");
-  pinned = s.scrollHeight - s.scrollTop - s.clientHeight < 80;
-  $("down").hidden = pinned;
-}, { passive: true });
-$("down").addEventListener("click", () => follow(true));
 
 function trouble(code) {
   $("trouble").hidden = !code;
@@ -86,34 +92,56 @@ function grow() {
   const t = $("text");
   t.style.height = "auto"; // through the object model: a style attribute would be refused
   t.style.height = `${Math.min(t.scrollHeight, 200)}px`;
+  store(draft, t.value);
   changed();
 }
-$("text").addEventListener("input", grow);
-$("text").addEventListener("keydown", (e) => {
-  // While an input method composes, Enter chooses a candidate (229 is what older browsers say then).
-  if (e.key === "Enter" && !e.shiftKey && !e.isComposing && e.keyCode !== 229) { e.preventDefault(); $("composer").requestSubmit(); }
-});
-$("composer").addEventListener("submit", (e) => {
-  e.preventDefault();
-  submit($("text").value);
-  $("text").value = "";
-  grow();
-  $("text").focus();
-});
-$("stop").addEventListener("click", () => submit("/stop"));
-$("reset").addEventListener("click", () => { submit("/reset"); $("text").focus(); });
 
-function ideas() {
-  $("ideas").replaceChildren(...word("ideas").map((text) => {
-    const b = Object.assign(document.createElement("button"), { type: "button", textContent: text });
-    b.addEventListener("click", () => submit(text));
-    return b;
-  }));
+function composer() {
+  $("text").addEventListener("input", grow);
+  $("text").addEventListener("keydown", (e) => {
+    // While an input method composes, Enter chooses a candidate (229 is what older browsers say then).
+    if (e.key === "Enter" && !e.shiftKey && !e.isComposing && e.keyCode !== 229) { e.preventDefault(); $("composer").requestSubmit(); }
+  });
+  $("composer").addEventListener("submit", (e) => {
+    e.preventDefault();
+    if (!submit($("text").value)) return;
+    $("text").value = "";
+    grow();
+    $("text").focus();
+  });
+  $("stop").addEventListener("click", () => { send(newID(), "/stop"); $("text").focus(); });
+  $("reset").addEventListener("click", () => { send(newID(), "/reset"); $("text").focus(); });
+  $("ideas").addEventListener("click", (e) => { if (e.target.closest("button")) submit(e.target.closest("button").textContent); });
+  $("add").addEventListener("click", () => $("file").click());
+  $("file").addEventListener("change", () => { pictures.add([...$("file").files]); $("file").value = ""; });
+  $("text").addEventListener("paste", (e) => {
+    const files = imagesOf(e.clipboardData);
+    if (!files.length || e.clipboardData.types.includes("text/plain")) return; // a table is pasted as its text, not as its picture
+    e.preventDefault();
+    pictures.add(files);
+  });
+  drop($("chat"));
 }
+
+function drop(area) {
+  const over = (on) => area.classList.toggle("over", on);
+  area.addEventListener("dragover", (e) => { if (e.dataTransfer.types.includes("Files")) { e.preventDefault(); over(true); } });
+  area.addEventListener("dragleave", (e) => { if (!area.contains(e.relatedTarget)) over(false); });
+  area.addEventListener("drop", (e) => {
+    if (!e.dataTransfer.types.includes("Files")) return;
+    e.preventDefault(); // the browser would leave the page for the file
+    over(false);
+    const files = imagesOf(e.dataTransfer);
+    if (files.length) pictures.add(files); else trouble("picture_unreadable");
+  });
+}
+
+const ownIdeas = $("ideas").children.length > 0; // the tenant's
 
 function language(set) {
   useLanguage(set);
-  ideas();
+  if (!ownIdeas) $("ideas").replaceChildren(...word("ideas").map((text) => Object.assign(document.createElement("button"), { type: "button", textContent: text })));
+  pictures.name(word("remove"));
   $("link").textContent = stateWord($("link").dataset.state);
   changed();
 }
@@ -135,19 +163,27 @@ function room() {
   $("logout").hidden = !tokens;
   stream.open();
   if (matchMedia("(hover: hover)").matches) $("text").focus();
+  grow();
 }
 $("login").addEventListener("submit", async (e) => {
   e.preventDefault();
-  const code = await post(`${base}/login`, { token: $("token").value });
+  let code = await post(`${base}/login`, { token: $("token").value });
+  if (code === "unauthenticated") code = "token";
+  else if (!code && !(await signedIn(base))) code = "cookie"; // within another site's page some browsers keep none
   $("login-error").hidden = !code;
-  if (code) { $("login-error").textContent = errorWord(code === "unauthenticated" ? "token" : code); return; }
+  $("own-window").hidden = code !== "cookie";
+  if (code) { $("login-error").textContent = errorWord(code); return; }
   $("token").value = "";
   fresh();
   room();
 });
+$("own-window").href = base;
 $("logout").addEventListener("click", async () => {
   const code = await post(`${base}/logout`, {});
   if (code) { trouble(code); return; }
+  $("text").value = "";
+  pictures.take();
+  store(draft, "");
   fresh();
   door();
 });
@@ -157,8 +193,11 @@ function fresh() {
   stream.forget();
   ready = false;
   talk.clear();
-  try { sessionStorage.removeItem(kept); } catch { /* nothing kept */ }
+  store(kept, "");
 }
 
+startScroll();
+composer();
+$("text").value = stored(draft);
 language();
 if (tokens && document.body.dataset.signedIn !== "true") door(); else room();

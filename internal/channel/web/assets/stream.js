@@ -48,7 +48,10 @@ export class Stream {
     let session = null;
     try {
       const res = await fetch(`${this.#base}/session`);
-      if (res.status === 404 || res.status === 403) return this.#on.refused(res.status === 404 ? "not_found" : "forbidden");
+      if (res.status === 404 || res.status === 403) {
+        this.#timer = setTimeout(() => this.open(), 30000); // a tenant that is suspended may come back
+        return this.#on.refused(res.status === 404 ? "not_found" : "forbidden");
+      }
       if (res.ok) session = await res.json();
     } catch { /* the network is down: try again */ }
     if (session && !session.signed_in) return this.#on.refused("unauthenticated");
@@ -67,16 +70,27 @@ export class Stream {
   }
 }
 
+// signedIn asks whether the browser sends a good cookie; if nobody knows, the stream finds out.
+export async function signedIn(base) {
+  try {
+    const res = await fetch(`${base}/session`);
+    return !res.ok || (await res.json()).signed_in;
+  } catch { return true; }
+}
+
+const codes = { 403: "forbidden", 404: "not_found", 413: "too_large", 429: "rate_limited" };
+
 // post sends JSON and returns "" or the code of what went wrong.
 export async function post(address, body) {
   let res;
   try {
+    // Pictures take their time on a slow line.
     res = await fetch(address, {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), signal: AbortSignal.timeout(15000),
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), signal: AbortSignal.timeout(body.images ? 60000 : 15000),
     });
   } catch { return "network"; }
   if (res.ok) return "";
-  try { return (await res.json()).error.code; } catch { return res.status === 413 ? "too_large" : "unavailable"; }
+  try { return (await res.json()).error.code; } catch { return codes[res.status] ?? "unavailable"; }
 }
 
 // newID makes an id that no other message has. It does not use randomUUID, which plain http does not offer.

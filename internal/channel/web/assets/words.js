@@ -1,4 +1,4 @@
-// The page's words. Chinese unless the person chose English; the choice is kept in this browser.
+// The page's words, Chinese or English: as the tenant has it until the person chooses. The choice is kept in this browser.
 
 const zh = {
   "new": "新对话", "logout": "退出", "other-language": "English", "hello": "你好，有什么可以帮你？",
@@ -9,13 +9,16 @@ const zh = {
   "sign-in": "登录", "sign-in-more": "请输入管理员给你的访问口令。口令只用来换取本浏览器的登录状态，不会出现在网址里。",
   "token": "访问口令", "enter": "进入", "thinking": "正在思考", "copy": "复制", "copied": "已复制", "retry": "重试", "code": "代码",
   "sending": "发送中…", "stopping": "已请求停止", "reset": "新对话：之前的内容不再作为上下文",
-  "no-text": "（没有内容）", "image": "图片",
+  "no-text": "（没有内容）", "image": "图片", "pictures": "要发送的图片", "add-picture": "添加图片", "remove": "移除图片", "message": "消息", "messages": "对话内容",
+  "copy-answer": "复制回答", "again": "重新回答", "you": "你：", "assistant": "助手：", "own-window": "在新窗口中打开",
   "state": { open: "已连接", connecting: "连接中…", lost: "连接断开，正在重连…" },
   "error": {
     network: "连不上服务器，请检查网络后重试。", unavailable: "服务暂时不可用，消息没有存下，请重试。", timeout: "服务器没有及时回应，请重试。",
     overloaded: "现在使用的人太多，请稍后重试。", rate_limited: "操作太频繁，请稍后再试。", too_large: "消息太长，请缩短或分几次发送。",
     invalid: "这条消息无法发送。", unauthenticated: "登录已失效，请重新登录。", token: "口令不正确。", forbidden: "此处不允许访问。",
     not_found: "这个聊天入口不存在或已停用。", internal: "服务出错了，请重试。", store: "暂时读不到新消息，恢复后会自动显示。",
+    picture_unreadable: "这个文件不是能读取的图片，请换成 JPEG、PNG 或 WebP。", pictures_many: "一条消息最多 4 张图片。", pictures_large: "图片太大，请减少几张再发。",
+    pictures_gone: "页面刷新后图片已不在，请重新添加后发送。", cookie: "浏览器没有保存登录状态：它可能不允许嵌在其他网站中的页面保存。",
   },
 };
 
@@ -28,7 +31,8 @@ const en = {
   "sign-in": "Sign in", "sign-in-more": "Enter the access token from your administrator. It is only exchanged for this browser's sign-in and never part of an address.",
   "token": "Access token", "enter": "Enter", "thinking": "Thinking", "copy": "Copy", "copied": "Copied", "retry": "Retry", "code": "Code",
   "sending": "Sending…", "stopping": "Asked to stop", "reset": "New conversation: what was said before is no longer context",
-  "no-text": "(empty)", "image": "Image",
+  "no-text": "(empty)", "image": "Picture", "pictures": "Pictures to send", "add-picture": "Add pictures", "remove": "Remove the picture", "message": "Message", "messages": "Conversation",
+  "copy-answer": "Copy", "again": "Answer again", "you": "You:", "assistant": "Assistant:", "own-window": "Open in a window of its own",
   "state": { open: "Connected", connecting: "Connecting…", lost: "Connection lost, coming back…" },
   "error": {
     network: "The server cannot be reached. Check the network and try again.", unavailable: "The service is unavailable; the message was not stored. Try again.",
@@ -36,10 +40,14 @@ const en = {
     rate_limited: "Too often. Try again later.", too_large: "The message is too long. Shorten it or send it in pieces.", invalid: "This message cannot be sent.",
     unauthenticated: "You are signed out. Sign in again.", token: "The token is not valid.", forbidden: "This is not allowed here.",
     not_found: "This chat does not exist or was closed.", internal: "The service failed. Try again.", store: "New messages cannot be read right now; they will appear by themselves.",
+    picture_unreadable: "This file is not a picture that can be read. Use JPEG, PNG or WebP.", pictures_many: "A message has at most 4 pictures.",
+    pictures_large: "The pictures are too large. Send fewer.", pictures_gone: "The page was loaded anew and its pictures are gone. Add them again.",
+    cookie: "Your browser did not keep the sign-in: it may not allow that for a page within another site.",
   },
 };
 
 const key = "parley.language";
+const preset = document.body.dataset.language === "en" ? "en" : "zh"; // the tenant's, until the person chooses
 let chosen = zh;
 
 export function word(name) { return chosen[name] ?? name; }
@@ -51,8 +59,9 @@ export function english() { return chosen === en; }
 export function useLanguage(set) {
   try {
     if (set) localStorage.setItem(key, set);
-    chosen = localStorage.getItem(key) === "en" ? en : zh;
-  } catch { chosen = set === "en" ? en : zh; } // storage may be forbidden
+    set = localStorage.getItem(key);
+  } catch { /* storage may be forbidden */ }
+  chosen = (set ?? preset) === "en" ? en : zh;
   document.documentElement.lang = english() ? "en" : "zh-CN";
   for (const el of document.querySelectorAll("[data-word]")) el.textContent = word(el.dataset.word);
   for (const el of document.querySelectorAll("[data-word-placeholder]")) {
