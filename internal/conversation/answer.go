@@ -2,7 +2,6 @@ package conversation
 
 import (
 	"context"
-	"strings"
 	"unicode/utf8"
 
 	"parley/internal/chat"
@@ -42,7 +41,7 @@ func (s *Service) answer(ctx context.Context, t *chat.Tenant, outlet Outlet, c C
 		return s.command(ctx, t, c, cmd), nil
 	}
 	switch {
-	case strings.TrimSpace(m.Text) == "":
+	case !asks(m.Message):
 		return say("help", "blank")
 	case c.Stopped:
 		return say("stopped", "stopped")

@@ -12,17 +12,18 @@ import (
 // asking is one message's way to an answer: from server to server, and through waiting for a free place.
 type asking struct {
 	*Service
-	t       *chat.Tenant // as its document stands at this try
-	outlet  Outlet
-	c       Claim
-	live    *live
-	tally   *tally
-	attempt int
-	since   time.Time // its acceptance
-	until   time.Time // nobody waits for a place any longer
-	queued  bool      // it has waited
-	waits   int
-	waited  time.Duration // for a free place, in all
+	t        *chat.Tenant // as its document stands at this try
+	outlet   Outlet
+	c        Claim
+	live     *live
+	tally    *tally
+	pictures []chat.Picture // of the question
+	attempt  int
+	since    time.Time // its acceptance
+	until    time.Time // nobody waits for a place any longer
+	queued   bool      // it has waited
+	waits    int
+	waited   time.Duration // for a free place, in all
 
 	standing *standing // in its line; nil: in none
 	found    bool      // the last place came after standing in line
@@ -91,7 +92,7 @@ func (a *asking) answered(reply chat.Reply) result {
 		}
 	}
 	res.out.Turn = &chat.Turn{
-		Question: a.c.Message.Text, Answer: reply.Text, At: a.c.Now,
+		Question: question(a.t, a.c.Message.Message), Answer: reply.Text, At: a.c.Now,
 		QuestionTokens: reply.QuestionTokens, AnswerTokens: reply.AnswerTokens,
 	}
 	return res
@@ -131,6 +132,11 @@ func (a *asking) unanswered(ctx context.Context, err error) (result, error) {
 	if errors.Is(err, errLate) {
 		res.result, name = "late", "late"
 	}
+	if p, ok := errors.AsType[*pictureError](err); ok {
+		res.result, name = "picture", p.text
+	} else if e, ok := errors.AsType[*chat.Error](err); ok && e.Code == chat.CodeNoVision {
+		res.result, name = e.Code, e.Code
+	}
 	a.Log.Warn("a turn failed", "tenant", a.t.Name, "channel", a.c.Key.Channel, "turn", turnID(a.c), "attempt", a.c.Attempt, "kind", res.result, "err", err)
 	res.text = text(a.t, name)
 	return res, nil
@@ -143,6 +149,11 @@ const maxInstanceFailures = 7
 // complete gets an answer. Where nothing failed and there is only no free place, the message waits; that is no attempt, and the turn's time
 // begins anew after it.
 func (a *asking) complete(ctx context.Context) (chat.Reply, error) {
+	free, err := a.look(ctx)
+	defer free()
+	if err != nil {
+		return chat.Reply{}, err
+	}
 	for {
 		if err := a.stand(ctx); err != nil {
 			return chat.Reply{}, err
@@ -192,6 +203,7 @@ func (a *asking) try(turn context.Context) (chat.Reply, error) {
 		a.t = t
 	}
 	req := request(a.t, a.outlet, a.c)
+	req.Images = a.pictures
 	if a.direct != nil {
 		req = a.direct.request(a.t, a.c)
 	}
@@ -223,7 +235,7 @@ func request(t *chat.Tenant, outlet Outlet, c Claim) chat.Request {
 		Model:        model(t, c),
 		System:       t.System,
 		History:      c.History,
-		Question:     c.Message.Text,
+		Question:     question(t, c.Message.Message),
 		Keys:         t.Keys,
 		Providers:    t.Providers,
 		MaxOutput:    t.Limits.MaxOutput,

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -77,6 +78,7 @@ type Service struct {
 	lines    lines
 	trouble  trouble
 	directs  directs
+	pictures atomic.Int64    // bytes of pictures that are held
 	handing  chan struct{}   // bounds how many give their conversations back at once
 	leaving  context.Context // ended when a shutdown begins: nobody waits for a place here any longer
 	leave    context.CancelFunc

@@ -73,6 +73,9 @@ func (t *tally) unfinished() bool {
 // perMessage is what the form of a message costs beside its text, in tokens.
 const perMessage = 3
 
+// perPicture is what a picture is thought to cost; the provider's usage says what it did.
+const perPicture = 1105
+
 // promptTokens estimates what is sent to a provider for a request. Texts that a server counted before are not counted again.
 func promptTokens(req chat.Request) int {
 	known := func(n int, text string) int {
@@ -81,7 +84,7 @@ func promptTokens(req chat.Request) int {
 		}
 		return n + perMessage
 	}
-	n := known(0, req.System) + known(0, req.Question)
+	n := known(0, req.System) + known(0, req.Question) + len(req.Images)*perPicture
 	for _, t := range req.History {
 		n += known(t.QuestionTokens, t.Question) + known(t.AnswerTokens, t.Answer)
 	}
