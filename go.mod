@@ -8,6 +8,7 @@ require (
 	github.com/Shopify/toxiproxy/v2 v2.5.0
 	github.com/alicebob/miniredis/v2 v2.40.0
 	github.com/anishathalye/porcupine v1.3.1
+	github.com/coder/websocket v1.8.15
 	github.com/dubbogo/gost v1.14.3
 	github.com/google/go-cmp v0.7.0
 	github.com/nacos-group/nacos-sdk-go/v2 v2.3.5

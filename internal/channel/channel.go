@@ -55,6 +55,13 @@ type Streamer interface {
 	Show(ctx context.Context, m chat.Message, text string) error
 }
 
+// PartResender is implemented by channels some of whose parts may be sent again and others not (a card, and a text); it is asked in place of
+// Resendable.
+type PartResender interface {
+	// PartResendable is Resendable for one part. It does not block.
+	PartResendable(p chat.Part, age time.Duration) bool
+}
+
 // Fetcher is implemented by channels whose messages may hold pictures that must be fetched from the platform.
 type Fetcher interface {
 	// Fetch returns the pictures of m.Images in their order, each of at most [MaxImage] bytes, from the platform's own or listed hosts only. It blocks
@@ -209,7 +216,7 @@ type Origins struct {
 	DingTalkWebhooks []string
 	// DingTalkFiles are the origins that pictures are fetched from; a host may begin with "*.".
 	DingTalkFiles []string
-	Feishu           string
+	Feishu        string
 }
 
 // Settings is one entry under `channels:` of a tenant's document. Reading a field marks it as known; what is missing, of the wrong type

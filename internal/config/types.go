@@ -129,6 +129,7 @@ type Platforms struct {
 	WeCom            string   `yaml:"wecom"`
 	DingTalk         string   `yaml:"dingtalk"`
 	DingTalkWebhooks []string `yaml:"dingtalk_webhooks"`
+	DingTalkFiles    []string `yaml:"dingtalk_files"` // where pictures lie; a host may begin with "*."
 	Feishu           string   `yaml:"feishu"`
 }
 
@@ -168,6 +169,7 @@ func DefaultClient() *Client {
 			WeCom:            "https://qyapi.weixin.qq.com",
 			DingTalk:         "https://api.dingtalk.com",
 			DingTalkWebhooks: []string{"https://oapi.dingtalk.com", "https://api.dingtalk.com"},
+			DingTalkFiles:    []string{"https://*.dingtalk.com", "https://*.aliyuncs.com"},
 			Feishu:           "https://open.feishu.cn",
 		},
 		Limits:   ClientLimits{Turns: 20000, Waiting: 100000},

@@ -44,6 +44,7 @@ func (d *decoder) validateClient(c *Client, opt Options) {
 	c.Platforms.DingTalk = d.origin("platforms.dingtalk", c.Platforms.DingTalk)
 	c.Platforms.Feishu = d.origin("platforms.feishu", c.Platforms.Feishu)
 	d.originList("platforms.dingtalk_webhooks", c.Platforms.DingTalkWebhooks)
+	d.originPatterns("platforms.dingtalk_files", c.Platforms.DingTalkFiles)
 	d.positive("limits.turns", c.Limits.Turns)
 	d.positive("limits.waiting", c.Limits.Waiting)
 	d.within("shutdown.linger", c.Shutdown.Linger, 0, time.Minute)
@@ -206,6 +207,18 @@ func (d *decoder) within(path string, v, least, most time.Duration) {
 func (d *decoder) originList(path string, list []string) {
 	for i := range list {
 		list[i] = d.origin(fmt.Sprintf("%s[%d]", path, i), list[i])
+	}
+}
+
+// originPatterns checks origins whose host may begin with "*.", which stands for all that lies below the rest.
+func (d *decoder) originPatterns(path string, list []string) {
+	d.originList(path, list)
+	for i, s := range list {
+		_, host, _ := strings.Cut(s, "://")
+		domain, below := strings.CutPrefix(host, "*.")
+		if strings.Contains(domain, "*") || below && !strings.Contains(domain, ".") {
+			d.fault(fmt.Sprintf("%s[%d]", path, i), "has a * elsewhere than before a domain", "write it as in https://*.example.com")
+		}
 	}
 }
 

@@ -101,7 +101,7 @@ func (d *delivery) send(own context.Context) (result string, err error) {
 	ctx, cancel := linger(own, 2*time.Second)
 	defer cancel()
 	for {
-		if !d.maybe.IsZero() && !d.outlet.Resendable(time.Since(d.maybe)) {
+		if !d.maybe.IsZero() && !d.resendable(time.Since(d.maybe)) {
 			return ambiguous, nil
 		}
 		e, shut, err := d.try(own, ctx)
@@ -137,6 +137,14 @@ func (d *delivery) send(own context.Context) (result string, err error) {
 			d.outlet = now // an operator may have mended its secret
 		}
 	}
+}
+
+// resendable reports whether the part may be sent again without the person seeing it twice.
+func (d *delivery) resendable(age time.Duration) bool {
+	if o, ok := d.outlet.(PartResender); ok {
+		return o.PartResendable(d.parts[d.part], age)
+	}
+	return d.outlet.Resendable(age)
 }
 
 // try makes one try. shut: the channel refuses all that is sent, and the reply is to wait that long; then a try was perhaps not made.

@@ -29,6 +29,12 @@ type Outlet interface {
 	Live() time.Duration
 }
 
+// PartResender is implemented by outlets some of whose parts may be sent again and others not; it is asked in place of Resendable.
+type PartResender interface {
+	// PartResendable is Resendable for one part. It does not block.
+	PartResendable(p chat.Part, age time.Duration) bool
+}
+
 // Streamer is implemented by outlets that show partial text by rewriting something on the platform. What it shows is replaced by the reply.
 type Streamer interface {
 	// Show replaces what the person sees of the answer to m by text, the whole of it so far. It blocks at most for the platform's timeout, and is

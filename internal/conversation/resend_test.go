@@ -2,6 +2,7 @@ package conversation_test
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -91,5 +92,51 @@ func TestAMendedSecretIsUsedByRepliesThatWait(t *testing.T) {
 		d.now.Store(w.out) // the document with the right secret is in force
 		settle(2 * time.Minute)
 		shown(t, w, "re: one (0)")
+	})
+}
+
+// mixed is a platform that loses the answer to each part's first try, after it has shown it.
+type mixed struct {
+	*outlet
+	tried map[string]bool
+}
+
+func (o *mixed) Send(_ context.Context, _ chat.Message, p chat.Part) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.shown = append(o.shown, string(p))
+	if !o.tried[string(p)] {
+		o.tried[string(p)] = true
+		return &chat.Error{Kind: chat.Timeout, Op: "x", Maybe: true}
+	}
+	return nil
+}
+
+func (o *mixed) Resendable(time.Duration) bool { return true }
+
+// PartResendable knows a card, which a repetition rewrites.
+func (o *mixed) PartResendable(p chat.Part, _ time.Duration) bool {
+	return strings.Contains(string(p), "card")
+}
+
+type mixedWorld struct {
+	*world
+	o *mixed
+}
+
+func (w mixedWorld) Outlet(_, _ string) (conversation.Outlet, bool) { return w.o, true }
+
+func TestOnlyPartsThatMayAreSentAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		d := mixedWorld{w, &mixed{outlet: w.out, tried: map[string]bool{}}}
+		p := w.start(func(o *conversation.Options) { o.Directory = d })
+		w.say(p, "1", "a card")
+		w.say(p, "2", "a text")
+		settle(time.Minute)
+		all := strings.Join(w.out.texts(), "\n")
+		if cards, texts := strings.Count(all, "a card"), strings.Count(all, "a text"); cards != 2 || texts != 1 {
+			t.Errorf("the card was sent %d times, want 2; the text %d times, want once:\n%s", cards, texts, all)
+		}
 	})
 }

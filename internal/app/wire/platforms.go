@@ -12,7 +12,9 @@ import (
 
 // Origins are where channels call their platforms: static configuration alone says it.
 func Origins(p config.Platforms) channel.Origins {
-	return channel.Origins{WeCom: p.WeCom, DingTalk: p.DingTalk, DingTalkWebhooks: p.DingTalkWebhooks, Feishu: p.Feishu}
+	return channel.Origins{
+		WeCom: p.WeCom, DingTalk: p.DingTalk, DingTalkWebhooks: p.DingTalkWebhooks, DingTalkFiles: p.DingTalkFiles, Feishu: p.Feishu,
+	}
 }
 
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"parley/internal/channel"
+	"parley/internal/channel/dingtalk"
 	"parley/internal/channel/web"
 	"parley/internal/channel/wecom/app"
 	"parley/internal/chat"
@@ -17,8 +18,9 @@ type constructor func(channel.Settings, channel.Deps) (channel.Channel, error)
 
 func constructors() map[string]constructor {
 	return map[string]constructor{
-		app.Kind: func(s channel.Settings, d channel.Deps) (channel.Channel, error) { return app.New(s, d) },
-		"web":    func(s channel.Settings, d channel.Deps) (channel.Channel, error) { return web.New(s, d), nil },
+		dingtalk.Kind: dingtalk.New,
+		app.Kind:      func(s channel.Settings, d channel.Deps) (channel.Channel, error) { return app.New(s, d) },
+		"web":         func(s channel.Settings, d channel.Deps) (channel.Channel, error) { return web.New(s, d), nil },
 	}
 }
 
