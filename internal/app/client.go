@@ -15,6 +15,7 @@ import (
 
 	"parley/internal/app/wire"
 	"parley/internal/channel"
+	"parley/internal/channel/openai"
 	"parley/internal/chat"
 	"parley/internal/config"
 	"parley/internal/conversation"
@@ -65,7 +66,8 @@ type client struct {
 	rpc      *rpc.Client
 	service  *conversation.Service
 	front    *channel.Front
-	handler  http.Handler // what the public address serves: front, and in dev a page before it
+	api      *openai.Entry
+	handler  http.Handler // what the public address serves: front and api, and in dev a page before them
 	embedded bool         // Redis is this process's own
 	closers  []func() error
 	redisUp  chan struct{}
@@ -113,7 +115,8 @@ func newClient(cfg *config.Client, env wire.Env, tel *telemetry.Telemetry, secre
 	c.routes = readOnlyRoutes(source, tel.Log, metrics)
 	deps := channel.Deps{
 		HTTP: wire.PlatformClient(), Inbox: inbox{c}, Tokens: c.store, Locks: c.store, Lead: c.store, Limits: c.store, Memo: c.store, Live: c.store, Feed: c.store,
-		Log: tel.Log, Metrics: tel.Metrics, Now: time.Now, Loopback: config.Loopback(cfg.HTTP.Listen),
+		Direct: direct{c},
+		Log:    tel.Log, Metrics: tel.Metrics, Now: time.Now, Loopback: config.Loopback(cfg.HTTP.Listen),
 		Origins: wire.Origins(cfg.Platforms),
 	}
 	c.tenants = &directory{companies: companies(source, cfg.Tenants, secrets, deps, metrics), routes: c.routes, named: cfg.Tenants, loaded: func() bool { return closed(c.loaded) }}
@@ -133,7 +136,8 @@ func newClient(cfg *config.Client, env wire.Env, tel *telemetry.Telemetry, secre
 		Turns: cfg.Limits.Turns, Waiting: cfg.Limits.Waiting, Turn: c.turnDeadline, Grace: cfg.Shutdown.Grace,
 	})
 	c.front = channel.NewFront(c.tenants.lookup, deps)
-	c.handler = c.front
+	c.api = openai.NewEntry(openai.EntryOptions{Loaded: func() bool { return closed(c.loaded) }, Deps: deps})
+	c.handler = c.public()
 	return c, nil
 }
 
@@ -160,6 +164,7 @@ func (c *client) run(ctx context.Context, public, ops net.Listener) error {
 			c.service.Suspend(name)
 		}
 		receive.swap(name, co)
+		c.api.Set(name, co.Channels)
 	})
 	background(func(ctx context.Context) { _ = c.routes.Run(ctx) })
 	background(func(ctx context.Context) { _ = c.tenants.companies.Run(ctx) })
@@ -196,7 +201,8 @@ func (c *client) run(ctx context.Context, public, ops net.Listener) error {
 	var work sync.WaitGroup
 	work.Go(func() {
 		c.warmUp(working)
-		if err := serveHTTP(serving, public, ready.closing(c.handler), 5*time.Second); err != nil {
+		// An answer to a program cannot be handed over: it has the time that turns have.
+		if err := serveHTTP(serving, public, ready.closing(c.handler), max(5*time.Second, c.cfg.Shutdown.Grace)); err != nil {
 			fail(err)
 		}
 	})

@@ -31,7 +31,7 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, grace time.D
 	}
 	stop, done := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer done()
-	time.AfterFunc(grace/2, cancel) // streams that would go on for ever end here
+	time.AfterFunc(max(grace/2, grace-2500*time.Millisecond), cancel) // what still runs is told so, and has time to say it
 	if err := srv.Shutdown(stop); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("http on %s: %w", l.Addr(), err)
 	}

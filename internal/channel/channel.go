@@ -181,10 +181,10 @@ type Direct interface {
 	// known yet).
 	Tenant(name string) (*chat.Tenant, bool)
 	Models(tenant string) []string
-	// Complete answers want, of which it uses Tenant, User (whose usage it is; hashed there), Model (one of Models), System (which comes after the
-	// tenant's own), History, Question, Images, MaxOutput, Sampling, Deltas and DeltaGap, and blocks until the answer is complete and what it cost
-	// is stored. emit is called from this goroutine, in order: Started, which may be repeated before the first Delta, but never comes after it;
-	// Delta; Finished. Errors are *chat.Error; after a Delta they are final.
+	// Complete answers want, of which it uses Turn (which names it in logs, and must be its own), Tenant, User (whose usage it is; hashed there), Model
+	// (one of Models), System (which comes after the tenant's own), History, Question, Images, MaxOutput, Sampling, Deltas and DeltaGap. It blocks until
+	// the answer is complete and what it cost is stored. emit is called from this goroutine, in order: Started, which may be repeated before the first
+	// Delta, but never comes after it; Delta; Finished. Errors are *chat.Error; after a Delta they are final.
 	Complete(ctx context.Context, want chat.Request, emit func(chat.Event)) error
 }
 

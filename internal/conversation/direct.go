@@ -1,6 +1,7 @@
 package conversation
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -34,8 +35,8 @@ type direct struct {
 
 // Direct answers one request of a program, and keeps nothing of it but what it cost: no history, no mailbox, no lease. It counts among the
 // tenant's turns in flight and this process's, waits in line for keys and servers as messages do, and stays within the day's caps. Of want it
-// uses Tenant, User (whose usage it is; it is hashed here), Model, System (which comes after the tenant's own), History, Question, Images,
-// MaxOutput, Sampling, Deltas and DeltaGap; the rest is the tenant's. The Model must be one of Directory.Models.
+// uses Turn (which names it in logs, and must be its own), Tenant, User (whose usage it is; it is hashed here), Model (one of Directory.Models),
+// System (which comes after the tenant's own), History, Question, Images, MaxOutput, Sampling, Deltas and DeltaGap; the rest is the tenant's.
 //
 // emit is called from this goroutine with Started, Delta and Finished; there may be several Started before the first Delta, but none after it: a
 // failure after text was emitted is final. Direct returns only when what was spent is told to the store, a moment after Finished.
@@ -106,7 +107,7 @@ func (s *Service) directClaim(want chat.Request) Claim {
 func (d *direct) request(t *chat.Tenant, c Claim) chat.Request {
 	req := d.want
 	req.Conversation = opaque(c.Key.Tenant, c.Key.Channel, c.Key.ID)
-	req.Turn, req.User = turnID(c), userID(c)
+	req.Turn, req.User = cmp.Or(req.Turn, turnID(c)), userID(c)
 	if t.System != "" && req.System != "" {
 		req.System = t.System + "\n\n" + req.System
 	} else {

@@ -7,6 +7,7 @@ import (
 
 	"parley/internal/channel"
 	"parley/internal/channel/all"
+	"parley/internal/channel/openai"
 	"parley/internal/chat"
 	"parley/internal/conversation"
 	"parley/internal/liveconfig"
@@ -34,6 +35,9 @@ func DecodeCompany(d liveconfig.Document, resolve func(tenant, ref string) (chat
 			continue
 		}
 		c.Channels[ch.Name] = made
+	}
+	if err := openai.Clash(c.Channels); err != nil {
+		broken = append(broken, chat.E(chat.Invalid, "channels", err))
 	}
 	err := doc.Err()
 	if err == nil { // what is wrong with a channel as a whole often follows from a fault of a field
