@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -57,30 +58,58 @@ func NewClient(a Account, d channel.Deps) *Client {
 // little longer if a token must be fetched. Errors are *chat.Error; Code is the platform's errcode; Maybe says that the call left and
 // its answer is lost.
 func (c *Client) Post(ctx context.Context, path string, body []byte, out any) error {
+	return c.withToken(ctx, func(token chat.Secret) error { return c.call(ctx, path, nil, token, body, out) })
+}
+
+// Get is Post for a call without a body.
+func (c *Client) Get(ctx context.Context, path string, query url.Values, out any) error {
+	return c.withToken(ctx, func(token chat.Secret) error { return c.call(ctx, path, query, token, nil, out) })
+}
+
+// withToken does something with the token, and once more with another if it is refused.
+func (c *Client) withToken(ctx context.Context, do func(token chat.Secret) error) error {
 	token, err := c.token.Get(ctx)
 	if err != nil {
 		return err
 	}
-	err = c.post(ctx, path, token, body, out)
-	if !tokenRefused(err) {
+	if err = do(token); !tokenRefused(err) {
 		return err
 	}
 	if token, err = c.token.Replace(ctx, token); err != nil {
 		return err
 	}
-	return c.post(ctx, path, token, body, out)
+	return do(token)
 }
 
-func (c *Client) post(ctx context.Context, path string, token chat.Secret, body []byte, out any) error {
-	op := "wecom." + path[strings.LastIndex(path, "/")+1:]
+// call makes one call: a GET without a body.
+func (c *Client) call(ctx context.Context, path string, query url.Values, token chat.Secret, body []byte, out any) error {
+	op := opOf(path)
 	ctx, cancel := context.WithTimeout(ctx, callWithin)
 	defer cancel()
 	ctx, x := withClient(ctx, c.http)
-	address := c.origin + path + "?access_token=" + url.QueryEscape(token.Reveal())
-	answer, err := util.HTTPPostContext(ctx, address, body, map[string]string{"Content-Type": "application/json"})
+	address := c.address(path, query, token)
+	var answer []byte
+	var err error
+	if body == nil {
+		answer, err = util.HTTPGetContext(ctx, address)
+	} else {
+		answer, err = util.HTTPPostContext(ctx, address, body, map[string]string{"Content-Type": "application/json"})
+	}
 	if err != nil {
 		return x.lost(op, err)
 	}
+	return c.decode(x, op, answer, token, out)
+}
+
+func opOf(path string) string { return "wecom." + path[strings.LastIndex(path, "/")+1:] }
+
+func (c *Client) address(path string, query url.Values, token chat.Secret) string {
+	q := url.Values{"access_token": {token.Reveal()}}
+	maps.Copy(q, query)
+	return c.origin + path + "?" + q.Encode()
+}
+
+func (c *Client) decode(x *exchange, op string, answer []byte, token chat.Secret, out any) error {
 	// The library takes an answer without errcode for success; a gateway's page or another service's JSON is not one.
 	var probe struct {
 		ErrCode *int64 `json:"errcode"`
@@ -88,7 +117,7 @@ func (c *Client) post(ctx context.Context, path string, token chat.Secret, body 
 	if json.Unmarshal(answer, &probe) != nil || probe.ErrCode == nil {
 		return x.lost(op, errors.New("the answer is not WeCom's: no errcode"))
 	}
-	err = util.DecodeWithError(answer, out, op)
+	err := util.DecodeWithError(answer, out, op)
 	if refusal, ok := errors.AsType[*util.CommonError](err); ok {
 		return errorOf(op, refusal.ErrCode, c.redact(refusal.ErrMsg, token))
 	}

@@ -32,6 +32,13 @@ func TestErrorOf(t *testing.T) {
 		{60111, chat.NotFound, 0},
 		{81013, chat.NotFound, 0},
 		{82001, chat.NotFound, 0},
+		{40007, chat.NotFound, 0},
+		{95001, chat.Overloaded, time.Minute},
+		{95002, chat.NotFound, 0},
+		{95004, chat.NotFound, 0},
+		{95007, chat.Invalid, 0},
+		{95017, chat.Forbidden, 0},
+		{95018, chat.NotFound, 0},
 		{99999, chat.Internal, 0},
 	} {
 		e := errorOf("wecom.send", tc.code, "because")
@@ -47,7 +54,25 @@ func TestErrorOfKeepsTheHint(t *testing.T) {
 	if !strings.Contains(got, "60020") || !strings.Contains(got, "203.0.113.7") {
 		t.Errorf("the operator needs code and IP: %s", got)
 	}
-	if strings.ContainsAny(got, "\n\x1b") || len(got) > 400 {
+	if strings.ContainsAny(got, "\n\x1b") || len(got) > 500 {
 		t.Errorf("%d bytes, or control characters: %q", len(got), got)
+	}
+}
+
+func TestErrorOfSaysHowToMend(t *testing.T) {
+	for _, tc := range []struct {
+		code          int64
+		message, want string
+	}{
+		{60020, "not allow to access from your ip, hint: [16], from ip: 203.0.113.7, more info at", "add 203.0.113.7 to 企业可信IP"},
+		{60020, "not allow to access from your ip, from ip: 2001:db8::7.", "add 2001:db8::7 to 企业可信IP"},
+		{60020, "not allow", "add this machine's address to 企业可信IP"},
+		{40001, "invalid credential", "secret"},
+		{40013, "invalid corpid", "企业ID"},
+		{95017, "api not open", "微信客服"},
+	} {
+		if got := errorOf("wecom.get", tc.code, tc.message).Error(); !strings.Contains(got, tc.message) || !strings.Contains(got, tc.want) {
+			t.Errorf("%d: %s; want %q in it", tc.code, got, tc.want)
+		}
 	}
 }

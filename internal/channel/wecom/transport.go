@@ -17,12 +17,13 @@ import (
 	"parley/internal/chat"
 )
 
-// maxAnswer bounds what is read of an API's answer; true ones have a few hundred bytes.
-const maxAnswer = 1 << 20
+// maxAnswer bounds what is read of an API's answer; true ones have a few hundred bytes, a page of customers' messages a few hundred KiB.
+const maxAnswer = 4 << 20
 
-// exchange is one HTTP call: the client it goes through, and whether it left.
+// exchange is one HTTP call: the client it goes through, the most bytes that are read of its answer, and whether it left.
 type exchange struct {
 	client *http.Client
+	most   int64
 	sent   atomic.Bool
 }
 
@@ -55,7 +56,7 @@ func (perCall) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp.Body = struct {
 		io.Reader
 		io.Closer
-	}{io.LimitReader(resp.Body, maxAnswer), resp.Body}
+	}{io.LimitReader(resp.Body, x.most), resp.Body}
 	return resp, nil
 }
 
@@ -66,7 +67,7 @@ func (s statusError) Error() string { return fmt.Sprintf("HTTP status %d", int(s
 
 // withClient gives the library's calls under ctx their client.
 func withClient(ctx context.Context, c *http.Client) (context.Context, *exchange) {
-	x := &exchange{client: c}
+	x := &exchange{client: c, most: maxAnswer}
 	return context.WithValue(ctx, exchangeKey{}, x), x
 }
 

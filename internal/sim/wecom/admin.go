@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // admin adds the simulator's own calls, for those who run it as a process of its own. They take and give the package's types as JSON;
@@ -26,8 +27,8 @@ func (s *Sim) admin(mux *http.ServeMux) {
 	mux.HandleFunc("POST /admin/verify", take(func(ctx context.Context, ref Ref) (any, error) { return nil, s.Verify(ctx, ref) }))
 	mux.HandleFunc("POST /admin/revoke", take(func(_ context.Context, ref Ref) (any, error) { return nil, s.Revoke(ref) }))
 	mux.HandleFunc("POST /admin/faults", take(func(_ context.Context, f Fault) (any, error) {
-		if f.API != "gettoken" && f.API != "message/send" {
-			return nil, errors.New("api: must be gettoken or message/send")
+		if !strings.Contains(f.API, "/") && f.API != "gettoken" {
+			return nil, errors.New("api: must be gettoken, message/send or another path below /cgi-bin/")
 		}
 		s.Inject(f)
 		return nil, nil

@@ -2,6 +2,7 @@ package wecom
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/xml"
 	"errors"
@@ -16,16 +17,11 @@ import (
 // Seal makes the query and the body of one delivery of m, as the platform posts it at that time. It is for those who drive a callback
 // themselves.
 func Seal(a App, m Message, at time.Time) (url.Values, []byte, error) {
-	sealer, err := newSealer(a.CorpID, a.Token, a.AESKey)
-	if err != nil {
-		return nil, nil, err
-	}
 	doc, err := document(a.Ref, m)
 	if err != nil {
 		return nil, nil, err
 	}
-	query, body := sealer.post(a.Ref, doc, at)
-	return query, body, nil
+	return SealDocument(a, doc, at)
 }
 
 // post seals doc into the request that carries it.
@@ -130,6 +126,7 @@ func document(ref Ref, m Message) (string, error) {
 		MediaID   *cdata   `xml:"MediaId"`
 		Event     *cdata   `xml:"Event"`
 		EventKey  *cdata   `xml:"EventKey"`
+		Heard     *cdata   `xml:"Recognition"`
 		ID        string   `xml:"MsgId,omitempty"`
 		Agent     int64    `xml:"AgentID"`
 	}{To: cdata{ref.CorpID}, From: cdata{m.User}, CreatedAt: m.CreatedAt.Unix(), Type: cdata{m.Type}, ID: m.ID, Agent: ref.AgentID}
@@ -139,7 +136,10 @@ func document(ref Ref, m Message) (string, error) {
 	case "event":
 		doc.Event, doc.EventKey = &cdata{m.Event}, &cdata{m.EventKey}
 	default:
-		doc.MediaID = &cdata{"MEDIA_" + m.ID}
+		doc.MediaID = &cdata{cmp.Or(m.MediaID, "MEDIA_"+m.ID)}
+		if m.Recognition != "" {
+			doc.Heard = &cdata{m.Recognition}
+		}
 		if m.Type == "image" {
 			doc.PicURL = &cdata{"http://p.qpic.cn/" + m.ID}
 		}

@@ -11,7 +11,7 @@ import (
 
 // Fault changes how an API answers. Faults of one API are used up in the order they came.
 type Fault struct {
-	API     string `json:"api"`   // gettoken or message/send
+	API     string `json:"api"`   // the path below /cgi-bin/: gettoken, message/send, media/get, …
 	Times   int    `json:"times"` // how many calls; 0: one; below 0: all
 	Code    int64  `json:"code,omitempty"`
 	Message string `json:"message,omitempty"`
@@ -63,7 +63,7 @@ func (s *Sim) fault(api string) (f Fault) {
 }
 
 // api wraps a call with the faults.
-func (s *Sim) api(name string, do func(*http.Request) answer) http.HandlerFunc {
+func (s *Sim) api(name string, do func(*http.Request) any) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		f := s.fault(name)
 		// Only once the body is read does the server notice a caller that hangs up.
@@ -101,7 +101,7 @@ func (s *Sim) api(name string, do func(*http.Request) answer) http.HandlerFunc {
 }
 
 // drip answers byte by byte until the caller goes away.
-func drip(w http.ResponseWriter, r *http.Request, a answer, each time.Duration) {
+func drip(w http.ResponseWriter, r *http.Request, a any, each time.Duration) {
 	body, _ := json.Marshal(a) // numbers and texts alone
 	for _, b := range body {
 		_, _ = w.Write([]byte{b})
@@ -115,6 +115,11 @@ func drip(w http.ResponseWriter, r *http.Request, a answer, each time.Duration) 
 }
 
 func reply(w http.ResponseWriter, v any) {
+	if f, ok := v.(file); ok {
+		w.Header().Set("Content-Type", f.Type)
+		_, _ = w.Write(f.Data)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	_ = json.NewEncoder(w).Encode(v) // who hung up does not want it
 }

@@ -16,6 +16,10 @@ type Message struct {
 	Text     string `json:"text,omitempty"`
 	Event    string `json:"event,omitempty"` // enter_agent, subscribe, click, …
 	EventKey string `json:"event_key,omitempty"`
+	// Recognition is what the platform heard in a voice message, where an old setup gives it.
+	Recognition string `json:"recognition,omitempty"`
+	// MediaID names what was put with PutMedia; empty: one that leads nowhere.
+	MediaID string `json:"media_id,omitempty"`
 	// ID and CreatedAt are given by the platform; set them to deliver an earlier message once more.
 	ID        string    `json:"id,omitempty"`
 	CreatedAt time.Time `json:"created_at,omitzero"`
@@ -62,31 +66,35 @@ func (s *Sim) Push(ctx context.Context, ref Ref, m Message) (Posted, error) {
 		return Posted{}, err
 	}
 	p := Posted{Ref: ref, Message: m}
-	for range s.opt.Tries {
-		begun := time.Now()
-		try := s.deliver(ctx, a, doc)
-		p.Tries = append(p.Tries, try)
-		if p.Acked = try.Status == http.StatusOK; p.Acked {
-			break
-		}
-		if len(p.Tries) == s.opt.Tries {
-			err = fmt.Errorf("message %s of %s was not acknowledged in %d tries; the last: status %d %s", m.ID, m.User, len(p.Tries), try.Status, try.Err)
-			break
-		}
-		select {
-		case <-time.After(time.Until(begun.Add(s.opt.AckWithin))):
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-		if err != nil {
-			break
-		}
+	if p.Tries, err = s.insist(ctx, a, doc); err != nil {
+		err = fmt.Errorf("message %s of %s: %w", m.ID, m.User, err)
 	}
+	p.Acked = err == nil
 	s.ledger.post(p)
 	if p.Acked {
 		s.repeat(ctx, a, doc)
 	}
 	return p, err
+}
+
+// insist delivers a document until it is answered 200 or the tries are used up.
+func (s *Sim) insist(ctx context.Context, a *app, doc string) (tries []Try, err error) {
+	for {
+		begun := time.Now()
+		try := s.deliver(ctx, a, doc)
+		tries = append(tries, try)
+		switch {
+		case try.Status == http.StatusOK:
+			return tries, nil
+		case len(tries) == s.opt.Tries:
+			return tries, fmt.Errorf("not acknowledged in %d tries; the last: status %d %s", len(tries), try.Status, try.Err)
+		}
+		select {
+		case <-time.After(time.Until(begun.Add(s.opt.AckWithin))):
+		case <-ctx.Done():
+			return tries, ctx.Err()
+		}
+	}
 }
 
 // repeat delivers an acknowledged message again, as often as Options.Again has it, and soon rather than late.

@@ -33,6 +33,8 @@ type App struct {
 	Callbacks []string `json:"callbacks"`
 	// Users are the members who see the application; none: whoever is written to.
 	Users []string `json:"users,omitempty"`
+	// Stopped: the administrator disabled it (停用).
+	Stopped bool `json:"stopped,omitempty"`
 }
 
 // Options are the platform's figures; zero values are the documented ones.
@@ -62,6 +64,7 @@ type Sim struct {
 	mu      sync.Mutex
 	apps    map[Ref]*app
 	tokens  map[string]*token
+	media   map[string]medium
 	faults  []*Fault
 	repeats map[[32]byte]repeat
 	lastID  int64
@@ -95,6 +98,7 @@ func New(opt Options) *Sim {
 		client: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		ledger: newLedger(opt.OnShown),
 		apps:   make(map[Ref]*app), tokens: make(map[string]*token), repeats: make(map[[32]byte]repeat), calls: make(map[string]int),
+		media:  make(map[string]medium),
 		lastID: opt.Now().UnixNano(), // so that a restarted platform repeats no MsgId
 	}
 }
@@ -139,8 +143,10 @@ func (s *Sim) newID() string {
 // Handler serves the platform's API (/cgi-bin/…) and the simulator's own (/admin/…).
 func (s *Sim) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /cgi-bin/gettoken", s.api("gettoken", s.getToken))
-	mux.HandleFunc("POST /cgi-bin/message/send", s.api("message/send", s.send))
+	mux.HandleFunc("GET /cgi-bin/gettoken", s.api("gettoken", func(r *http.Request) any { return s.getToken(r) }))
+	mux.HandleFunc("POST /cgi-bin/message/send", s.api("message/send", func(r *http.Request) any { return s.send(r) }))
+	mux.HandleFunc("GET /cgi-bin/media/get", s.api("media/get", s.getMedia))
+	mux.HandleFunc("GET /cgi-bin/agent/get", s.api("agent/get", s.getAgent))
 	s.admin(mux)
 	return mux
 }

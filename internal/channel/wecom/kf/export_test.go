@@ -1,0 +1,21 @@
+package kf
+
+import "context"
+
+// Pending says whether something of an account is to be fetched, as far as the store tells.
+func Pending(ctx context.Context, k *KF, account string) bool {
+	_, ok, err := k.pending(ctx, account)
+	return ok || err != nil
+}
+
+// Page fetches one page as Run does.
+func Page(ctx context.Context, k *KF, account string) (more bool, err error) {
+	return k.page(ctx, account)
+}
+
+// Watch looks after all accounts as the replica does that leads.
+func Watch(ctx context.Context, k *KF) {
+	p := &puller{KF: k, again: map[string]bool{}, failed: map[string]*failure{}}
+	p.watch(ctx)
+	p.wg.Wait()
+}
