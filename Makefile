@@ -11,7 +11,7 @@ OLD      ?= HEAD~1
 
 WITH := .cache/bin/with
 
-.PHONY: help run build test unit lint check ci gen fuzz bench e2e switches overload chaos simulate hang rolling upgrade stats clean
+.PHONY: help run build test unit lint check ci gen fuzz bench e2e switches overload chaos simulate browser hang rolling upgrade stats clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -69,6 +69,9 @@ simulate: ## SEEDS (10000) seeds of the turns in simulated time, and planted fau
 
 hang: $(WITH) ## every outside party hangs: models, a server, Redis, Nacos (3 minutes), WeCom; 10,000 turns that hang, and what is left of them; 20 minutes
 	$(WITH) go test -timeout 60m -count 1 -v ./test/hang -hangs 10000 -hang-for 3m $(ARGS)
+
+browser: build ## the chat page and the dev page in a real browser (Debian's chromium, Node), with pictures in test/browser/shots
+	cd test/browser && npm install --no-audit --no-fund --silent && node run.mjs $(ARGS)
 
 stats: ## sizes of the code: files, medians, tests per line
 	@scripts/stats

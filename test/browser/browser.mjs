@@ -18,7 +18,7 @@ export function options(defaults) {
   return o;
 }
 
-export async function launch(o) {
+export async function launch(o, more = []) {
   const found = [o.browser, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((p) => p && existsSync(p));
   if (!found) {
     console.error("no browser found: install chromium, or name one with --browser PATH");
@@ -27,7 +27,7 @@ export async function launch(o) {
   await mkdir(o.shots, { recursive: true });
   return chromium.launch({
     executablePath: found,
-    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", ...more],
   });
 }
 
@@ -51,4 +51,31 @@ export async function watched(context, origin, checks) {
   page.on("console", (m) => { if (m.type() === "error" && /Content Security|Trusted|Uncaught/.test(m.text())) checks.ok("no refusal by the policy", false, m.text()); });
   page.on("request", (r) => { if (!r.url().startsWith(origin) && !r.url().startsWith("data:")) checks.ok("nothing from elsewhere", false, r.url()); });
   return page;
+}
+
+// ask sends text and follows the answer; it returns every state of it that was seen.
+export async function ask(page, text) {
+  const before = await page.locator("#list > li.ask").count();
+  await page.fill("#text", text);
+  await page.keyboard.press("Enter");
+  const turn = page.locator("#list > li.ask").nth(before);
+  await turn.waitFor();
+  const seen = new Set();
+  for (let end = Date.now() + 120000; Date.now() < end; await page.waitForTimeout(30)) {
+    const [text, done] = await turn.evaluate((li) => {
+      const a = li.querySelector(".answer");
+      return [a && !a.classList.contains("thinking") ? a.textContent : "", a !== null && !a.classList.contains("live") && !a.classList.contains("thinking")];
+    });
+    if (text) seen.add(text);
+    if (done) return { question: await turn.locator(".question").textContent(), answer: text, states: seen.size };
+  }
+  throw new Error("no answer within two minutes");
+}
+
+// signIn takes a page or a frame.
+export async function signIn(page, token) {
+  await page.locator("#door:not([hidden])").waitFor();
+  await page.locator("#token").fill(token);
+  await page.locator("#token").press("Enter");
+  await page.locator('#link[data-state="open"]').waitFor({ state: "attached" });
 }

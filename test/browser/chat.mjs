@@ -1,51 +1,24 @@
-// Chats as a person does, in a real browser. Usage:
-//   npm install && node chat.mjs --url http://127.0.0.1:8080 [--chat /chat/TENANT/CHANNEL] [--token T] [--context REGEX] [--phone yes|no] [--switch yes|no]
-// --url is what `parley dev` prints; without --chat the dev page's own chat is found. --context must match the second answer, which
-// is asked for something that only the first message said. Pictures go to shots/. Exit status: 0, or 1 if anything was not right.
+// Chats as a person does.
 
-import { Checks, launch, options, watched } from "./browser.mjs";
-import { phone } from "./phone.mjs";
-import { operatorSwitch } from "./switch.mjs";
+import { ask, signIn, watched } from "./browser.mjs";
 
-const o = options({ url: "http://127.0.0.1:8080", chat: "", token: "", context: "", phone: "yes", switch: "yes", browser: "", shots: "shots" });
-const checks = new Checks();
-const browser = await launch(o);
-const shot = (page, name) => page.screenshot({ path: `${o.shots}/${name}.png` });
-
-// ask sends text and follows the answer; it returns every state of it that was seen.
-async function ask(page, text) {
-  const before = await page.locator("#list > li.ask").count();
-  await page.fill("#text", text);
-  await page.keyboard.press("Enter");
-  const turn = page.locator("#list > li.ask").nth(before);
-  await turn.waitFor();
-  const seen = new Set();
-  for (let end = Date.now() + 120000; Date.now() < end; await page.waitForTimeout(30)) {
-    const [text, done] = await turn.evaluate((li) => {
-      const a = li.querySelector(".answer");
-      return [a && !a.classList.contains("thinking") ? a.textContent : "", a !== null && !a.classList.contains("live") && !a.classList.contains("thinking")];
-    });
-    if (text) seen.add(text);
-    if (done) return { question: await turn.locator(".question").textContent(), answer: text, states: seen.size };
-  }
-  throw new Error("no answer within two minutes");
+// chat holds a conversation on a desk's screen and on a phone's, and uses every control. o.context must match the second answer, which is asked
+// for something that only the first message said.
+export async function chat(browser, o, checks, shot) {
+  const desk = await conversation("desk", { viewport: { width: 1200, height: 820 }, locale: "zh-CN" }, browser, o, checks, shot);
+  await controls(desk.page, checks, shot);
+  await desk.context.close();
+  const view = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true, colorScheme: "dark" };
+  const hand = await conversation("hand", view, browser, o, checks, shot);
+  await keyboard(hand.page, checks, shot);
+  await hand.context.close();
 }
 
-async function signIn(page) {
-  await page.waitForSelector("#door:not([hidden])");
-  await shot(page, "sign-in");
-  await page.fill("#token", "not the token");
-  await page.keyboard.press("Enter");
-  await page.waitForSelector("#login-error:not([hidden])");
-  await page.fill("#token", o.token);
-  await page.keyboard.press("Enter");
-}
-
-async function conversation(name, view) {
+async function conversation(name, view, browser, o, checks, shot) {
   const context = await browser.newContext(view);
   const page = await watched(context, o.url, checks);
   await page.goto(o.url + o.chat);
-  if (o.token) await signIn(page);
+  if (o.token) await signIn(page, o.token);
   await page.waitForSelector('#link[data-state="open"]');
   await page.waitForSelector("#empty:not([hidden])");
   await shot(page, `${name}-empty`);
@@ -67,14 +40,14 @@ async function conversation(name, view) {
   const other = await browser.newContext(view);
   const stranger = await watched(other, o.url, checks);
   await stranger.goto(o.url + o.chat);
-  if (o.token) await signIn(stranger);
+  if (o.token) await signIn(stranger, o.token);
   await stranger.waitForSelector("#empty:not([hidden])");
   checks.ok(`${name}: another browser sees nothing of it`, (await stranger.locator("#list > li").count()) === 0);
   await other.close();
   return { context, page };
 }
 
-async function controls(page) {
+async function controls(page, checks, shot) {
   await checks.step("Stop ends an answer", async () => {
     await page.fill("#text", "写一篇很长的文章，介绍中国的一百座城市。");
     await page.keyboard.press("Enter");
@@ -107,45 +80,14 @@ async function controls(page) {
   });
 }
 
-// hostile gives the page's renderer what a model could be talked into.
-async function hostile(page) {
-  const found = await page.evaluate(async (base) => {
-    const { render } = await import(`${base}/assets/markdown.js`);
-    const box = document.createElement("div");
-    box.append(render([
-      "<script>window.hit=1</script> <img src=x onerror=window.hit=1> **<b>bold</b>**", "![pixel](https://evil.example/p.png)", "[safe](javascript:window.hit=1) [data](data:text/html,x)",
-      "[bank](https://bank.example@evil.example/login)", "```html\n<img src=x onerror=window.hit=1>\n```", "| <i>a</i> | b |\n| --- | --- |\n| `<u>` | [x](https://evil.example) |", "> ".repeat(500) + "deep",
-    ].join("\n\n")));
-    document.body.append(box);
-    await new Promise((r) => setTimeout(r, 200));
-    const links = [...box.querySelectorAll("a")].map((a) => `${a.protocol}${a.rel}${a.parentElement.querySelector(".host")?.textContent}`);
-    const tags = [...box.querySelectorAll("script,img,iframe,b,i,u,object,embed,form")].length;
-    box.remove();
-    return { hit: window.hit, links, tags };
-  }, o.chat);
-  checks.ok("no text becomes markup", found.tags === 0 && found.hit === undefined, JSON.stringify(found));
-  checks.ok("links lead only to the web, say their host and give nothing away",
-    found.links.length === 3 && found.links.every((l) => /^https:noopener noreferrer.*evil\.example$/.test(l)), found.links.join(" "));
+// keyboard: when it opens, what is left of the screen shows the newest text and the box to write in.
+async function keyboard(page, checks, shot) {
+  await page.setViewportSize({ width: 390, height: 480 });
+  await checks.step("hand: with a keyboard the box and the newest text stay in sight", () => page.waitForFunction(() => {
+    const box = document.querySelector(".box").getBoundingClientRect();
+    const last = document.querySelector("#list > li:last-child").getBoundingClientRect();
+    const list = document.querySelector("#scroll").getBoundingClientRect();
+    return box.bottom <= innerHeight && last.bottom <= list.bottom + 20 && last.bottom > list.top;
+  }, null, { timeout: 5000 }));
+  await shot(page, "hand-keyboard");
 }
-
-try {
-  if (!o.chat) {
-    const page = await browser.newPage();
-    await page.goto(o.url);
-    o.chat = new URL(await page.locator("iframe").first().getAttribute("src"), o.url).pathname;
-    await page.close();
-  }
-  const desk = await conversation("desk", { viewport: { width: 1200, height: 820 }, locale: "zh-CN" });
-  await controls(desk.page);
-  await hostile(desk.page);
-  await desk.context.close();
-  const hand = await conversation("hand", { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true, colorScheme: "dark" });
-  await hand.context.close();
-  if (o.phone === "yes") await phone(browser, o, checks, shot);
-  if (o.switch === "yes") await operatorSwitch(browser, o, checks, shot);
-} catch (e) {
-  checks.ok("the check went through", false, e.message);
-}
-await browser.close();
-console.log(checks.failed ? `${checks.failed} not right` : "all right");
-process.exit(checks.failed ? 1 : 0);

@@ -132,7 +132,7 @@ function title({ lines: [line] }) {
   const m = heading(line);
   let end = m[2].length;
   while (end > 0 && "# \t".includes(m[2][end - 1])) end--;
-  return inline(make(m[1].length < 3 ? "h3" : "h4"), m[2].slice(0, end));
+  return inline(make("h2", undefined, m[1].length < 3 ? "" : "minor"), m[2].slice(0, end)); // one level: a model's need not be in order
 }
 
 function textLines(el, lines) {

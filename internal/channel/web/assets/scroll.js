@@ -21,7 +21,9 @@ export function startScroll() {
     down.hidden = pinned;
   }, { passive: true });
   down.addEventListener("click", () => follow(true));
-  new ResizeObserver(() => follow(false)).observe(box); // a keyboard opens, a window is resized
+  const sizes = new ResizeObserver(() => follow(false)); // a keyboard opens; what was only estimated is measured
+  sizes.observe(box);
+  sizes.observe(document.getElementById("list"));
   // Safari lays its keyboard over the page and only the visual viewport knows.
   const view = window.visualViewport;
   view?.addEventListener("resize", () => {

@@ -66,7 +66,7 @@ export function useLanguage(set) {
   for (const el of document.querySelectorAll("[data-word]")) el.textContent = word(el.dataset.word);
   for (const el of document.querySelectorAll("[data-word-placeholder]")) {
     const touch = `${el.dataset.wordPlaceholder}-touch`; // a phone has no Shift+Enter to speak of
-    el.placeholder = word(touch in chosen && matchMedia("(hover: none)").matches ? touch : el.dataset.wordPlaceholder);
+    el.placeholder = word(touch in chosen && matchMedia("(hover: none), (max-width: 600px)").matches ? touch : el.dataset.wordPlaceholder);
   }
   for (const el of document.querySelectorAll("[data-word-label]")) {
     el.setAttribute("aria-label", word(el.dataset.wordLabel));
