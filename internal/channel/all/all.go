@@ -12,6 +12,7 @@ import (
 	"parley/internal/channel/openai"
 	"parley/internal/channel/web"
 	"parley/internal/channel/wecom/app"
+	"parley/internal/channel/wecom/kf"
 	"parley/internal/chat"
 )
 
@@ -20,6 +21,7 @@ type constructor func(channel.Settings, channel.Deps) (channel.Channel, error)
 func constructors() map[string]constructor {
 	return map[string]constructor{
 		dingtalk.Kind: dingtalk.New,
+		kf.Kind:       func(s channel.Settings, d channel.Deps) (channel.Channel, error) { return kf.New(s, d) },
 		app.Kind:      func(s channel.Settings, d channel.Deps) (channel.Channel, error) { return app.New(s, d) },
 		openai.Kind:   func(s channel.Settings, d channel.Deps) (channel.Channel, error) { return openai.New(s, d), nil },
 		"web":         func(s channel.Settings, d channel.Deps) (channel.Channel, error) { return web.New(s, d), nil },
