@@ -11,16 +11,42 @@ import (
 // that a cut would tear is closed at the part's end and opened again, with its language, in the next. Bytes that are not UTF-8 become
 // U+FFFD. Text without anything visible has no parts. limit counts as at least 4, one character.
 func Split(text string, limit int) []string {
-	pieces := cutPieces(text, limit)
+	pieces := keepTail(cutPieces(text, limit), text, limit)
 	parts := make([]string, len(pieces))
 	for i, p := range pieces {
-		parts[i] = p.open + p.body + p.shut
+		parts[i] = p.String()
 	}
 	return parts
 }
 
 // piece is a part before it is glued together: body is from the text, open and shut are the fence lines added around it.
 type piece struct{ open, body, shut string }
+
+func (p piece) String() string { return p.open + p.body + p.shut }
+
+// A last paragraph of at most shortTail bytes is not sent alone, where parts have at least roomForTail.
+const (
+	shortTail   = 120
+	roomForTail = 64
+)
+
+// keepTail moves a short last paragraph, such as the mark of a model's answer, to the part before it, which is cut once more for that: by itself it
+// would be a message of its own.
+func keepTail(pieces []piece, text string, limit int) []piece {
+	n := len(pieces)
+	if n < 2 || limit < roomForTail {
+		return pieces
+	}
+	tail, before := pieces[n-1], pieces[n-2]
+	apart := strings.HasSuffix(strings.TrimRightFunc(text, unicode.IsSpace), "\n\n"+tail.body)
+	if !apart || tail.open != "" || len(tail.body) > min(shortTail, limit/4) {
+		return pieces
+	}
+	again := cutPieces(before.String(), limit-len(tail.body)-2)
+	last := &again[len(again)-1]
+	last.shut += "\n\n" + tail.body
+	return append(pieces[:n-2], again...)
+}
 
 func cutPieces(text string, limit int) []piece {
 	limit = max(limit, utf8.UTFMax)

@@ -53,6 +53,8 @@ func TestSplit(t *testing.T) {
 			"```" + long + "\na\n```", 44,
 			[]string{"```" + long[:41], long[:19] + "\na\n```"},
 		},
+		{"a short last paragraph is not alone", strings.Repeat("a", 60) + ". bbb\n\nend", 66, []string{strings.Repeat("a", 60) + ".", " bbb\n\nend"}},
+		{"a short last line is", strings.Repeat("a", 60) + ". bbb\nend", 66, []string{strings.Repeat("a", 60) + ". bbb", "end"}},
 		{"an open end stays open", "```\na\nb", 44, []string{"```\na\nb"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -72,6 +74,11 @@ func FuzzSplit(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, limit int) {
 		limit = max(4, limit%4096)
 		rest := strings.ToValidUTF8(text, "\uFFFD")
+		for i, part := range Split(text, limit) {
+			if len(part) > limit || !utf8.ValidString(part) {
+				t.Fatalf("part %d has %d bytes, limit %d: %q", i, len(part), limit, part)
+			}
+		}
 		for i, p := range cutPieces(text, limit) {
 			part := p.open + p.body + p.shut
 			if len(part) > limit {
@@ -98,6 +105,47 @@ func lostOnly(gap string) bool {
 	gap = strings.TrimSpace(gap)
 	return strings.Trim(gap, "`") == "" || strings.Trim(gap, "~") == ""
 }
+
+// TestSplitKeepsTheMark: it is in the last part, never one of its own, whatever the text before it is and however it is cut.
+func TestSplitKeepsTheMark(t *testing.T) {
+	block := "说明如下，这里有几句话。\n\n```python\n" + strings.Repeat("print('一行代码')\n", 9) + "```\n\n然后继续。\n"
+	for name, text := range map[string]string{
+		"one line": strings.Repeat("一句话。", 300), "no pause": strings.Repeat("x", 1000), "paragraphs": strings.Repeat("一段话。\n\n", 100),
+		"code": strings.Repeat(block, 3), "ends in code": block + "```\n" + strings.Repeat("a()\n", 200) + "```", "left open": "```\n" + strings.Repeat("a()\n", 200),
+	} {
+		for _, mark := range []string{"（AI 生成）", "(AI-generated)"} {
+			for limit := 64; limit < 2100; limit++ {
+				checkMark(t, name, text, mark, limit)
+			}
+		}
+	}
+	if parts := Split("short\n\n（AI 生成）", 2048); len(parts) != 1 || parts[0] != "short\n\n（AI 生成）" {
+		t.Errorf("%q", parts)
+	}
+}
+
+func checkMark(t *testing.T, name, text, mark string, limit int) {
+	t.Helper()
+	parts := Split(strings.TrimRight(text, "\n")+"\n\n"+mark, limit)
+	last := parts[len(parts)-1]
+	if !strings.HasSuffix(strings.TrimSuffix(last, "\n```"), "\n\n"+mark) && name != "left open" {
+		t.Fatalf("%s, limit %d: the last part is %q", name, limit, last)
+	}
+	if name == "left open" && !strings.Contains(last, mark) {
+		t.Fatalf("%s, limit %d: no mark in %q", name, limit, last)
+	}
+	for i, p := range parts {
+		if len(p) > limit || strings.TrimSpace(p) == mark {
+			t.Fatalf("%s, limit %d: part %d is %q", name, limit, i, p)
+		}
+	}
+	if got, want := letters(strings.Join(parts, "")), letters(text+mark); name != "code" && name != "ends in code" && got != want {
+		t.Fatalf("%s, limit %d: something was lost or doubled", name, limit)
+	}
+}
+
+// letters is a text without white space and fences.
+func letters(s string) string { return strings.NewReplacer(" ", "", "\n", "", "`", "").Replace(s) }
 
 // TestSplitFencesBalance checks what a reader sees: in every part each fence that opens also closes.
 func TestSplitFencesBalance(t *testing.T) {

@@ -14,6 +14,8 @@ type Tenant struct {
 	History   HistoryLimits
 	Limits    TenantLimits
 	Texts     map[string]string // overrides of what people see, by text name
+	Mark      bool              // a model's answer ends with a mark that says so
+	Merge     bool              // messages that a person writes while others of theirs wait become one question
 	Language  string            // "zh" (default) or "en"
 	Revision  string            // of the document, for status
 }

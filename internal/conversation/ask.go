@@ -91,6 +91,7 @@ func (a *asking) answered(reply chat.Reply) result {
 			res.text = text(a.t, "degraded", "model", reply.Model) + "\n\n" + res.text
 		}
 	}
+	res.text = marked(a.t, res.text)
 	res.out.Turn = &chat.Turn{
 		Question: question(a.t, a.c.Message.Message), Answer: reply.Text, At: a.c.Now,
 		QuestionTokens: reply.QuestionTokens, AnswerTokens: reply.AnswerTokens,
@@ -105,7 +106,7 @@ func (a *asking) unanswered(ctx context.Context, err error) (result, error) {
 		a.live.settle() // the person may ask to be forgotten next
 		res.result, res.text = "stopped", text(a.t, "stopped")
 		if partial := a.live.text(); a.outlet.Live() > 0 && partial != "" {
-			res.text = partial + "\n\n" + text(a.t, "stopped")
+			res.text = marked(a.t, partial+"\n\n"+text(a.t, "stopped"))
 		}
 		return res, nil
 	case errors.Is(cause, errSuspend):

@@ -26,6 +26,7 @@ var texts = map[string]map[string]string{
 		"list_separator": "、",
 		"unsupported":    "暂时还不支持这种消息，请发送文字。",
 		"too_long":       "这条消息太长了，请缩短后再发。",
+		"mark":           "（AI 生成）",
 		"picture":        "[图片]",
 		"picture_large":  "图片太大了（每张最多 5 MB），请缩小后再发。",
 		"picture_gone":   "图片已经过期，取不到了，请重新发送。",
@@ -64,6 +65,7 @@ var texts = map[string]map[string]string{
 		"list_separator": ", ",
 		"unsupported":    "This kind of message is not supported yet; please send text.",
 		"too_long":       "This message is too long; please shorten it.",
+		"mark":           "(AI-generated)",
 		"picture":        "[picture]",
 		"picture_large":  "The picture is too large (5 MB each at most); please make it smaller.",
 		"picture_gone":   "The picture has expired and cannot be fetched any more; please send it again.",
@@ -118,6 +120,14 @@ func template(t *chat.Tenant, name string) string {
 		return s
 	}
 	return texts["zh"][name]
+}
+
+// marked is a model's text as a person sees it: with the mark that says so, at its end, if the tenant wants one.
+func marked(t *chat.Tenant, answer string) string {
+	if !t.Mark {
+		return answer
+	}
+	return strings.TrimRight(answer, "\n") + "\n\n" + text(t, "mark")
 }
 
 // crowded tells how long a message would have to wait. A tenant's own words for busy stand for this, too.

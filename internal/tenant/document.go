@@ -90,8 +90,10 @@ func Decode(content []byte, opt Options) *Document {
 	t.History = history(s.sub("history"))
 	t.Limits = limits(s.sub("limits"))
 	t.Texts = texts(s.sub("texts"), opt.Texts)
+	t.Mark = s.choice("mark", "true", "false") == "true"
+	t.Merge = s.choice("merge", "false", "true") == "true"
 	doc.Channels = channels(s, t, opt)
-	s.unknown("unknown key", "known keys: name, state, model, system_prompt, language, providers, keys, history, limits, texts, channels")
+	s.unknown("unknown key", "known keys: name, state, model, system_prompt, language, providers, keys, history, limits, texts, mark, merge, channels")
 	return doc
 }
 

@@ -128,7 +128,7 @@ func TestDefaults(t *testing.T) {
 	if err := doc.Err(); err != nil {
 		t.Fatal(err)
 	}
-	want := &chat.Tenant{Name: "acme", Model: "chat", Language: "zh", Revision: "r1", Texts: map[string]string{},
+	want := &chat.Tenant{Name: "acme", Model: "chat", Language: "zh", Revision: "r1", Texts: map[string]string{}, Mark: true,
 		History: chat.HistoryLimits{Turns: 20, Bytes: 64 << 10, TTL: 30 * time.Minute, Group: "member"},
 		Limits:  chat.TenantLimits{UserPerMinute: 20, TurnsInFlight: 5000, MaxWait: 5 * time.Minute, BusyAfter: 30 * time.Second, MaxInput: 8000}}
 	if diff := cmp.Diff(want, doc.Tenant, secretsByValue); diff != "" {
@@ -155,6 +155,8 @@ history: {turns: 0, bytes: 2048, ttl: 24h, group: thread}
 limits: {per_user_per_minute: 0, turns_in_flight: 1_000, max_wait: 0s, busy_after: 0s, max_input: 0, max_prompt: 6000, max_output: 800,
   tokens_per_day: 5_000_000_000, user_tokens_per_day: 50000}
 texts: {busy: later}
+mark: false
+merge: true
 channels:
   - {name: app, kind: wecom, corp_id: 12345, agent_id: 1000002, secret: env:ACME_A, token: env:ACME_A, aes_key: [env:ACME_B, env:ACME_A]}
   - {name: web, kind: web, access: open, tokens: [env:ACME_B]}
@@ -166,7 +168,7 @@ channels:
 			"chatglm": {chat.NewSecret("value of ACME_B"), chat.NewSecret("value of ACME_A")}},
 		History: chat.HistoryLimits{Turns: 0, Bytes: 2048, TTL: 24 * time.Hour, Group: "thread"},
 		Limits:  chat.TenantLimits{TurnsInFlight: 1000, MaxPrompt: 6000, MaxOutput: 800, TokensPerDay: 5_000_000_000, UserPerDay: 50_000},
-		Texts:   map[string]string{"busy": "later"},
+		Texts:   map[string]string{"busy": "later"}, Merge: true,
 	}
 	if diff := cmp.Diff(want, doc.Tenant, secretsByValue); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -183,7 +185,7 @@ channels:
 		t.Errorf("settings (-want +got)\n%s", diff)
 	}
 	err := doc.Err()
-	if err == nil || !strings.HasPrefix(err.Error(), "tenant.acme:15: channels[0].aes_key: is never right") {
+	if err == nil || !strings.HasPrefix(err.Error(), "tenant.acme:17: channels[0].aes_key: is never right") {
 		t.Errorf("the channel's own fault is lost: %v", err)
 	}
 }
