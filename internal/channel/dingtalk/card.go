@@ -22,6 +22,8 @@ const (
 	cardsRest = 5 * time.Minute
 	// patience is the longest wait that a reply takes for a card of which nobody has seen anything yet.
 	patience = 10 * time.Second
+	// notDelivered is the code of a card that was made and could not be put into its chat.
+	notDelivered = "notDelivered"
 	// more is shown at the end of what is too long for a card, until the parts come.
 	more = "\n\n…"
 )
@@ -121,6 +123,9 @@ func (r *robot) Show(ctx context.Context, m chat.Message, text string) error {
 		return err
 	case state == "":
 		if err := r.begin(ctx, m, to, now); err != nil {
+			if forGood(err) {
+				r.refused(err, true)
+			}
 			return err
 		}
 	case state != cardBegun:
@@ -139,7 +144,6 @@ func (r *robot) begin(ctx context.Context, m chat.Message, to address, most time
 	}
 	err := r.create(ctx, m, to)
 	if forGood(err) {
-		r.refused(err)
 		_ = r.remember(ctx, m, cardRefused) // else the reply asks once more
 	}
 	return err
@@ -175,7 +179,7 @@ func (r *robot) create(ctx context.Context, m chat.Message, to address) error {
 	for _, d := range made.Result.Delivered {
 		if !d.Success {
 			e := chat.E(chat.Invalid, opOf(pathCreate), errors.New("not delivered: "+channel.Printable(d.Error)))
-			e.Code = "notDelivered"
+			e.Code = notDelivered
 			return e
 		}
 	}
@@ -215,12 +219,12 @@ func (r *robot) sendCard(ctx context.Context, m chat.Message, p part) error {
 	if !forGood(err) && !impatient {
 		return err
 	}
-	r.refused(err)
+	r.refused(err, state == "")
 	if err := r.sendPlain(ctx, m, to, p); err != nil || state == "" {
 		return err
 	}
 	// Nobody should look at a card that is being written for ever.
-	_ = r.update(ctx, update{Track: r.track(m), GUID: rand.Text(), Key: r.variable, Full: true, End: true, Error: true}, now)
+	_ = r.update(ctx, update{Track: r.track(m), GUID: rand.Text(), Key: r.variable, Full: true, End: true, Error: true}, time.Second)
 	return nil
 }
 
@@ -257,15 +261,19 @@ func (r *robot) sendPlain(ctx context.Context, m chat.Message, to address, p par
 	return err
 }
 
-// refused lets cards rest, and says why once in each rest.
-func (r *robot) refused(err error) {
-	now := r.now()
-	if r.cards.at(now) {
+// refused says why a card is replaced. Where others would be refused, too (fresh: it was this one's first call), cards rest, and that is said once.
+func (r *robot) refused(err error, fresh bool) {
+	e, ok := errors.AsType[*chat.Error](err)
+	if now := r.now(); ok && (fresh && e.Code != notDelivered || e.Kind == chat.Forbidden || e.Kind == chat.Unauthenticated) {
+		if r.cards.at(now) {
+			return
+		}
+		r.cards.from(now.Add(cardsRest))
+		r.log.Error("dingtalk: the platform refuses AI cards; replies go out as plain messages for a while",
+			"tenant", r.tenant, "channel", r.name, "for", cardsRest, "err", err)
 		return
 	}
-	r.cards.from(now.Add(cardsRest))
-	r.log.Error("dingtalk: the platform refuses an AI card; replies go out as plain messages for a while",
-		"tenant", r.tenant, "channel", r.name, "for", cardsRest, "err", err)
+	r.log.Warn("dingtalk: the platform refuses a reply's AI card; it goes out as a plain message", "tenant", r.tenant, "channel", r.name, "err", err)
 }
 
 func (r *robot) recall(ctx context.Context, m chat.Message) (string, error) {

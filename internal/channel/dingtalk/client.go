@@ -95,7 +95,7 @@ func (c *client) try(ctx context.Context, method, path string, token chat.Secret
 	if err != nil {
 		return err
 	}
-	if a.status != http.StatusOK {
+	if !a.ok() {
 		e := apiError(op, a)
 		e.Err = errors.New(c.redact(e.Err.Error(), token))
 		c.budget.refused(path, e)
@@ -169,7 +169,7 @@ func (c *client) fetchToken(ctx context.Context) (token chat.Secret, life time.D
 		e.Maybe = false // no person sees a token
 		return token, 0, e
 	}
-	if a.status != http.StatusOK {
+	if !a.ok() {
 		e := apiError(op, a)
 		e.Err, e.Maybe = errors.New(c.redact(e.Err.Error(), chat.Secret{})), false
 		return token, 0, e

@@ -33,10 +33,10 @@ type refusal struct {
 // apiError judges an answer of the API whose status is not 200. Codes it does not know follow the status.
 func apiError(op string, a answer) *chat.Error {
 	var no refusal
-	isJSON := json.Unmarshal(a.body, &no) == nil
-	if blocked(a.status, isJSON, no) {
+	if a.blocked() {
 		return errBlocked(op)
 	}
+	_ = json.Unmarshal(a.body, &no) // a gateway's page is none: then the status speaks
 	e := chat.E(chat.Internal, op, errors.New(channel.Printable(no.Message)))
 	e.Code = no.Code
 	if e.Code == "" {
@@ -65,9 +65,17 @@ func apiError(op string, a answer) *chat.Error {
 	return e
 }
 
-// blocked recognises the firewall's pages.
-func blocked(status int, isJSON bool, no refusal) bool {
-	return no.Status == 1111 || !isJSON && (status == http.StatusForbidden || status == http.StatusMethodNotAllowed)
+// ok reports whether the API answered at all, and with what was asked.
+func (a answer) ok() bool { return a.status == http.StatusOK && !a.blocked() }
+
+// blocked recognises the firewall, which answers in place of what was asked, with a page or a status of its own.
+func (a answer) blocked() bool {
+	var no refusal
+	if err := json.Unmarshal(a.body, &no); err == nil {
+		return no.Status == 1111
+	}
+	page := bytes.Contains(bytes.ToLower(a.body[:min(len(a.body), 1000)]), []byte("<html"))
+	return page && a.status < http.StatusInternalServerError && a.status != http.StatusTooManyRequests
 }
 
 func errBlocked(op string) *chat.Error {
@@ -118,16 +126,15 @@ func hookError(a answer) *chat.Error {
 	var said struct {
 		Code    *int64 `json:"errcode"`
 		Message string `json:"errmsg"`
-		Status  int    `json:"status"`
 	}
 	isJSON := json.Unmarshal(a.body, &said) == nil
 	switch {
+	case a.blocked():
+		return errBlocked(op)
 	case a.status == http.StatusOK && isJSON && said.Code != nil && *said.Code == 0:
 		return nil
 	case a.status == http.StatusOK && isJSON && said.Code != nil:
 		return webhookError(*said.Code, said.Message)
-	case said.Status == 1111 || a.status == http.StatusOK && bytes.Contains(bytes.ToLower(a.body), []byte("<html")):
-		return errBlocked(op)
 	case a.status == http.StatusOK:
 		e := chat.E(chat.Unavailable, op, errors.New("the answer is not DingTalk's: no errcode"))
 		e.Maybe = true

@@ -44,7 +44,7 @@ func (c *client) open(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if a.status != http.StatusOK {
+	if !a.ok() {
 		e := apiError(op, a)
 		e.Err = errors.New(c.redact(e.Err.Error(), chat.Secret{}))
 		return "", e

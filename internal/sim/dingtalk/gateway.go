@@ -154,13 +154,7 @@ func (l *link) ask(ctx context.Context, kind, topic, data string, within time.Du
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	if !deaf {
-		out, err := json.Marshal(frame{"1.0", kind, map[string]string{
-			"topic": topic, "messageId": id, "contentType": "application/json", "time": strconv.FormatInt(time.Now().UnixMilli(), 10),
-		}, data})
-		if err != nil {
-			return 0, err
-		}
-		if err := l.conn.Write(ctx, websocket.MessageText, out); err != nil {
+		if err := l.tell(ctx, kind, topic, id, data); err != nil {
 			return 0, err
 		}
 	}
@@ -173,6 +167,17 @@ func (l *link) ask(ctx context.Context, kind, topic, data string, within time.Du
 		l.mu.Unlock()
 		return 0, ctx.Err()
 	}
+}
+
+// tell sends a frame. A write that is not done when ctx ends breaks the connection.
+func (l *link) tell(ctx context.Context, kind, topic, id, data string) error {
+	out, err := json.Marshal(frame{"1.0", kind, map[string]string{
+		"topic": topic, "messageId": id, "contentType": "application/json", "time": strconv.FormatInt(time.Now().UnixMilli(), 10),
+	}, data})
+	if err != nil {
+		return err
+	}
+	return l.conn.Write(ctx, websocket.MessageText, out)
 }
 
 // send makes one try in Stream mode: one connection of many gets the message.
@@ -217,9 +222,9 @@ func (s *Sim) Links(key string) int {
 // Leave announces the end of all connections of an application and ends them a while later, as the platform does when it is deployed.
 func (s *Sim) Leave(key string) error {
 	return s.each(key, func(l *link) {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		_, _ = l.ask(ctx, "SYSTEM", "disconnect", `{"reason":"persistent connection is out of date"}`, time.Millisecond)
+		_ = l.tell(ctx, "SYSTEM", "disconnect", rand.Text(), `{"reason":"persistent connection is out of date"}`)
 		time.AfterFunc(s.opt.LeaveTime, func() { _ = l.conn.Close(websocket.StatusNormalClosure, "") })
 	})
 }
