@@ -1,0 +1,93 @@
+package kf_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"parley/internal/channel/wecom/kf"
+	"parley/internal/sim/wecom"
+	sim "parley/internal/sim/wecom/kf"
+)
+
+// turn changes zhang's session; nobody hears the callback.
+func (w *world) turn(t *testing.T, state int) {
+	t.Helper()
+	_, _ = w.Turn(t.Context(), account, "wmZhang", state)
+}
+
+func TestAHumansSessionIsLeftAlone(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		do   func(t *testing.T, w *world, k *kf.KF)
+		want []string
+	}{
+		{"from the beginning", func(t *testing.T, w *world, k *kf.KF) {
+			w.AddAccount(sim.Account{Ref: ref, OpenKFID: account, Human: true})
+			w.ringAndFetch(t, k, "一")
+		}, nil},
+		{"the robot's", func(t *testing.T, w *world, k *kf.KF) {
+			w.known(t)
+			w.turn(t, sim.StateRobot)
+			w.ringAndFetch(t, k, "一")
+		}, []string{"一"}},
+		{"waits for a human", func(t *testing.T, w *world, k *kf.KF) {
+			w.known(t)
+			w.turn(t, sim.StateWaiting)
+			w.ringAndFetch(t, k, "一")
+		}, nil},
+		{"taken over", func(t *testing.T, w *world, k *kf.KF) {
+			w.ringAndFetch(t, k, "一")
+			w.turn(t, sim.StateHuman)
+			w.ringAndFetch(t, k, "二")
+		}, []string{"一"}},
+		{"taken over, written and given back", func(t *testing.T, w *world, k *kf.KF) {
+			w.ringAndFetch(t, k, "一")
+			w.turn(t, sim.StateHuman)
+			w.ringAndFetch(t, k, "二")
+			w.turn(t, sim.StateEnded)
+			w.ringAndFetch(t, k, "三")
+		}, []string{"一", "三"}},
+		{"ended before it was fetched", func(t *testing.T, w *world, k *kf.KF) {
+			w.known(t)
+			w.turn(t, sim.StateNew)
+			if _, err := w.Whisper(account, "wmZhang", "一", w.now()); err != nil {
+				t.Fatal(err)
+			}
+			w.turn(t, sim.StateEnded)
+			w.ringAndFetch(t, k, "")
+		}, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := newWorld(t, sim.Options{})
+			tc.do(t, w, w.channel(t))
+			if diff := cmp.Diff(tc.want, texts(w.inbox.Messages())); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestTheStateIsAskedForSeldom: a customer who writes often is asked about once.
+func TestTheStateIsAskedForSeldom(t *testing.T) {
+	w := newWorld(t, sim.Options{})
+	k := w.channel(t)
+	for _, text := range []string{"一", "二", "三"} {
+		w.ringAndFetch(t, k, text)
+	}
+	if n := w.platform.Stats().Calls["kf/service_state/get"]; n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
+// TestTheStateMayNotBeAsked: a permission that is missing there stops no customer; the platform itself refuses to send into a human's session.
+func TestTheStateMayNotBeAsked(t *testing.T) {
+	w := newWorld(t, sim.Options{})
+	k := w.channel(t)
+	w.platform.Inject(wecom.Fault{API: "kf/service_state/get", Code: 48002, Message: "api forbidden", Times: -1})
+	w.ringAndFetch(t, k, "一")
+	if got := texts(w.inbox.Messages()); len(got) != 1 || !strings.Contains(w.logged.String(), "48002") {
+		t.Errorf("%v\n%s", got, w.logged)
+	}
+}
