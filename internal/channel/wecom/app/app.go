@@ -26,6 +26,7 @@ type App struct {
 var (
 	_ channel.Channel  = (*App)(nil)
 	_ channel.Callback = (*App)(nil)
+	_ channel.Fetcher  = (*App)(nil)
 	_ channel.Checker  = (*App)(nil)
 )
 
@@ -48,8 +49,10 @@ func New(s channel.Settings, d channel.Deps) (*App, error) {
 // Kind implements channel.Channel.
 func (a *App) Kind() string { return Kind }
 
-// Check implements channel.Checker: CorpID and secret. Token and key are proved by the platform's own verification of the address.
-func (a *App) Check(ctx context.Context) error { return a.client.Check(ctx) }
+// Fetch implements channel.Fetcher.
+func (a *App) Fetch(ctx context.Context, m chat.Message) ([]chat.Picture, error) {
+	return a.client.Pictures(ctx, m.Images)
+}
 
 // Live implements channel.Channel: no partial text.
 func (a *App) Live() time.Duration { return 0 }

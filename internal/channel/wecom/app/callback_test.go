@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"encoding/json"
 	"net/url"
 	"strings"
 	"testing"
@@ -85,7 +86,17 @@ func TestMessageKinds(t *testing.T) {
 		id   string
 	}{
 		{"text", sim.Message{Type: "text", Text: " 你好 ", ID: "7"}, message(chat.Message{Kind: chat.KindText, Text: " 你好 "}), "7"},
-		{"image", sim.Message{Type: "image", ID: "8"}, message(chat.Message{Kind: chat.KindUnsupported, Text: "image"}), "8"},
+		{"image", sim.Message{Type: "image", ID: "8", MediaID: "M"}, message(chat.Message{
+			Kind: chat.KindText, Images: []chat.Image{{Ref: json.RawMessage(`{"media_id":"M"}`)}},
+		}), "8"},
+		{"an image with an endless id", sim.Message{Type: "image", ID: "8", MediaID: strings.Repeat("M", 300)}, message(chat.Message{
+			Kind: chat.KindUnsupported, Text: "image",
+		}), "8"},
+		{"voice that the platform understood", sim.Message{Type: "voice", ID: "9", Recognition: "明天几点开会"}, message(chat.Message{
+			Kind: chat.KindText, Text: "明天几点开会",
+		}), "9"},
+		{"video", sim.Message{Type: "video", ID: "9"}, message(chat.Message{Kind: chat.KindUnsupported, Text: "video"}), "9"},
+		{"a place", sim.Message{Type: "location", ID: "9"}, message(chat.Message{Kind: chat.KindUnsupported, Text: "location"}), "9"},
 		{"voice", sim.Message{Type: "voice", ID: "9"}, message(chat.Message{Kind: chat.KindUnsupported, Text: "voice"}), "9"},
 		{"enter", sim.Message{Type: "event", Event: "enter_agent"}, welcome, "event:zhang:1795348799:enter_agent:"},
 		{"subscribe", sim.Message{Type: "event", Event: "subscribe"}, welcome, "event:zhang:1795348799:subscribe:"},

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"parley/internal/channel/wecom"
 	"parley/internal/chat"
 )
 
@@ -26,6 +27,9 @@ type incoming struct {
 	Content   string `xml:"Content"`
 	Event     string `xml:"Event"`
 	EventKey  string `xml:"EventKey"`
+	MediaID   string `xml:"MediaId"`
+	// Recognition is what the platform heard in a voice message; only some old setups get it.
+	Recognition string `xml:"Recognition"`
 }
 
 // message turns a callback into a message; ok is false for what needs no answer.
@@ -49,12 +53,16 @@ func (a *App) message(in incoming) (m chat.Message, ok bool, err error) {
 	if in.CreatedAt > 0 {
 		m.SentAt = time.Unix(in.CreatedAt, 0).UTC()
 	}
-	switch in.Type {
-	case "":
+	switch {
+	case in.Type == "":
 		return m, false, chat.E(chat.Invalid, op, errors.New("MsgType is missing"))
-	case "text":
+	case in.Type == "text":
 		m.Kind, m.Text = chat.KindText, in.Content
-	case "event":
+	case in.Type == "image" && in.MediaID != "" && len(in.MediaID) <= maxID:
+		m.Kind, m.Images = chat.KindText, []chat.Image{wecom.MediaImage(in.MediaID)}
+	case in.Type == "voice" && strings.TrimSpace(in.Recognition) != "":
+		m.Kind, m.Text = chat.KindText, in.Recognition
+	case in.Type == "event":
 		if in.Event != "enter_agent" && in.Event != "subscribe" {
 			return m, false, nil // menus, locations, cards: nothing that a person waits to have answered
 		}

@@ -43,7 +43,7 @@ type request struct {
 
 // Parts implements channel.Channel: each part is the whole body of a message/send.
 func (a *App) Parts(m chat.Message, text string, unique int64) ([]chat.Part, error) {
-	texts := channel.Split(text, maxText)
+	texts := channel.Split(channel.TameText(text), maxText)
 	if len(texts) == 0 {
 		return nil, chat.E(chat.Invalid, "wecom.parts", errors.New("the reply holds nothing visible"))
 	}
