@@ -9,6 +9,7 @@ import (
 
 	"parley/internal/channel"
 	"parley/internal/channel/dingtalk"
+	"parley/internal/channel/feishu"
 	"parley/internal/channel/openai"
 	"parley/internal/channel/web"
 	"parley/internal/channel/wecom/app"
@@ -21,6 +22,7 @@ type constructor func(channel.Settings, channel.Deps) (channel.Channel, error)
 func constructors() map[string]constructor {
 	return map[string]constructor{
 		dingtalk.Kind: dingtalk.New,
+		feishu.Kind:   feishu.New,
 		kf.Kind:       func(s channel.Settings, d channel.Deps) (channel.Channel, error) { return kf.New(s, d) },
 		app.Kind:      func(s channel.Settings, d channel.Deps) (channel.Channel, error) { return app.New(s, d) },
 		openai.Kind:   func(s channel.Settings, d channel.Deps) (channel.Channel, error) { return openai.New(s, d), nil },
