@@ -19,7 +19,6 @@ import (
 	"parley/internal/app/wire"
 	"parley/internal/channel"
 	"parley/internal/config"
-	"parley/internal/sim/wecom"
 	"parley/internal/telemetry"
 )
 
@@ -29,25 +28,23 @@ type DevOptions struct {
 	Config string // a client.yaml whose tenants, live documents and platforms replace the embedded ones; empty: none
 }
 
-// The embedded tenant and its WeCom application, which exists in the simulator only.
-const (
-	devTenant  = "demo"
-	devCorpID  = "wwdemo0000000000"
-	devAgentID = 1000002
-)
+// devTenant is the embedded tenant.
+const devTenant = "demo"
 
 // devSecrets are the embedded tenant's and the simulated vendors'. They open nothing outside this process.
 var devSecrets = map[string]string{ //nolint:gochecknoglobals // never written
 	"DEMO_WECOM_SECRET":    "demo-secret-of-the-simulated-platform",
 	"DEMO_WECOM_TOKEN":     "demotoken",
 	"DEMO_WECOM_AES":       "ZGVtb2RlbW9kZW1vZGVtb2RlbW9kZW1vZGVtb2RlbW8",
+	"DEMO_DING_SECRET":     "demo-secret-of-the-simulated-dingtalk",
+	"DEMO_API_KEY":         "sk-demo-of-this-parley-dev",
 	"DEMO_OPENAI_API_KEY":  "sk-demo-of-the-simulated-openai",
 	"DEMO_ZHIPU_API_KEY":   "demo.of-the-simulated-zhipu",
 	"DEMO_QIANFAN_API_KEY": "bce-v3/ALTAK-demo/of-the-simulated-qianfan",
 }
 
-// RunDev is `parley dev`: Redis, a server, a client service, the simulated WeCom and model vendors, and a page with a chat and the operator's
-// switch, all in this process.
+// RunDev is `parley dev`: Redis, a server, a client service, the simulated chat platforms and model vendors, and a page with their phones and the
+// operator's switch, all in this process.
 func RunDev(ctx context.Context, env wire.Env, o DevOptions) error {
 	d := &devRun{env: env, opt: o, tel: telemetry.New(env.Stderr, true, slog.LevelWarn)}
 	defer d.cleanup()
@@ -59,18 +56,17 @@ func RunDev(ctx context.Context, env wire.Env, o DevOptions) error {
 
 // devRun is one run of `parley dev`.
 type devRun struct {
-	env     wire.Env
-	opt     DevOptions
-	tel     *telemetry.Telemetry
-	redis   *miniredis.Miniredis
-	dir     string
-	phone   *wecom.Sim
-	vendors []*devVendor // none with --config
-	pages   *dev.Page
-	page    net.Listener
-	wecom   net.Listener
-	client  *client
-	server  *server
+	env       wire.Env
+	opt       DevOptions
+	tel       *telemetry.Telemetry
+	redis     *miniredis.Miniredis
+	dir       string
+	platforms []*devPlatform // none with --config
+	vendors   []*devVendor   // none with --config
+	pages     *dev.Page
+	page      net.Listener
+	client    *client
+	server    *server
 }
 
 func (d *devRun) cleanup() {
@@ -101,7 +97,7 @@ func (d *devRun) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if d.opt.Config == "" {
-		if d.wecom, err = listen(ctx, "127.0.0.1:0", "the simulated WeCom"); err != nil {
+		if err = d.openPlatforms(ctx); err != nil {
 			return err
 		}
 		if err = d.openVendors(ctx); err != nil {
@@ -145,7 +141,9 @@ func (d *devRun) clientConfig(secrets *wire.Secrets) (*config.Client, error) {
 		}
 		cfg.Live = config.Live{Source: config.SourceFile, Dir: d.dir}
 		cfg.Secrets.Dir = filepath.Join(d.dir, "secrets")
-		cfg.Platforms.WeCom = "http://" + d.wecom.Addr().String()
+		for _, p := range d.platforms {
+			p.configure(&cfg.Platforms, p.origin())
+		}
 		cfg.Tenants = []string{devTenant}
 	}
 	cfg.HTTP.Listen = d.page.Addr().String()
@@ -157,7 +155,7 @@ func (d *devRun) clientConfig(secrets *wire.Secrets) (*config.Client, error) {
 // run serves until ctx ends.
 func (d *devRun) run(ctx context.Context) error {
 	if d.opt.Config == "" {
-		if err := d.connectPhone(); err != nil {
+		if err := d.connectPhones(); err != nil {
 			return err
 		}
 	}
@@ -171,9 +169,9 @@ func (d *devRun) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.client.handler = d.handler(d.client.front)
+	d.client.handler = d.handler(d.client.handler)
 	var wg sync.WaitGroup
-	errs := make(chan error, 3+len(d.vendors))
+	errs := make(chan error, 2+len(d.platforms)+len(d.vendors))
 	part := func(f func() error) {
 		wg.Go(func() {
 			if err := f(); err != nil {
@@ -183,12 +181,12 @@ func (d *devRun) run(ctx context.Context) error {
 		})
 	}
 	wg.Go(func() { <-ctx.Done(); _ = d.pages.Close() })
-	// The server and the simulator outlive the client, so that turns can end.
+	// The server and the simulators outlive the client, so that turns can end.
 	base, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	wg.Go(func() { d.clock(base) })
-	if d.phone != nil {
-		part(func() error { return serveHTTP(base, d.wecom, d.phone.Handler(), time.Second) })
+	for _, p := range d.platforms {
+		part(func() error { return serveHTTP(base, p.at, p.handler, time.Second) })
 	}
 	for _, v := range d.vendors {
 		if v.sim != nil {
@@ -238,12 +236,15 @@ func (d *devRun) clock(ctx context.Context) {
 	}
 }
 
-// newPage makes the page: with a chat and a phone of the embedded tenant, or with the ways in of one's own.
+// newPage makes the page: with a chat and phones of the embedded tenant, or with the ways in of one's own.
 func (d *devRun) newPage() *dev.Page {
 	if d.opt.Config != "" {
 		return dev.New(dev.Options{Model: d.model(), Entries: d.entries})
 	}
-	return dev.New(dev.Options{ChatURL: "/chat/" + devTenant + "/web", Model: d.model(), Simulated: d.vendors[0].sim != nil})
+	return dev.New(dev.Options{
+		ChatURL: "/chat/" + devTenant + "/web", Model: d.model(), Simulated: d.vendors[0].sim != nil,
+		API: &dev.API{Key: devSecrets["DEMO_API_KEY"], Model: "chat"},
+	})
 }
 
 // entries lists the channels of the tenants as they are loaded now.
@@ -262,23 +263,13 @@ func (d *devRun) entries() []dev.Entry {
 	return list
 }
 
-// connectPhone makes the simulated platform behind the page's phone.
-func (d *devRun) connectPhone() error {
-	ref := wecom.Ref{CorpID: devCorpID, AgentID: devAgentID}
-	d.phone = wecom.New(wecom.Options{OnShown: d.pages.ShownByWeCom})
-	d.pages.Connect(dev.WeComPhone(d.phone, ref))
-	return d.phone.AddApp(wecom.App{
-		Ref: ref, Secret: devSecrets["DEMO_WECOM_SECRET"], Token: devSecrets["DEMO_WECOM_TOKEN"], AESKey: devSecrets["DEMO_WECOM_AES"],
-		Callbacks: []string{"http://" + d.page.Addr().String() + "/callback/" + devTenant + "/app"},
-	})
-}
-
 // handler puts the dev page before the client service's own paths.
-func (d *devRun) handler(front http.Handler) http.Handler {
+func (d *devRun) handler(public http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", d.pages)
-	mux.Handle("/callback/", front)
-	mux.Handle("/chat/", front)
+	for _, path := range []string{"/callback/", "/chat/", "/v1/"} {
+		mux.Handle(path, public)
+	}
 	return mux
 }
 

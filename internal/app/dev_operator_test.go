@@ -25,7 +25,7 @@ import (
 func (d devRun) ask(t *testing.T, text string) (reply string, by dev.By) {
 	t.Helper()
 	var said struct{ ID int64 }
-	body := post(t, http.DefaultClient, d.addr+"/dev/wecom/messages", map[string]string{"user": "zhangsan", "text": text})
+	body := post(t, http.DefaultClient, d.addr+"/dev/phones/app/messages", map[string]string{"user": "zhangsan", "text": text})
 	if err := json.Unmarshal([]byte(body), &said); err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func (d devRun) ask(t *testing.T, text string) (reply string, by dev.By) {
 		By   *dev.By
 	}
 	var e shown
-	follow(t, http.DefaultClient, d.addr+"/dev/wecom/events", func(event, data string) bool {
+	follow(t, http.DefaultClient, d.addr+"/dev/phones/events", func(event, data string) bool {
 		e = shown{}
 		return event == "shown" && json.Unmarshal([]byte(data), &e) == nil && e.Of == said.ID
 	})

@@ -142,25 +142,68 @@ func follow(t *testing.T, c *http.Client, url string, seen func(event, data stri
 	t.Fatalf("%s ended before what was awaited: %v", url, in.Err())
 }
 
-func TestDevAnswersOnThePhoneWithContext(t *testing.T) {
+// Every phone: a message goes the platform's way in, its reply the platform's way out, and the next one's answer knows it.
+func TestDevAnswersOnEachPhoneWithContext(t *testing.T) {
 	addr := startDev(t)
-	for _, text := range []string{"第一个问题", "第二个问题", "/help"} {
-		post(t, http.DefaultClient, addr+"/dev/wecom/messages", map[string]string{"user": "zhangsan", "text": text})
+	for _, phone := range []struct{ name, way string }{{"app", "message/send"}, {"ding", "card/streaming"}} {
+		t.Run(phone.name, func(t *testing.T) {
+			replies := []string{"第一个问题", "第 2 个问题", "/reset"}
+			for i, text := range []string{"第一个问题", "第二个问题", "/help"} {
+				post(t, http.DefaultClient, addr+"/dev/phones/"+phone.name+"/messages", map[string]string{"user": "zhangsan", "text": text})
+				whole := 0
+				follow(t, http.DefaultClient, addr+"/dev/phones/events", func(event, data string) bool {
+					var e struct {
+						Phone, Way, Text string
+						Part             bool
+					}
+					if err := json.Unmarshal([]byte(data), &e); err != nil {
+						t.Fatal(err)
+					}
+					if event != "shown" || e.Phone != phone.name || e.Part {
+						return false
+					}
+					if whole++; whole <= i {
+						return false
+					}
+					if !strings.Contains(e.Text, replies[i]) || e.Way != phone.way {
+						t.Errorf("reply %d by %s: %s, want it to hold %q and to come by %s", i, e.Way, e.Text, replies[i], phone.way)
+					}
+					return true
+				})
+			}
+		})
 	}
-	var shown []string
-	follow(t, http.DefaultClient, addr+"/dev/wecom/events", func(event, data string) bool {
-		if event == "shown" {
-			shown = append(shown, data)
-		}
-		return len(shown) == 3
-	})
-	for i, want := range []string{"第一个问题", "第二个问题", "/reset"} {
-		if !strings.Contains(shown[i], want) {
-			t.Errorf("reply %d is %s, want it to hold %q", i, shown[i], want)
-		}
+}
+
+// The key in the page opens the API.
+func TestDevAnswersPrograms(t *testing.T) {
+	addr := startDev(t)
+	res, err := http.Get(addr)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if !strings.Contains(shown[1], "第 2 个问题") {
-		t.Errorf("the second reply does not know the first question: %s", shown[1])
+	page, err := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`data-key="([^"]+)" data-model="([^"]+)"`).FindSubmatch(page)
+	if m == nil {
+		t.Fatal("the page shows no key")
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, addr+"/v1/chat/completions",
+		strings.NewReader(`{"model":"`+string(m[2])+`","messages":[{"role":"user","content":"程序的问题"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+string(m[1]))
+	req.Header.Set("Content-Type", "application/json")
+	if res, err = http.DefaultClient.Do(req); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if body, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusOK || !strings.Contains(string(body), "程序的问题") {
+		t.Errorf("%s: %s", res.Status, body)
 	}
 }
 

@@ -100,13 +100,13 @@ func (d *devRun) writeDocuments() error {
 		fmt.Fprintf(&models, "    - %q\n", v.provider+"/"+v.model)
 	}
 	routes := "providers:\n" + providers.String() + "models:\n  chat:\n" + models.String()
-	tenant := fmt.Sprintf(`name: %s
+	tenant := "name: " + devTenant + `
 system_prompt: 你是一个乐于助人的助手。
 limits: {per_user_per_minute: 120}
 channels:
   - {name: web, kind: web, access: open, title: Parley, embed: self}
-  - {name: app, kind: wecom, corp_id: %s, agent_id: %d, secret: env:DEMO_WECOM_SECRET, token: env:DEMO_WECOM_TOKEN, aes_key: env:DEMO_WECOM_AES}
-`, devTenant, devCorpID, devAgentID)
+  - {name: api, kind: openai, keys: env:DEMO_API_KEY}
+` + d.channelLines()
 	for name, content := range map[string]string{wire.RoutesDocument: routes, wire.TenantPrefix + devTenant: tenant} {
 		if err := os.WriteFile(filepath.Join(d.dir, name+".yaml"), []byte(content), 0o600); err != nil {
 			return err

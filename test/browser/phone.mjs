@@ -1,4 +1,4 @@
-// The dev page: two people use the WeCom phone, and the page shows the way of each message.
+// The dev page: two people use a phone of each platform, and the page shows the way of each message; a program uses the API.
 
 import { watched } from "./browser.mjs";
 
@@ -24,7 +24,11 @@ export async function phone(browser, o, checks, shot) {
     await page.frameLocator("iframe").locator('#link[data-state="open"]').waitFor({ state: "attached" });
     await shot(page, `${name}-start`);
     if (name === "dev-hand") await page.click('[data-pane="phone"]');
-    if (name === "dev") await whole(page, o, checks);
+    if (name === "dev") {
+      await whole(page, o, checks);
+      await each(page, o, checks, shot);
+      await api(page, checks, shot);
+    }
     else checks.ok(`${name}: the phone gets an answer`, (await say(page, `来自 ${name} 的问题`)).length > 0);
     await shot(page, name);
     if (name === "dev-hand") { await page.click('[data-pane="way"]'); await shot(page, `${name}-way`); }
@@ -57,6 +61,42 @@ async function whole(page, o, checks) {
   await chat.locator("#text").press("Enter");
   await chat.locator(".answer:not(.live):not(.thinking)").first().waitFor({ timeout: 60000 });
   checks.ok("dev: the web chat beside the phone answers", true);
+}
+
+// each channel has a phone of its own, with its own conversation. Where the platform lets a message be rewritten it grows in place.
+async function each(page, o, checks, shot) {
+  const kinds = await page.locator("[data-device]:not([data-kind=api])").evaluateAll((list) => list.map((b) => b.dataset.kind));
+  for (const kind of kinds) {
+    await page.click(`[data-kind="${kind}"]`);
+    if (kind === "wecom") continue; // above
+    await page.waitForFunction(() => document.querySelectorAll("#bubbles .mine").length === 0);
+    await page.evaluate(() => {
+      window.grown = 0;
+      window.watching = new MutationObserver(() => { if (document.querySelector("#bubbles .growing")) window.grown++; });
+      window.watching.observe(document.querySelector("#bubbles"), { childList: true, subtree: true, attributes: true, characterData: true });
+    });
+    await page.fill("#text", "请记住：我最喜欢的颜色是青色。");
+    await page.keyboard.press("Enter");
+    await checks.step(`${kind}: the phone is answered`, () => page.locator("#bubbles .theirs:not(.growing)", { hasText: "青色" }).first().waitFor({ timeout: 30000 }));
+    if (kind !== "wecomkf") checks.ok(`${kind}: the answer grows in place`, (await page.evaluate(() => window.grown)) > 2);
+    await page.fill("#text", "我最喜欢的颜色是什么？");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.querySelectorAll("#bubbles .theirs:not(.growing)").length === 2, null, { timeout: 30000 });
+    if (o.context) checks.ok(`${kind}: it remembers`, new RegExp(o.context).test(await page.locator("#bubbles .theirs").last().textContent()));
+    checks.ok(`${kind}: the way is shown`, (await page.locator("#steps .card").first().locator(".good").count()) === 3, await page.locator("#steps .card").first().textContent());
+    await shot(page, `dev-${kind}`);
+  }
+}
+
+async function api(page, checks, shot) {
+  await page.click('[data-kind="api"]');
+  const curl = await page.textContent("#curl");
+  checks.ok("api: a command to copy", /^curl -N http:\/\/127[^ ]+\/v1\/chat\/completions[^]*Bearer sk-/.test(curl), curl);
+  await page.fill("#question", "它's 会引号吗？");
+  await page.click("#ask button");
+  await page.locator("#api-figures", { hasText: "token" }).waitFor({ timeout: 30000 });
+  checks.ok("api: answered, with its usage", /会引号吗/.test(await page.textContent("#api-answer")) && /输入 \d+ .*输出 \d+/.test(await page.textContent("#api-figures")));
+  await shot(page, "dev-api");
 }
 
 async function language(page, checks) {

@@ -49,8 +49,8 @@ func TestWhoseAnswerIsShown(t *testing.T) {
 func TestShownSaysWhoAnswered(t *testing.T) {
 	p := New(Options{})
 	p.Answered(Answer{Turn: "1", Text: "青色", Provider: "chatglm", Model: "glm-4.6", Degraded: true})
-	p.Shown("zhangsan", "（提示）\n\n青色")
-	p.Shown("zhangsan", "已停止。")
+	p.Shown("app", Shown{User: "zhangsan", Text: "（提示）\n\n青色"})
+	p.Shown("app", Shown{User: "zhangsan", Text: "已停止。"})
 	entries, _ := p.log.after(0)
 	var got []*By
 	for _, e := range entries {

@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -8,12 +9,13 @@ import (
 	"time"
 )
 
-// entry is one thing that happened on the phone's way. Only the fields of its kind are set.
+// entry is one thing that happened on a phone's way. Only the fields of its kind are set.
 type entry struct {
-	ID   int64     `json:"id"`
-	Kind string    `json:"kind"` // said, posted, shown
-	User string    `json:"user"`
-	At   time.Time `json:"at"`
+	ID    int64     `json:"id"`
+	Kind  string    `json:"kind"` // said, posted, shown
+	Phone string    `json:"phone"`
+	User  string    `json:"user"`
+	At    time.Time `json:"at"`
 	// Of is the said entry that a posted or shown one belongs to; 0: none. A reply belongs to the member's oldest message without one,
 	// which is what a person would take it for.
 	Of   int64  `json:"of,omitempty"`
@@ -25,6 +27,13 @@ type entry struct {
 	Tries  int     `json:"tries,omitempty"`  // posted
 	Error  string  `json:"error,omitempty"`  // posted
 	By     *By     `json:"by,omitempty"`     // shown: whose answer it is, if that is known
+	// Shown, of what is rewritten: its name, the entry in whose place it stands, whether more is to come, and when its first text came.
+	Card     string  `json:"-"`
+	Place    int64   `json:"place,omitempty"`
+	Part     bool    `json:"part,omitempty"`
+	First    float64 `json:"first,omitempty"`
+	Way      string  `json:"way,omitempty"`      // shown
+	Markdown bool    `json:"markdown,omitempty"` // shown
 }
 
 // journalMax bounds what is kept for pages that come later.
@@ -52,16 +61,15 @@ func (j *journal) add(e entry) int64 {
 	e.ID = j.last
 	switch e.Kind {
 	case "said":
-		j.forgetOpenings(e.User)
+		j.forgetOpenings(e)
 		j.waiting[e.ID] = true
 	case "posted":
 		if e.Error != "" {
 			delete(j.waiting, e.Of)
 		}
 	case "shown":
-		if said, ok := j.answers(e.User); ok {
-			e.Of, e.Took = said.ID, milliseconds(e.At.Sub(said.At))
-			delete(j.waiting, said.ID)
+		if !j.rewrite(&e) {
+			j.belong(&e)
 		}
 	}
 	j.entries = append(j.entries, e)
@@ -76,27 +84,52 @@ func (j *journal) add(e entry) int64 {
 	return e.ID
 }
 
+// rewrite puts e in the place of the card that it replaces, which is kept no more.
+func (j *journal) rewrite(e *entry) bool {
+	i := slices.IndexFunc(j.entries, func(old entry) bool {
+		return e.Card != "" && old.Card == e.Card && old.Phone == e.Phone && old.User == e.User
+	})
+	if i < 0 {
+		return false
+	}
+	old := j.entries[i]
+	e.Place, e.Of, e.First = cmp.Or(old.Place, old.ID), old.Of, old.First
+	e.Took = old.Took + milliseconds(e.At.Sub(old.At))
+	j.entries = slices.Delete(j.entries, i, i+1)
+	return true
+}
+
+// belong finds what e answers: the oldest said entry of its person that waits, else (a further part) the newest.
+func (j *journal) belong(e *entry) {
+	var said entry
+	for _, have := range j.entries {
+		if have.Kind != "said" || !have.same(*e) {
+			continue
+		}
+		if said = have; j.waiting[have.ID] {
+			break
+		}
+	}
+	if said.ID == 0 {
+		return
+	}
+	e.Of, e.Took = said.ID, milliseconds(e.At.Sub(said.At))
+	if e.Card != "" {
+		e.First = e.Took
+	}
+	delete(j.waiting, said.ID)
+}
+
+// same reports whether two entries are of one person on one phone.
+func (e entry) same(o entry) bool { return e.Phone == o.Phone && e.User == o.User }
+
 // forgetOpenings: who opens the application is welcomed once a day only; what is shown after further words answers those.
-func (j *journal) forgetOpenings(user string) {
+func (j *journal) forgetOpenings(said entry) {
 	for _, e := range j.entries {
-		if e.Kind == "said" && e.User == user && e.Text == "" {
+		if e.Kind == "said" && e.same(said) && e.Text == "" {
 			delete(j.waiting, e.ID)
 		}
 	}
-}
-
-// answers finds what a message shown to user answers: the oldest said one that waits, else (a further part) the newest.
-func (j *journal) answers(user string) (said entry, ok bool) {
-	for _, e := range j.entries {
-		if e.Kind != "said" || e.User != user {
-			continue
-		}
-		said, ok = e, true
-		if j.waiting[e.ID] {
-			return said, true
-		}
-	}
-	return said, ok
 }
 
 // after returns the entries above id, and a channel that is closed when there are more.

@@ -84,3 +84,60 @@ func TestPlace(t *testing.T) {
 		}
 	}
 }
+
+// A card that grows takes its own place: pages that come later see it once, and the next reply is not taken for it.
+func TestCardIsRewritten(t *testing.T) {
+	j := newJournal()
+	at := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	add := func(e entry) {
+		at = at.Add(time.Second)
+		e.At = at
+		j.add(e)
+	}
+	card := func(phone, user, name, text string, part bool) entry {
+		return entry{Kind: "shown", Phone: phone, User: user, Card: name, Text: text, Part: part}
+	}
+	add(entry{Kind: "said", Phone: "ding", User: "a", Text: "x"}) // 1
+	add(card("ding", "a", "c1", "青", true))
+	add(entry{Kind: "said", Phone: "ding", User: "a", Text: "y"}) // 3
+	add(card("ding", "a", "c1", "青色", true))
+	add(card("lark", "a", "c1", "another platform's", true))
+	add(card("ding", "b", "c1", "another person's", true))
+	add(card("ding", "a", "c1", "青色。", false))
+	add(card("ding", "a", "c2", "第二个", false))
+	kept, _ := j.after(0)
+	type line struct {
+		Text        string
+		Place, Of   int64
+		Part        bool
+		First, Took float64
+	}
+	var got []line
+	for _, e := range kept {
+		if e.Kind == "shown" {
+			got = append(got, line{e.Text, e.Place, e.Of, e.Part, e.First, e.Took})
+		}
+	}
+	want := []line{
+		{"another platform's", 0, 0, true, 0, 0},
+		{"another person's", 0, 0, true, 0, 0},
+		{"青色。", 2, 1, false, 1000, 6000},
+		{"第二个", 0, 3, false, 5000, 5000},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What one person says on two phones is two things.
+func TestPhonesStayApart(t *testing.T) {
+	j := newJournal()
+	j.add(entry{Kind: "said", Phone: "app", User: "a", Text: "x"})
+	j.add(entry{Kind: "said", Phone: "ding", User: "a", Text: "x"})
+	j.add(entry{Kind: "shown", Phone: "ding", User: "a"})
+	j.add(entry{Kind: "shown", Phone: "app", User: "a"})
+	kept, _ := j.after(0)
+	if kept[2].Of != 2 || kept[3].Of != 1 {
+		t.Errorf("the replies belong to %d and %d", kept[2].Of, kept[3].Of)
+	}
+}

@@ -1,6 +1,6 @@
-// Package dev is the page of `parley dev`: the web chat beside a phone of WeCom, beside both the way that each message took, and above them
-// the operator's switch. What the phone sends is sealed by the simulated platform and posted to the client's own callback address; what it shows
-// came back through the platform's message/send. Nothing here knows Parley from inside.
+// Package dev is the page of `parley dev`: the web chat beside a phone of each platform, beside both the way that each message took, and above them
+// the operator's switch. What a phone sends is sealed or signed by the simulated platform and posted to the client's own callback address; what it
+// shows came back through the platform's own calls. Nothing here knows Parley from inside.
 package dev
 
 import (
@@ -35,6 +35,7 @@ type Options struct {
 	Model     string
 	Simulated bool
 	Members   []Member // 张三 and 李四, if empty
+	API       *API     // nil: none
 }
 
 // Entry is a channel of one's own tenants: a page to open, or an address that a platform posts to.
@@ -44,28 +45,31 @@ type Entry struct {
 	Page                  bool
 }
 
+// API is a channel for programs, below /v1/ of the page's own address.
+type API struct{ Key, Model string }
+
 // Page serves the dev page at /, and what it needs below /dev/. Safe for concurrent use. It answers only to names of this machine.
 type Page struct {
 	opt      Options
 	mux      *http.ServeMux
 	log      *journal
 	answers  answers
-	phone    Phone
+	devices  []Device
 	operator Operator
 	says     chan struct{} // bounds deliveries at once
 	done     chan struct{}
 	once     sync.Once
 }
 
-// New makes the page without a phone and a switch; see [Page.Connect] and [Page.Operate].
+// New makes the page without phones and a switch; see [Page.Connect] and [Page.Operate].
 func New(o Options) *Page {
 	if len(o.Members) == 0 {
 		o.Members = []Member{{"zhangsan", "张三"}, {"lisi", "李四"}}
 	}
 	p := &Page{opt: o, mux: http.NewServeMux(), log: newJournal(), says: make(chan struct{}, 16), done: make(chan struct{})}
 	p.mux.HandleFunc("GET /{$}", p.serveIndex)
-	p.mux.HandleFunc("POST /dev/wecom/messages", p.serveSay)
-	p.mux.HandleFunc("GET /dev/wecom/events", p.serveEvents)
+	p.mux.HandleFunc("POST /dev/phones/{phone}/messages", p.serveSay)
+	p.mux.HandleFunc("GET /dev/phones/events", p.serveEvents)
 	p.mux.HandleFunc("GET /dev/operator", p.serveStanding)
 	p.mux.HandleFunc("POST /dev/operator/degrade", p.serveDegrade)
 	p.mux.HandleFunc("POST /dev/operator/restore", p.serveRestore)
@@ -115,7 +119,8 @@ func (p *Page) serveIndex(w http.ResponseWriter, _ *http.Request) {
 	shown := struct {
 		Options
 		Entries []Entry
-	}{Options: p.opt}
+		Devices []Device
+	}{Options: p.opt, Devices: p.devices}
 	if p.opt.ChatURL == "" && p.opt.Entries != nil {
 		shown.Entries = p.opt.Entries()
 	}

@@ -73,7 +73,7 @@ func TestIndex(t *testing.T) {
 }
 
 func TestAssetsLoadNothingFromElsewhere(t *testing.T) {
-	for _, name := range []string{"main.js", "make.js", "phone.js", "switch.js", "words.js", "style.css", "index.html"} {
+	for _, name := range []string{"api.js", "main.js", "make.js", "phone.js", "switch.js", "words.js", "style.css", "index.html"} {
 		body, err := files.ReadFile("assets/" + name)
 		if err != nil {
 			t.Fatal(err)
@@ -108,8 +108,13 @@ func TestWords(t *testing.T) {
 			t.Errorf("%q stands in one language only", word)
 		}
 	}
+	for _, kind := range []string{"wecom", "wecombot", "wecomkf", "dingtalk", "feishu"} { // asked for by the devices
+		if known["kind-"+kind] == 0 || known["company-"+kind] == 0 {
+			t.Errorf("a phone of kind %s has no name", kind)
+		}
+	}
 	asked := regexp.MustCompile(`word\("([a-z_-]+)"\)|data-word(?:-[a-z]+)?="([a-z_-]+)"|data-word="\{\{if [^}]*\}\}([a-z_-]+)\{\{else\}\}[a-z_-]+\{\{end\}\}"`)
-	for _, name := range []string{"main.js", "make.js", "phone.js", "switch.js", "index.html"} {
+	for _, name := range []string{"api.js", "main.js", "make.js", "phone.js", "switch.js", "index.html"} {
 		for _, m := range asked.FindAllStringSubmatch(read(name), -1) {
 			if known[m[1]+m[2]+m[3]] == 0 {
 				t.Errorf("%s asks for %q, which is no word", name, m[1]+m[2]+m[3])
@@ -127,11 +132,11 @@ func TestWhoMayAsk(t *testing.T) {
 		{"by address", "GET", "http://127.0.0.1:8080/", "", "", 200},
 		{"by IPv6 address", "GET", "http://[::1]:8080/", "", "", 200},
 		{"by a name that somebody pointed here", "GET", "http://evil.example/", "", "", 403},
-		{"another site's page posts", "POST", "http://localhost/dev/wecom/messages", "Sec-Fetch-Site", "cross-site", 403},
-		{"another origin posts", "POST", "http://localhost/dev/wecom/messages", "Origin", "https://evil.example", 403},
+		{"another site's page posts", "POST", "http://localhost/dev/phones/app/messages", "Sec-Fetch-Site", "cross-site", 403},
+		{"another origin posts", "POST", "http://localhost/dev/phones/app/messages", "Origin", "https://evil.example", 403},
 		{"a page that is none", "GET", "http://localhost/etc/passwd", "", "", 404},
 		{"a file that is none", "GET", "http://localhost/dev/assets/page.go", "", "", 404},
-		{"a wrong method", "GET", "http://localhost/dev/wecom/messages", "", "", 405},
+		{"a wrong method", "GET", "http://localhost/dev/phones/app/messages", "", "", 405},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

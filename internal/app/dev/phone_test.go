@@ -21,7 +21,7 @@ import (
 func platform(t *testing.T, p *Page, answer func(sealed string, r *http.Request) int) (*wecom.Sim, string) {
 	t.Helper()
 	ref := wecom.Ref{CorpID: "wwdev", AgentID: 1000002}
-	sim := wecom.New(wecom.Options{OnShown: p.ShownByWeCom, AckWithin: time.Second, Tries: 1})
+	sim := wecom.New(wecom.Options{OnShown: p.ShownByWeCom("app"), AckWithin: time.Second, Tries: 1})
 	client := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -37,7 +37,7 @@ func platform(t *testing.T, p *Page, answer func(sealed string, r *http.Request)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Connect(WeComPhone(sim, ref))
+	p.Connect(Device{Name: "app", Kind: "wecom", Most: 2048, Opens: true, Phone: WeComPhone(sim, ref)})
 	api := httptest.NewServer(sim.Handler())
 	t.Cleanup(api.Close)
 	return sim, api.URL
@@ -92,7 +92,7 @@ func TestPhone(t *testing.T) {
 	if e := <-events; e.name != "anew" {
 		t.Fatalf("first event = %+v", e)
 	}
-	if w := get(t, p, "POST", "http://localhost/dev/wecom/messages", `{"user":"zhangsan","text":" 你好 "}`); w.Code != 200 || w.Body.String() != `{"id":1}`+"\n" {
+	if w := get(t, p, "POST", "http://localhost/dev/phones/app/messages", `{"user":"zhangsan","text":" 你好 "}`); w.Code != 200 || w.Body.String() != `{"id":1}`+"\n" {
 		t.Fatalf("say = %d %s", w.Code, w.Body)
 	}
 	send(t, api, "zhangsan", "你好，张三")
@@ -107,7 +107,7 @@ func TestPhone(t *testing.T) {
 	if shown.name != "shown" || shown.Of != said.ID || shown.Text != "你好，张三" || shown.Took <= 0 {
 		t.Errorf("shown = %+v", shown)
 	}
-	if w := get(t, p, "POST", "http://localhost/dev/wecom/messages", `{"user":"lisi"}`); w.Code != 200 || posts.Load() != 2 {
+	if w := get(t, p, "POST", "http://localhost/dev/phones/app/messages", `{"user":"lisi"}`); w.Code != 200 || posts.Load() != 2 {
 		t.Errorf("opening the application = %d %s after %d posts", w.Code, w.Body, posts.Load())
 	}
 
@@ -124,7 +124,7 @@ func TestPhone(t *testing.T) {
 func TestRefusedByTheClient(t *testing.T) {
 	p := New(Options{})
 	platform(t, p, func(string, *http.Request) int { return 503 })
-	get(t, p, "POST", "http://localhost/dev/wecom/messages", `{"user":"zhangsan","text":"x"}`)
+	get(t, p, "POST", "http://localhost/dev/phones/app/messages", `{"user":"zhangsan","text":"x"}`)
 	got, _ := p.log.after(0)
 	if len(got) != 2 || got[1].Status != 503 || got[1].Error == "" || got[1].Of != got[0].ID {
 		t.Errorf("journal = %+v", got)
@@ -134,15 +134,15 @@ func TestRefusedByTheClient(t *testing.T) {
 // A page that is closed while the platform still tries does not take the message back.
 func TestSayingOutlivesThePage(t *testing.T) {
 	p := New(Options{})
-	p.Connect(phoneFunc(func(ctx context.Context, _, _ string) (Delivery, error) {
+	p.Connect(Device{Name: "app", Phone: phoneFunc(func(ctx context.Context, _, _ string) (Delivery, error) {
 		if _, bounded := ctx.Deadline(); !bounded || ctx.Err() != nil {
 			return Delivery{}, errors.New("the page's end reached the phone")
 		}
 		return Delivery{Status: 200, Tries: 1}, nil
-	}))
+	})})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	p.say(ctx, "zhangsan", "x")
+	p.say(ctx, p.device("app"), "zhangsan", "x")
 	if got, _ := p.log.after(0); got[1].Error != "" {
 		t.Error(got[1].Error)
 	}
@@ -161,24 +161,25 @@ func TestSayRefusals(t *testing.T) {
 	}{
 		{"not JSON", `x`, "invalid", 400},
 		{"too much", `{"text":"` + strings.Repeat("x", 17<<10) + `"}`, "invalid", 400},
+		{"nothing, where nothing is heard of opening", `{"user":"lisi","text":" "}`, "invalid", 400},
 		{"a stranger", `{"user":"mallory","text":"x"}`, "invalid", 400},
 		{"longer than WeCom takes", `{"user":"lisi","text":"` + strings.Repeat("长", 683) + `"}`, "too_large", 400},
 		{"too many at once", `{"user":"lisi","text":"x"}`, "rate_limited", 429},
 	}
 	p := New(Options{})
-	if w := get(t, p, "POST", "http://localhost/dev/wecom/messages", `{"user":"lisi","text":"x"}`); w.Code != 503 {
+	if w := get(t, p, "POST", "http://localhost/dev/phones/app/messages", `{"user":"lisi","text":"x"}`); w.Code != 404 {
 		t.Errorf("without a phone: %d %s", w.Code, w.Body)
 	}
-	p.Connect(phoneFunc(func(context.Context, string, string) (Delivery, error) {
+	p.Connect(Device{Name: "app", Most: 2048, Phone: phoneFunc(func(context.Context, string, string) (Delivery, error) {
 		t.Error("something was posted")
 		return Delivery{}, nil
-	}))
+	})})
 	for range cap(p.says) {
 		p.says <- struct{}{}
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := get(t, p, "POST", "http://localhost/dev/wecom/messages", tt.body)
+			w := get(t, p, "POST", "http://localhost/dev/phones/app/messages", tt.body)
 			var e struct {
 				Error struct{ Code, Message string }
 			}
@@ -201,7 +202,7 @@ type seen struct {
 // watch opens the event stream; the channel is closed when it ends.
 func watch(t *testing.T, url, after string) <-chan seen {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "GET", url+"/dev/wecom/events", nil)
+	req, err := http.NewRequestWithContext(t.Context(), "GET", url+"/dev/phones/events", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

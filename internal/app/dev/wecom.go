@@ -7,11 +7,13 @@ import (
 )
 
 // WeComPhone is the phone of a simulated WeCom's members in one application. The simulator's Options.OnShown must be
-// [Page.ShownByWeCom].
+// [Page.ShownByWeCom] for the device's name.
 func WeComPhone(sim *wecom.Sim, ref wecom.Ref) Phone { return wecomPhone{sim, ref} }
 
-// ShownByWeCom is the simulator's OnShown.
-func (p *Page) ShownByWeCom(s wecom.Sent) { p.Shown(s.User, s.Content) }
+// ShownByWeCom makes the simulator's OnShown.
+func (p *Page) ShownByWeCom(device string) func(wecom.Sent) {
+	return func(s wecom.Sent) { p.Shown(device, Shown{User: s.User, Text: s.Content, Way: "message/send"}) }
+}
 
 type wecomPhone struct {
 	sim *wecom.Sim

@@ -1,5 +1,6 @@
-// The page: its panes and its language. With one's own documents there is no phone.
+// The page: its panes and its language. With one's own documents there are no phones.
 
+import { drawAPI, startAPI } from "./api.js";
 import { $ } from "./make.js";
 import { drawPhone, startPhone } from "./phone.js";
 import { drawSwitch, startSwitch } from "./switch.js";
@@ -16,6 +17,7 @@ for (const b of document.querySelectorAll("[data-pane]")) b.addEventListener("cl
 function language(set) {
   useLanguage(set);
   if (phone) drawPhone();
+  drawAPI();
   drawSwitch();
 }
 // A storage event goes to other pages only: the frame hears it by itself.
@@ -25,4 +27,5 @@ onLanguage(() => language());
 language();
 show("chat");
 if (phone) startPhone();
+startAPI();
 startSwitch();
