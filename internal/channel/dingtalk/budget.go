@@ -69,8 +69,9 @@ func over(op string, wait time.Duration) error {
 }
 
 // refused keeps an API shut for as long as the platform says.
-func (b *budget) refused(api string, e *chat.Error) {
-	if e.Kind != chat.RateLimited {
+func (b *budget) refused(api string, err error) {
+	e, ok := errors.AsType[*chat.Error](err)
+	if !ok || e.Kind != chat.RateLimited {
 		return
 	}
 	b.mu.Lock()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -27,7 +26,7 @@ const (
 
 // The API's paths.
 const (
-	pathToken    = "/v1.0/oauth2/accessToken"
+	pathToken    = "/v1.0/oauth2/accessToken" //nolint:gosec // a path
 	pathOpen     = "/v1.0/gateway/connections/open"
 	pathCreate   = "/v1.0/card/instances/createAndDeliver"
 	pathStream   = "/v1.0/card/streaming"
@@ -85,12 +84,19 @@ func (c *client) call(ctx context.Context, method, path string, in, out any, mos
 }
 
 func (c *client) try(ctx context.Context, method, path string, token chat.Secret, body []byte, out any, most time.Duration) error {
-	op := opOf(path)
 	if most != taken {
 		if err := c.budget.take(ctx, path, most); err != nil {
 			return err
 		}
 	}
+	err := c.ask(ctx, method, path, token, body, out)
+	c.budget.refused(path, err)
+	return err
+}
+
+// ask makes one call and counts nothing.
+func (c *client) ask(ctx context.Context, method, path string, token chat.Secret, body []byte, out any) error {
+	op := opOf(path)
 	a, err := c.send(ctx, op, method, c.origin+path, body, http.Header{"X-Acs-Dingtalk-Access-Token": {token.Reveal()}})
 	if err != nil {
 		return err
@@ -98,7 +104,6 @@ func (c *client) try(ctx context.Context, method, path string, token chat.Secret
 	if !a.ok() {
 		e := apiError(op, a)
 		e.Err = errors.New(c.redact(e.Err.Error(), token))
-		c.budget.refused(path, e)
 		return e
 	}
 	if err := json.Unmarshal(a.body, out); err != nil {
@@ -196,40 +201,3 @@ func (c *client) redact(s string, token chat.Secret) string {
 
 // opOf names a call in errors: "dingtalk.createAndDeliver".
 func opOf(path string) string { return "dingtalk." + path[strings.LastIndex(path, "/")+1:] }
-
-// check asks for a token past every cache, and then for what replies need: a call that the platform must refuse for what it asks tells whether it
-// would have been allowed. Nobody sees any of it.
-func (c *client) check(ctx context.Context, robot string, cards bool) error {
-	if _, _, err := c.fetchToken(ctx); err != nil {
-		return err
-	}
-	probes := []struct {
-		method, path string
-		in           any
-		need         string
-	}{{http.MethodPost, pathPerson, proactive{Robot: robot, Users: []string{}, Key: keyMarkdown, Param: "{}"}, "企业内机器人发送消息权限 (qyapi_robot_sendmsg)"}}
-	if cards {
-		probes = append(probes, struct {
-			method, path string
-			in           any
-			need         string
-		}{http.MethodPut, pathStream, update{Track: "parley-check", GUID: "parley-check", Key: "parley-check"}, "AI 卡片流式更新权限 (Card.Streaming.Write)"},
-			struct {
-				method, path string
-				in           any
-				need         string
-			}{http.MethodPost, pathCreate, map[string]string{}, "互动卡片实例写权限 (Card.Instance.Write)"})
-	}
-	var faults []error
-	for _, p := range probes {
-		var out struct{}
-		err := c.call(ctx, p.method, p.path, p.in, &out, callWithin)
-		switch e, ok := errors.AsType[*chat.Error](err); {
-		case ok && e.Kind == chat.Forbidden:
-			faults = append(faults, fmt.Errorf("%w; grant %s under 权限管理 in the application's page and publish it", e, p.need))
-		case ok && (e.Kind.Retryable() || e.Kind == chat.Unauthenticated):
-			faults = append(faults, e)
-		}
-	}
-	return errors.Join(faults...)
-}

@@ -84,12 +84,6 @@ func errBlocked(op string) *chat.Error {
 	return e
 }
 
-// permission reports whether err says that the application lacks a right; the platform's own text names it.
-func permission(err error) bool {
-	e, ok := errors.AsType[*chat.Error](err)
-	return ok && e.Kind == chat.Forbidden
-}
-
 // Codes of a sessionWebhook's answers, all with status 200.
 const (
 	hookBusy       = -1

@@ -1,7 +1,6 @@
 package dingtalk
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -118,9 +117,6 @@ func (r *robot) PartResendable(p chat.Part, age time.Duration) bool {
 	content, err := decodePart(p)
 	return err == nil && content.Kind == partCard && age < cardKept/2
 }
-
-// Check implements channel.Checker: the credentials, and the permissions that replies need. Nobody sees any of it.
-func (r *robot) Check(ctx context.Context) error { return r.api.check(ctx, r.code, r.template != "") }
 
 // key names what is remembered of this robot; parts come from outside and are hashed.
 func (r *robot) key(what, id string) string {

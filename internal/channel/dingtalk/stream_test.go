@@ -252,7 +252,7 @@ func TestStreamLeavesASilentPlatform(t *testing.T) {
 		if err != nil {
 			return
 		}
-		defer conn.CloseNow()
+		defer func() { _ = conn.CloseNow() }()
 		opened <- struct{}{}
 		<-hold // nothing is read, so no ping is answered
 	}))
