@@ -35,7 +35,22 @@ type Client struct {
 	account Account
 	origin  string
 	http    *http.Client
-	token   *channel.AccessToken
+	token   tokens
+}
+
+// tokens hands out an access token, and another in place of one that was refused.
+type tokens interface {
+	Get(ctx context.Context) (chat.Secret, error)
+	Replace(ctx context.Context, refused chat.Secret) (chat.Secret, error)
+}
+
+// justFetched is a token that was just fetched and is shared with nobody.
+type justFetched struct{ token chat.Secret }
+
+func (f justFetched) Get(context.Context) (chat.Secret, error) { return f.token, nil }
+
+func (f justFetched) Replace(context.Context, chat.Secret) (chat.Secret, error) {
+	return chat.Secret{}, chat.E(chat.Unauthenticated, "wecom.token", errors.New("the platform refuses the token that it just gave"))
 }
 
 // NewClient makes a client. Of d it uses HTTP, Origins.WeCom, Tokens, Locks, Log and Now; replicas that share Tokens and Locks share
@@ -127,10 +142,16 @@ func (c *Client) decode(x *exchange, op string, answer []byte, token chat.Secret
 	return nil
 }
 
-// Check asks the platform for a token, past every cache: whether CorpID and secret work from this address.
-func (c *Client) Check(ctx context.Context) error {
-	_, _, err := c.fetchToken(ctx)
-	return err
+// Check asks the platform for a token, past every cache: whether CorpID and secret work from this address. The client that it returns asks with
+// this token and needs neither Tokens nor Locks.
+func (c *Client) Check(ctx context.Context) (*Client, error) {
+	token, _, err := c.fetchToken(ctx)
+	if err != nil {
+		return nil, err
+	}
+	checked := *c
+	checked.token = justFetched{token}
+	return &checked, nil
 }
 
 // fetchToken asks for a token (document 91039). Asking again while one is valid gives the same one.

@@ -26,11 +26,12 @@ type agent struct {
 // Check implements channel.Checker: CorpID and secret, whether the platform trusts this machine's address, AgentID, and whether anybody sees the
 // application. Token and key are proved by the platform's own verification of the address.
 func (a *App) Check(ctx context.Context) error {
-	if err := a.client.Check(ctx); err != nil {
+	client, err := a.client.Check(ctx)
+	if err != nil {
 		return err
 	}
 	var it agent
-	if err := a.client.Get(ctx, agentPath, url.Values{"agentid": {strconv.FormatInt(a.agent, 10)}}, &it); err != nil {
+	if err := client.Get(ctx, agentPath, url.Values{"agentid": {strconv.FormatInt(a.agent, 10)}}, &it); err != nil {
 		return err
 	}
 	switch {

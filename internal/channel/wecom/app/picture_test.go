@@ -100,7 +100,9 @@ func TestCheck(t *testing.T) {
 			w := newWorld(t, sim.Options{})
 			s := settings()
 			tc.set(w, s.Fields)
-			a, err := app.New(s, w.deps())
+			d := w.deps()
+			d.Tokens, d.Locks = nil, nil // a command has no Redis
+			a, err := app.New(s, d)
 			if err != nil {
 				t.Fatal(err)
 			}

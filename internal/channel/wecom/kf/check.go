@@ -9,6 +9,7 @@ import (
 
 	"github.com/silenceper/wechat/v2/work/kf"
 
+	"parley/internal/channel/wecom"
 	"parley/internal/chat"
 )
 
@@ -21,10 +22,11 @@ const (
 // Check implements channel.Checker: CorpID and secret, whether the platform trusts this machine's address, and whether the API may serve the
 // accounts. Token and aes_key are proved by the platform's own verification of the address.
 func (k *KF) Check(ctx context.Context) error {
-	if err := k.client.Check(ctx); err != nil {
+	client, err := k.client.Check(ctx)
+	if err != nil {
 		return err
 	}
-	accounts, err := k.list(ctx)
+	accounts, err := list(ctx, client)
 	if err != nil {
 		return err
 	}
@@ -50,14 +52,14 @@ func (k *KF) Check(ctx context.Context) error {
 }
 
 // list asks for all accounts, page by page (document 94661).
-func (k *KF) list(ctx context.Context) (all []kf.AccountInfoSchema, err error) {
+func list(ctx context.Context, client *wecom.Client) (all []kf.AccountInfoSchema, err error) {
 	for len(all) < maxAccounts {
 		body, err := encode(kf.AccountPagingRequest{Offset: len(all), Limit: accountsPage})
 		if err != nil {
 			return nil, chat.E(chat.Internal, "wecomkf.check", err)
 		}
 		var page kf.AccountListSchema
-		if err := k.client.Post(ctx, accountsPath, body, &page); err != nil {
+		if err := client.Post(ctx, accountsPath, body, &page); err != nil {
 			return nil, err
 		}
 		if all = append(all, page.AccountList...); len(page.AccountList) < accountsPage {

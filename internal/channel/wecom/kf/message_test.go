@@ -260,7 +260,9 @@ func TestCheck(t *testing.T) {
 			w := newWorld(t, sim.Options{})
 			s := settings()
 			tc.set(w, s.Fields)
-			k, err := kf.New(s, w.deps())
+			d := w.deps()
+			d.Tokens, d.Locks, d.Memo = nil, nil, nil // a command has no Redis
+			k, err := kf.New(s, d)
 			if err != nil {
 				t.Fatal(err)
 			}

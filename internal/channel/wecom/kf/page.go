@@ -64,6 +64,10 @@ func (k *KF) page(ctx context.Context, account string) (more bool, err error) {
 		at.Since = time.Unix(m.At, 0).Add(-newAccount).Unix()
 	}
 	answer, err := k.sync(ctx, account, &at, m)
+	if chat.KindOf(err) == chat.NotFound {
+		k.log.Error("an account of customer service is not there, or not this application's; a later callback is looked at again", "open_kfid", account, "err", err)
+		return false, k.done(ctx, account, m)
+	}
 	if err != nil {
 		return false, err
 	}

@@ -145,14 +145,24 @@ func (p *puller) look(ctx context.Context, list []string, polled map[string]time
 			return list
 		}
 		if !pending && p.now().Sub(polled[account]) >= pollEvery {
-			pending = p.ring(ctx, account, "", p.now()) == nil
+			polled[account] = p.now()
+			pending = p.poll(ctx, account)
 		}
 		if pending {
-			polled[account] = p.now()
 			p.start(ctx, account)
 		}
 	}
 	return list
+}
+
+// poll marks an account of which no callback came, if it is one that was fetched before or that the document names.
+func (k *KF) poll(ctx context.Context, account string) (marked bool) {
+	var at stream
+	known, err := k.recall(ctx, "cursor", account, &at)
+	if err != nil || !known && !slices.Contains(k.served, account) {
+		return false
+	}
+	return k.ring(ctx, account, "", k.now()) == nil
 }
 
 // fetch accepts all that is marked of an account. It waits for another replica that does.

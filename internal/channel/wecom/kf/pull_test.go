@@ -319,6 +319,25 @@ func TestEntriesThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// TestAnAccountThatIsNotThere is asked for once for each of its callbacks, not for days.
+func TestAnAccountThatIsNotThere(t *testing.T) {
+	w := newWorld(t, sim.Options{})
+	k := w.channel(t)
+	query, body, err := wecom.SealDocument(theApp(), w.Bell(sim.Account{Ref: ref, OpenKFID: "wkDeleted"}), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Open(t.Context(), channel.Delivery{Query: query, Body: body, Now: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+	defer cancel()
+	kf.Watch(ctx, k)
+	if n := w.platform.Stats().Calls["kf/sync_msg"]; n != 1 || !strings.Contains(w.logged.String(), "wkDeleted") {
+		t.Errorf("asked %d times\n%s", n, w.logged)
+	}
+}
+
 // TestOnlyTheAccountsServed: others' callbacks are acknowledged and nothing is fetched.
 func TestOnlyTheAccountsServed(t *testing.T) {
 	w := newWorld(t, sim.Options{})
