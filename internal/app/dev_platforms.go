@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"strings"
@@ -9,7 +10,9 @@ import (
 	"parley/internal/app/dev"
 	"parley/internal/config"
 	"parley/internal/sim/dingtalk"
+	"parley/internal/sim/feishu"
 	"parley/internal/sim/wecom"
+	"parley/internal/sim/wecom/kf"
 )
 
 // devPlatform is a chat platform of `parley dev`, simulated in this process, with the embedded tenant's channels on it.
@@ -32,6 +35,7 @@ func (d *devRun) openPlatforms(ctx context.Context) (err error) {
 			configure: func(p *config.Platforms, origin string) { p.WeCom = origin },
 			channels: []string{
 				"{name: app, kind: wecom, corp_id: wwdemo0000000000, agent_id: 1000002, secret: env:DEMO_WECOM_SECRET, token: env:DEMO_WECOM_TOKEN, aes_key: env:DEMO_WECOM_AES}",
+				"{name: kf, kind: wecomkf, corp_id: wwdemo0000000000, secret: env:DEMO_KF_SECRET, token: env:DEMO_KF_TOKEN, aes_key: env:DEMO_KF_AES}",
 			},
 		},
 		{
@@ -41,6 +45,13 @@ func (d *devRun) openPlatforms(ctx context.Context) (err error) {
 			},
 			channels: []string{
 				"{name: ding, kind: dingtalk, mode: callback, app_key: dingdemo, app_secret: env:DEMO_DING_SECRET, robot_code: dingdemo, card_template: demo.schema}",
+			},
+		},
+		{
+			name: "Feishu", connect: d.connectFeishu,
+			configure: func(p *config.Platforms, origin string) { p.Feishu = origin },
+			channels: []string{
+				"{name: lark, kind: feishu, mode: callback, app_id: cli_demo, app_secret: env:DEMO_LARK_SECRET, encrypt_key: env:DEMO_LARK_KEY, verification_token: env:DEMO_LARK_TOKEN}",
 			},
 		},
 	}
@@ -79,14 +90,26 @@ func (d *devRun) callbacks(channel string) []string {
 }
 
 func (d *devRun) connectWeCom(p *devPlatform) error {
-	ref := wecom.Ref{CorpID: "wwdemo0000000000", AgentID: 1000002}
+	const corp, account = "wwdemo0000000000", "wkdemo"
+	app, service := wecom.Ref{CorpID: corp, AgentID: 1000002}, wecom.Ref{CorpID: corp, AgentID: 1000003}
 	sim := wecom.New(wecom.Options{OnShown: d.pages.ShownByWeCom("app")})
-	p.handler = sim.Handler()
-	d.pages.Connect(dev.Device{Name: "app", Kind: "wecom", Most: 2048, Opens: true, Phone: dev.WeComPhone(sim, ref)})
-	return sim.AddApp(wecom.App{
-		Ref: ref, Secret: devSecrets["DEMO_WECOM_SECRET"], Token: devSecrets["DEMO_WECOM_TOKEN"], AESKey: devSecrets["DEMO_WECOM_AES"],
-		Callbacks: d.callbacks("app"),
-	})
+	desk := kf.New(sim, kf.Options{OnShown: d.pages.ShownByWeComKF("kf")})
+	desk.AddAccount(kf.Account{Ref: service, OpenKFID: account, Name: "示例公司客服"})
+	p.handler = desk.Handler()
+	d.pages.Connect(
+		dev.Device{Name: "app", Kind: "wecom", Most: 2048, Opens: true, Phone: dev.WeComPhone(sim, app)},
+		dev.Device{Name: "kf", Kind: "wecomkf", Most: 2048, Opens: true, Phone: dev.WeComKFPhone(desk, account)},
+	)
+	return errors.Join(
+		sim.AddApp(wecom.App{
+			Ref: app, Secret: devSecrets["DEMO_WECOM_SECRET"], Token: devSecrets["DEMO_WECOM_TOKEN"], AESKey: devSecrets["DEMO_WECOM_AES"],
+			Callbacks: d.callbacks("app"),
+		}),
+		sim.AddApp(wecom.App{
+			Ref: service, Secret: devSecrets["DEMO_KF_SECRET"], Token: devSecrets["DEMO_KF_TOKEN"], AESKey: devSecrets["DEMO_KF_AES"],
+			Callbacks: d.callbacks("kf"),
+		}),
+	)
 }
 
 func (d *devRun) connectDingTalk(p *devPlatform) error {
@@ -95,4 +118,14 @@ func (d *devRun) connectDingTalk(p *devPlatform) error {
 	p.handler = sim.Handler()
 	d.pages.Connect(dev.Device{Name: "ding", Kind: "dingtalk", Most: 8192, Phone: dev.DingTalkPhone(sim, "dingdemo")})
 	return sim.AddApp(dingtalk.App{Key: "dingdemo", Secret: devSecrets["DEMO_DING_SECRET"], Callbacks: d.callbacks("ding"), Template: "demo.schema"})
+}
+
+func (d *devRun) connectFeishu(p *devPlatform) error {
+	sim := feishu.New(feishu.Options{OnShown: d.pages.ShownByFeishu("lark")})
+	p.handler = sim.Handler()
+	d.pages.Connect(dev.Device{Name: "lark", Kind: "feishu", Most: 8192, Phone: dev.FeishuPhone(sim, "cli_demo")})
+	return sim.AddApp(feishu.App{
+		AppID: "cli_demo", AppSecret: devSecrets["DEMO_LARK_SECRET"], EncryptKey: devSecrets["DEMO_LARK_KEY"], VerificationToken: devSecrets["DEMO_LARK_TOKEN"],
+		Callbacks: d.callbacks("lark"),
+	})
 }

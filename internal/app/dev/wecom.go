@@ -26,10 +26,5 @@ func (w wecomPhone) Say(ctx context.Context, user, text string) (Delivery, error
 		send = func() (wecom.Posted, error) { return w.sim.Enter(ctx, w.ref, user) }
 	}
 	posted, err := send()
-	d := Delivery{Tries: len(posted.Tries)}
-	if d.Tries > 0 {
-		last := posted.Tries[d.Tries-1]
-		d.URL, d.Status, d.Took = last.URL, last.Status, last.Took
-	}
-	return d, err
+	return wecomDelivery(posted.Tries), err
 }
