@@ -114,7 +114,7 @@ func newClient(cfg *config.Client, env wire.Env, tel *telemetry.Telemetry, secre
 	metrics := liveconfig.NewMetrics(tel.Metrics)
 	c.routes = readOnlyRoutes(source, tel.Log, metrics)
 	deps := channel.Deps{
-		HTTP: wire.PlatformClient(), Inbox: inbox{c}, Tokens: c.store, Locks: c.store, Lead: c.store, Limits: c.store, Memo: c.store, Live: c.store, Feed: c.store,
+		HTTP: wire.PlatformClient(), Inbox: inbox{c}, Tokens: c.store, Locks: c.store, Lead: c.store, Limits: c.store, Memo: c.store, Relay: c.store, Live: c.store, Feed: c.store,
 		Direct: direct{c},
 		Log:    tel.Log, Metrics: tel.Metrics, Now: time.Now, Loopback: config.Loopback(cfg.HTTP.Listen),
 		Origins: wire.Origins(cfg.Platforms),

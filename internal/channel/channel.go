@@ -150,6 +150,17 @@ type Memo interface {
 	RememberFirst(ctx context.Context, key, value string, ttl time.Duration) (string, error)
 }
 
+// Relay hands something over to the replica that holds a role, such as a platform's only connection.
+type Relay interface {
+	// Ask hands payload to whoever serves key, on any replica, and returns the answer. It blocks for within at most, and a little longer. An error
+	// with Maybe says that somebody took it and did not answer; without, that nobody did, and nobody will. Payloads and answers have at most 64 KiB.
+	// Keys begin with the tenant's name and a slash.
+	Ask(ctx context.Context, key string, payload []byte, within time.Duration) ([]byte, error)
+	// Serve answers what is asked under key by f, some side by side, and blocks until ctx ends and every f has returned. f's ctx does not outlive the
+	// time within which the answer is of use; a request whose time is over is never begun, by the clock that all replicas share.
+	Serve(ctx context.Context, key string, f func(ctx context.Context, payload []byte) []byte)
+}
+
 // LiveReader reads the partial text of a running turn; reading announces interest, without which nothing is written.
 type LiveReader interface {
 	ReadLive(ctx context.Context, key chat.ConversationKey) (l chat.Live, ok bool, err error)
@@ -199,6 +210,7 @@ type Deps struct {
 	Lead    Leader
 	Limits  Limiter
 	Memo    Memo
+	Relay   Relay
 	Live    LiveReader
 	Feed    Feed
 	Direct  Direct
@@ -211,7 +223,10 @@ type Deps struct {
 
 // Origins are the platforms' base addresses from static configuration (`platforms:`), without a trailing slash.
 type Origins struct {
-	WeCom            string
+	WeCom string
+	// WeComBot is where AI bots connect to (wss://…); WeComBotFiles are the origins that their pictures are fetched from.
+	WeComBot         string
+	WeComBotFiles    []string
 	DingTalk         string
 	DingTalkWebhooks []string
 	// DingTalkFiles are the origins that pictures are fetched from; a host may begin with "*.".

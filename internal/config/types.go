@@ -127,6 +127,8 @@ type CA struct {
 // Platforms are the origins of the chat platforms, scheme://host[:port] without a slash at the end. Nothing else is called for a tenant.
 type Platforms struct {
 	WeCom            string   `yaml:"wecom"`
+	WeComBot         string   `yaml:"wecom_bot"`       // where AI bots connect to: wss://…
+	WeComBotFiles    []string `yaml:"wecom_bot_files"` // where pictures lie that people send to AI bots; a host may begin with "*."
 	DingTalk         string   `yaml:"dingtalk"`
 	DingTalkWebhooks []string `yaml:"dingtalk_webhooks"`
 	DingTalkFiles    []string `yaml:"dingtalk_files"` // where pictures lie; a host may begin with "*."
@@ -167,6 +169,8 @@ func DefaultClient() *Client {
 		Secrets:  Secrets{Dir: "/run/secrets"},
 		Platforms: Platforms{
 			WeCom:            "https://qyapi.weixin.qq.com",
+			WeComBot:         "wss://openws.work.weixin.qq.com",
+			WeComBotFiles:    []string{"https://ww-aibot-img-1258476243.cos.ap-guangzhou.myqcloud.com"},
 			DingTalk:         "https://api.dingtalk.com",
 			DingTalkWebhooks: []string{"https://oapi.dingtalk.com", "https://api.dingtalk.com"},
 			DingTalkFiles:    []string{"https://*.dingtalk.com", "https://*.aliyuncs.com"},

@@ -41,6 +41,8 @@ func (d *decoder) validateClient(c *Client, opt Options) {
 	}
 	d.mutualTLS("rpc.tls", c.RPC.TLS, opt)
 	c.Platforms.WeCom = d.origin("platforms.wecom", c.Platforms.WeCom)
+	c.Platforms.WeComBot = d.socketOrigin("platforms.wecom_bot", c.Platforms.WeComBot)
+	d.originPatterns("platforms.wecom_bot_files", c.Platforms.WeComBotFiles)
 	c.Platforms.DingTalk = d.origin("platforms.dingtalk", c.Platforms.DingTalk)
 	c.Platforms.Feishu = d.origin("platforms.feishu", c.Platforms.Feishu)
 	d.originList("platforms.dingtalk_webhooks", c.Platforms.DingTalkWebhooks)
@@ -223,13 +225,20 @@ func (d *decoder) originPatterns(path string, list []string) {
 }
 
 // origin checks scheme://host[:port] and returns it without a slash at the end.
-func (d *decoder) origin(path, s string) string {
+func (d *decoder) origin(path, s string) string { return d.originOf(path, s, "an http or https origin", "https", "http") }
+
+// socketOrigin is origin for connections that stay open.
+func (d *decoder) socketOrigin(path, s string) string {
+	return d.originOf(path, s, "a ws or wss origin", "wss", "ws")
+}
+
+func (d *decoder) originOf(path, s, what, secure, plain string) string {
 	u, err := url.Parse(s)
 	switch {
 	case s == "":
-		d.fault(path, "is missing", "write an origin, as in https://example.com")
-	case err != nil || u.Host == "" || u.Hostname() == "" || (u.Scheme != "https" && u.Scheme != "http"):
-		d.fault(path, "is not an http or https origin", "write scheme://host or scheme://host:port, as in https://example.com")
+		d.fault(path, "is missing", fmt.Sprintf("write an origin, as in %s://example.com", secure))
+	case err != nil || u.Host == "" || u.Hostname() == "" || (u.Scheme != secure && u.Scheme != plain):
+		d.fault(path, "is not "+what, fmt.Sprintf("write scheme://host or scheme://host:port, as in %s://example.com", secure))
 	case u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		d.fault(path, "holds more than an origin", fmt.Sprintf("write %s://%s alone", u.Scheme, u.Host))
 	case u.Port() != "" && !isPort(u.Port(), 1):

@@ -30,18 +30,24 @@ type Options struct {
 	Timeout  time.Duration // bound of one call, connecting and waiting for a free connection included; 900 ms
 }
 
-// Store implements conversation.Store and LiveWriter, and channel's TokenCache, Locker, LiveReader and Feed. Safe for concurrent use.
+// maxBlocked bounds the connections for commands that wait: one for each role that other replicas ask something of, and one for each that is asked.
+const maxBlocked = 1000
+
+// Store implements conversation.Store and LiveWriter, and channel's TokenCache, Locker, Leader, Limiter, Memo, Relay, LiveReader and Feed. Safe for concurrent use.
 // Each call ends within Options.Timeout, also when Redis is down or silent (Usage takes that long for a shard); its error is then a
 // *chat.Error of kind Timeout or Unavailable with Maybe set if the step may have happened. Steps of turns wait for each other before.
 type Store struct {
-	rdb     redis.UniversalClient
-	scripts scripts
-	formats formats
-	timeout time.Duration
-	turns   chan struct{} // see turnStep
+	rdb redis.UniversalClient
+	// blocking has connections for commands that wait: they must not take those of steps.
+	blocking redis.UniversalClient
+	scripts  scripts
+	formats  formats
+	timeout  time.Duration
+	turns    chan struct{} // see turnStep
 
 	mu      sync.Mutex
 	waiting map[string]*waiting // by tenant
+	boxes   map[string]*relayBox
 }
 
 // quiet takes go-redis's own lines, one for every failed connection, off stderr: the store's errors and metrics say the same. Its logger is
@@ -67,9 +73,12 @@ func New(o Options) (*Store, error) {
 	if cluster := o.Cluster || len(o.Addrs) > 1; cluster && o.DB != 0 {
 		return nil, fmt.Errorf("redis: db is %d, but a cluster has only db 0", o.DB)
 	}
-	s := &Store{scripts: newScripts(clockLua), formats: ours(), timeout: cmp.Or(o.Timeout, 900*time.Millisecond), waiting: map[string]*waiting{}}
+	s := &Store{scripts: newScripts(clockLua), formats: ours(), timeout: cmp.Or(o.Timeout, 900*time.Millisecond), waiting: map[string]*waiting{}, boxes: map[string]*relayBox{}}
 	pool := o.universal(s.timeout)
 	s.rdb, s.turns = redis.NewUniversalClient(pool), make(chan struct{}, max(1, pool.PoolSize/2))
+	waits := o.universal(s.timeout)
+	waits.PoolSize = maxBlocked
+	s.blocking = redis.NewUniversalClient(waits)
 	return s, nil
 }
 
@@ -93,4 +102,4 @@ func (o Options) universal(timeout time.Duration) *redis.UniversalOptions {
 }
 
 // Close ends all connections. Calls under way fail.
-func (s *Store) Close() error { return s.rdb.Close() }
+func (s *Store) Close() error { return errors.Join(s.rdb.Close(), s.blocking.Close()) }

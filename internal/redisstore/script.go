@@ -38,6 +38,7 @@ type scripts struct {
 	intend, postpone, giveUp                                      script
 	seats, look                                                   script
 	take, extend                                                  script
+	relayAsk, relayPush, relayNow                                 script
 	forget, retry, bury                                           script
 }
 
@@ -60,6 +61,7 @@ func newScripts(clock string) scripts {
 		intend: step("intend"), postpone: step("postpone"), giveUp: step("give_up"),
 		format: step("format"), leave: step("leave"),
 		seats: step("seats"), look: step("look"), take: step("take"), extend: step("extend"),
+		relayAsk: step("relay_ask"), relayPush: step("relay_push"), relayNow: step("relay_now"),
 		spend: step("spend"), reserve: step("reserve", budgetLua), settle: step("settle", budgetLua),
 	}
 }

@@ -13,7 +13,7 @@ import (
 // Origins are where channels call their platforms: static configuration alone says it.
 func Origins(p config.Platforms) channel.Origins {
 	return channel.Origins{
-		WeCom: p.WeCom, DingTalk: p.DingTalk, DingTalkWebhooks: p.DingTalkWebhooks, DingTalkFiles: p.DingTalkFiles, Feishu: p.Feishu,
+		WeCom: p.WeCom, WeComBot: p.WeComBot, WeComBotFiles: p.WeComBotFiles, DingTalk: p.DingTalk, DingTalkWebhooks: p.DingTalkWebhooks, DingTalkFiles: p.DingTalkFiles, Feishu: p.Feishu,
 	}
 }
 

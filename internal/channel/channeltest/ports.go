@@ -62,12 +62,13 @@ func (b *Inbox) Hang() {
 	b.hang = true
 }
 
-// Cache is a channel's TokenCache, Locker, Leader, Limiter and Memo in memory. Give one to several channels and they are replicas.
+// Cache is a channel's TokenCache, Locker, Leader, Limiter, Memo and Relay in memory. Give one to several channels and they are replicas.
 type Cache struct {
 	mu     sync.Mutex
 	tokens map[string]entry
 	locks  map[string]entry
 	paces  map[string]time.Time
+	served map[string]chan asked
 	fail   error
 }
 
@@ -78,7 +79,7 @@ type entry struct {
 
 // NewCache makes an empty one.
 func NewCache() *Cache {
-	return &Cache{tokens: make(map[string]entry), locks: make(map[string]entry), paces: make(map[string]time.Time)}
+	return &Cache{tokens: make(map[string]entry), locks: make(map[string]entry), paces: make(map[string]time.Time), served: make(map[string]chan asked)}
 }
 
 // Fail makes every call fail with err from now on, as when Redis is away; nil heals it.

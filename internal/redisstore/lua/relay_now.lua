@@ -1,0 +1,2 @@
+-- relay_now: KEYS list -> the time where the list lies
+return int(now())
