@@ -52,7 +52,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}
 	m := &metrics{
-		accepted:   counter("parley_messages_accepted_total", "Messages by what became of them: stored, duplicate, ignored, shed_busy, shed_rate, failed.", "tenant", "result"),
+		accepted:   counter("parley_messages_accepted_total", "Messages by what became of them: stored, merged (into one that waited), duplicate, ignored, shed_busy, shed_rate, failed.", "tenant", "result"),
 		turns:      counter("parley_turns_total", "Finished turns by outcome: answered, command, or why not.", "tenant", "result"),
 		sends:      counter("parley_parts_total", "Parts of replies by what became of them: sent, ambiguous, undeliverable, given_up.", "tenant", "result"),
 		sendErrors: counter("parley_send_errors_total", "Failed tries to send a part, by kind and the platform's own code.", "tenant", "kind", "code"),

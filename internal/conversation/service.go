@@ -191,6 +191,7 @@ func (s *Service) Accept(ctx context.Context, m chat.Message) error {
 		UserPerMinute: t.Limits.UserPerMinute,
 		Stop:          stops(m),
 		Forget:        forgets(m),
+		Merge:         merging(t, m),
 	})
 	s.metrics.step("accept", began)
 	if err != nil {
@@ -202,6 +203,8 @@ func (s *Service) Accept(ctx context.Context, m chat.Message) error {
 		s.metrics.accepted.WithLabelValues(t.Name, "duplicate").Inc()
 	case got.Ignored:
 		s.metrics.accepted.WithLabelValues(t.Name, "ignored").Inc()
+	case got.Merged:
+		s.metrics.accepted.WithLabelValues(t.Name, "merged").Inc()
 	case got.Shed != NotShed:
 		s.metrics.accepted.WithLabelValues(t.Name, "shed_"+string(got.Shed)).Inc()
 	default:

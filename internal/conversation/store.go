@@ -101,12 +101,18 @@ type AcceptOptions struct {
 	UserPerMinute int           // 0: no limit
 	Stop          bool          // the message is a stop command: everything before it in the mailbox is stopped
 	Forget        bool          // and no reply before it is to wait any longer: a postponed one is due now, and stays so
+	// Merge may put the message and the last of its mailbox into one, which then takes that one's place, with a new Seq and the time at which the
+	// first was accepted. It is asked only about a message behind the head: nobody has claimed it. What it returns is not used if the new message
+	// is a duplicate, ignored or shed, or if the mailbox changes meanwhile: then it is appended. All IDs are remembered as ever. It must not block,
+	// and is not asked about a message that cannot be read. nil: never.
+	Merge func(last Waiting) (merged chat.Message, ok bool)
 }
 
 // Accepted tells what became of a message. All of them are answered 200.
 type Accepted struct {
 	Duplicate bool
 	Ignored   bool // a message with a Once key that came before; nothing was stored
+	Merged    bool // AcceptOptions.Merge put it into the message before it
 	Ready     bool // the conversation just became ready: a hint to claim Shard now
 	Shard     Shard
 	Shed      Shed

@@ -45,7 +45,9 @@ func (s *Store) Accept(ctx context.Context, m chat.Message, opt conversation.Acc
 		if !opt.Stop {
 			out.Shed = s.shed(sh, m, opt, now)
 		}
-		s.append(sh, m, opt.Stop, now, &out)
+		if !s.merge(sh, m, opt, &out) {
+			s.append(sh, m, opt.Stop, now, &out)
+		}
 		if c := sh.convs[handle(m.Conversation)]; opt.Forget {
 			c.forget = out.Seq
 			if c.due.After(now) {
@@ -101,6 +103,25 @@ func (s *Store) append(sh *shard, m chat.Message, stop bool, now time.Time, out 
 	c.mailbox = append(c.mailbox, w)
 	sh.waiting++
 	c.idleSince, c.until = time.Time{}, now.Add(conversation.KeepMailbox)
+}
+
+// merge puts a message into the one before it, if that waits behind another and the caller wants it.
+func (s *Store) merge(sh *shard, m chat.Message, opt conversation.AcceptOptions, out *conversation.Accepted) bool {
+	c := sh.convs[handle(m.Conversation)]
+	if opt.Merge == nil || out.Shed != conversation.NotShed || c == nil || len(c.mailbox) < 2 {
+		return false
+	}
+	last := &c.mailbox[len(c.mailbox)-1]
+	merged, ok := opt.Merge(*last)
+	if !ok {
+		return false
+	}
+	sh.seq++
+	out.Seq, out.Merged = sh.seq, true
+	merged.Address, merged.Once, merged.OnceFor = bytes.Clone(merged.Address), "", 0
+	last.Message, last.Seq, c.last = merged, out.Seq, out.Seq
+	c.until = s.now().Add(conversation.KeepMailbox)
+	return true
 }
 
 // stopBefore reports whether a stop command that arrives now finds something to stop, and tells the owner of a running message.

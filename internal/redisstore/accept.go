@@ -36,12 +36,16 @@ func (s *Store) Accept(ctx context.Context, m chat.Message, opt conversation.Acc
 	if opt.Forget {
 		forget = 1
 	}
+	last, merged, err := s.merge(ctx, m, opt)
+	if err != nil {
+		return out, err
+	}
 	w := s.waitingOf(key.Tenant)
 	others, refresh := w.others(out.Shard.Index, opt.Waiting > 0)
 	v, err := s.each(ctx, op, s.scripts.accept, []string{prefix(out.Shard)}, w.refresher(ctx, refresh, key.Tenant),
 		handle(key), body, stop, "d:"+name(key.Channel, m.ID), millis(opt.DedupeFor), once, millis(m.OnceFor),
 		"r:"+name(key.Channel, m.User), opt.UserPerMinute, opt.Waiting, others,
-		stopChannel(key.Tenant, ""), fmt.Sprintf("%s %d", name(key.Tenant), out.Shard.Index), forget)
+		stopChannel(key.Tenant, ""), fmt.Sprintf("%s %d", name(key.Tenant), out.Shard.Index), forget, last, merged)
 	w.learn(refresh)
 	if err != nil {
 		return out, err
@@ -54,7 +58,7 @@ func (s *Store) Accept(ctx context.Context, m chat.Message, opt conversation.Acc
 	case number(r[0]) == 2:
 		out.Ignored = true
 	default:
-		out.Seq, out.Ready = number(r[1]), number(r[3]) == 1
+		out.Seq, out.Ready, out.Merged = number(r[1]), number(r[3]) == 1, number(r[4]) == 1
 		if shed := text(r[2]); shed != "-" {
 			out.Shed = conversation.Shed(shed)
 		}

@@ -37,6 +37,8 @@ func (w *world) check() {
 func (l *ledger) check(le *letter, dead *int) {
 	w := l.w
 	switch {
+	case le.into != nil: // which is judged for both
+		return
 	case !le.accepted && !le.acked.IsZero():
 		w.fault("%s was acknowledged and never stored", le.m.ID)
 	case !le.accepted:

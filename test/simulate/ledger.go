@@ -28,6 +28,7 @@ type letter struct {
 	attempts int       // claims that count
 	claimed  time.Time // last
 	stopped  bool      // a stop command stands behind it
+	into     *letter   // it is one with this, whose text is of both; nil: it stands for itself
 	calls    []*call
 
 	committed bool
@@ -129,10 +130,24 @@ func (l *ledger) accepted(m chat.Message, got conversation.Accepted, err error) 
 	if n := len(t.letters); n > 0 && t.letters[n-1].seq >= got.Seq {
 		l.w.fault("%s got seq %d after %d", m.ID, got.Seq, t.letters[n-1].seq)
 	}
+	if got.Merged {
+		l.merged(t, le)
+	}
 	t.letters = append(t.letters, le)
 	if m.Text == "/forget" {
 		t.due = time.Time{}
 	}
+}
+
+// merged puts the last message of a conversation into one that was just accepted.
+func (l *ledger) merged(t *talk, le *letter) {
+	last := t.letters[len(t.letters)-1]
+	behind := slices.ContainsFunc(t.letters[:len(t.letters)-1], func(other *letter) bool { return !other.done })
+	if !behind || last.claims > 0 || last.m.User != le.m.User || last.shed != conversation.NotShed || le.shed != conversation.NotShed {
+		l.w.fault("%s was put into %s, which is claimed, first, shed or another's", le.m.ID, last.m.ID)
+	}
+	le.m.Text, le.at, last.into = last.m.Text+"\n"+le.m.Text, last.at, le
+	t.letters = t.letters[:len(t.letters)-1]
 }
 
 func (l *ledger) claimed(c *conversation.Claim) {

@@ -30,11 +30,12 @@ const (
 	Room   Kind = "room"   // processes have few places
 	Night  Kind = "night"  // the day ends meanwhile
 	Block  Kind = "block"  // a channel refuses all for a while, until an operator mends it
+	Merge  Kind = "merge"  // messages that wait become one; no fault, but it changes what waits
 )
 
 // Kinds lists all kinds.
 func Kinds() []Kind {
-	return []Kind{Kill, Freeze, Stop, Outage, Fail, Slow, Model, Send, Again, Switch, Caps, Shed, Room, Night, Block}
+	return []Kind{Kill, Freeze, Stop, Outage, Fail, Slow, Model, Send, Again, Switch, Caps, Shed, Room, Night, Block, Merge}
 }
 
 // Plant is a fault that is put between the processes and the store, to see that it is found.
@@ -97,7 +98,7 @@ func NewPlan(seed uint64) Plan {
 	d := c.dice("plan")
 	p := Plan{Seed: seed, Kinds: map[Kind]bool{}, Rate: oneOf(d, .3, 1, 1, 3), Storm: d.between(20*time.Second, 50*time.Second)}
 	for _, k := range Kinds() {
-		p.Kinds[k] = d.chance(map[Kind]float64{Kill: .6, Freeze: .6, Again: .8, Model: .7, Night: .1, Room: .2, Shed: .2, Caps: .4}[k]) ||
+		p.Kinds[k] = d.chance(map[Kind]float64{Kill: .6, Freeze: .6, Again: .8, Model: .7, Night: .1, Room: .2, Shed: .2, Caps: .4, Merge: .2}[k]) ||
 			d.chance(.2) && k != Night && k != Room && k != Shed
 	}
 	p.drawPosts(c.dice("posts"))

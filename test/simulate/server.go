@@ -42,7 +42,7 @@ type asked struct {
 // Complete implements conversation.Completer: one try at one server of the fleet.
 func (p *process) Complete(ctx context.Context, req chat.Request, emit func(chat.Event)) (chat.Reply, error) {
 	w := p.w
-	id, _ := strings.CutPrefix(req.Question, "ask ")
+	id := req.Question[strings.LastIndex(req.Question, "ask ")+len("ask "):] // the newest of those that are one
 	d := w.cup.dice("complete", id)
 	a := &asked{process: p, message: id, emit: emit, d: d, fate: w.fate(p, act{op: "complete", key: id})}
 	a.bad = d.chance(.25*min(w.plan.Rate, 2)) && w.plan.Kinds[Model] && w.storming()

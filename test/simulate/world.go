@@ -66,6 +66,7 @@ func newWorld(p Plan) *world {
 		Name: "acme", Model: "chat", Texts: texts, History: chat.HistoryLimits{Turns: historyTurns, TTL: 24 * time.Hour},
 		Limits: chat.TenantLimits{MaxWait: 90 * time.Second, MaxInput: 200},
 	}
+	tenant.Merge = p.Kinds[Merge]
 	other := tenant
 	other.Name = "beta"
 	if p.Kinds[Caps] {

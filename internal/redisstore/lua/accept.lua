@@ -1,7 +1,7 @@
 -- accept: KEYS prefix; ARGV conversation, message, is a stop command (1/0), dedupe key, its ms, once key or '', its ms, rate key, limit a
 -- minute (0: none), limit of waiting messages (0: none), waiting in the tenant's other shards, channel prefix for stops, the shard's name,
--- nothing before it is to wait (1/0)
--- -> {1} seen before, {2} ignored by its once key, {0, seq, shed, 1 if it just became ready}
+-- nothing before it is to wait (1/0), the seq of the last message of the mailbox or 0, and that and this in one
+-- -> {1} seen before, {2} ignored by its once key, {0, seq, shed, 1 if it just became ready, 1 if it is one with the last}
 local conv, message, stop = ARGV[1], ARGV[2], ARGV[3] == '1'
 local t = now()
 if redis.call('EXISTS', B .. ARGV[4]) == 1 then return { 1 } end
@@ -47,7 +47,12 @@ if stop then
 else
   redis.call('HSET', c, 'v', '1', 'last', int(seq))
 end
-local ready = put(conv, seq, t, shed, flags, message)
+local over
+if ARGV[15] ~= '0' and shed == '-' and redis.call('LLEN', B .. 'm:' .. conv) > 1 then
+  local last, came = parse(redis.call('LINDEX', B .. 'm:' .. conv, -1))
+  if int(last) == ARGV[15] then over, message = came, ARGV[16] end
+end
+local ready = put(conv, seq, t, shed, flags, message, over)
 if ARGV[14] == '1' then
   redis.call('HSET', c, 'forget', int(seq))
   if tonumber(redis.call('ZSCORE', B .. 'ready', conv) or '0') > t then
@@ -55,4 +60,4 @@ if ARGV[14] == '1' then
     ready = true
   end
 end
-return { 0, int(seq), shed, ready and 1 or 0 }
+return { 0, int(seq), shed, ready and 1 or 0, over and 1 or 0 }

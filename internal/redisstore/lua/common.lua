@@ -85,16 +85,21 @@ local function announce(conv)
   end
 end
 
--- put appends a message to a mailbox and says whether its conversation became ready.
-local function put(conv, seq, t, shed, flags, message)
+-- put appends a message to a mailbox, or puts it in the place of the last, which came at a time over, and says whether its conversation became ready.
+local function put(conv, seq, t, shed, flags, message, over)
   local c = B .. 'c:' .. conv
   local head = redis.call('LINDEX', B .. 'm:' .. conv, 0)
   -- A mailbox that Redis forgot leaves a record behind, and a record may name an owner whose books were forgotten.
   if not head then redis.call('HDEL', c, 'parts', 'np', 'next', 'at', 'try', 'att', 'nf', 'gone') end
   local owner = redis.call('HGET', c, 'owner')
   local orphan = owner and (not head or redis.call('HEXISTS', B .. 'o:' .. owner, conv) == 0)
-  redis.call('RPUSH', B .. 'm:' .. conv, '1 ' .. int(seq) .. ' ' .. int(t) .. ' ' .. shed .. ' ' .. flags .. '\n' .. message)
-  redis.call('HINCRBY', B .. 'n', 'waiting', 1)
+  local entry = '1 ' .. int(seq) .. ' ' .. int(over or t) .. ' ' .. shed .. ' ' .. flags .. '\n' .. message
+  if over then
+    redis.call('LSET', B .. 'm:' .. conv, -1, entry)
+  else
+    redis.call('RPUSH', B .. 'm:' .. conv, entry)
+    redis.call('HINCRBY', B .. 'n', 'waiting', 1)
+  end
   if orphan then disown(conv, owner) end
   if orphan or not head then announce(conv) end
   keep(conv, t)
