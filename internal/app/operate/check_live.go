@@ -107,12 +107,20 @@ func (l *liveCheck) channels(ctx context.Context, t checkedTenant) error {
 	}
 	defer co.Close()
 	for _, name := range slices.Sorted(maps.Keys(co.Channels)) {
-		if asks, ok := co.Channels[name].(channel.Checker); ok {
-			l.say(t.File, "channel "+name, l.platform(co.Channels[name].Kind(), asks.Check(ctx)))
+		ch := co.Channels[name]
+		if asks, ok := ch.(channel.Checker); ok {
+			l.say(t.File, "channel "+name, l.platform(ch.Kind(), asks.Check(ctx)))
+		}
+		if _, called := ch.(channel.Callback); called {
+			fmt.Fprintf(l.env.Stdout, "%s: channel %s: not proved from here: that the platform reaches its callback. Enter https://<your domain>%s on the platform's page and save: "+
+				"the platform then verifies address, token and key\n", t.File, name, callbackPath(co.Tenant.Name, name))
 		}
 	}
 	return nil
 }
+
+// callbackPath is where the front serves a channel's callback.
+func callbackPath(tenant, name string) string { return "/callback/" + tenant + "/" + name }
 
 // platform adds which origin was asked, and where it is set.
 func (l *liveCheck) platform(kind string, err error) error {

@@ -56,7 +56,9 @@ func TestCheckLive(t *testing.T) {
 		code        int
 		out, err    []string
 	}{
-		"all right":    {"right-secret", "right-key", 0, []string{"redis: works", "provider openai: works", "channel app: works"}, nil},
+		"all right": {"right-secret", "right-key", 0, []string{
+			"redis: works", "provider openai: works", "channel app: works", "https://<your domain>/callback/acme/app ",
+		}, nil},
 		"wrong secret": {"wrong-secret", "right-key", 1, []string{"redis: works", "provider openai: works"}, []string{"channel app: ", "40001"}},
 		"wrong key":    {"right-secret", "wrong-key", 1, []string{"channel app: works"}, []string{"provider openai: the key is refused"}},
 		"no secret":    {"", "right-key", 2, nil, []string{"tenant.acme.yaml:3", "ACME_SECRET"}},
