@@ -57,6 +57,10 @@ func TestMessages(t *testing.T) {
 			sim.Message{User: "zhang", Text: "这是谁？", Quote: &sim.Quote{Type: "picture", Pictures: [][]byte{picture}}},
 			chat.Message{Kind: chat.KindText, Text: "这是谁？"}, 1,
 		},
+		"a quoted file": {
+			sim.Message{User: "zhang", Text: "总结", Quote: &sim.Quote{Type: "file", Text: "报告.pdf"}},
+			chat.Message{Kind: chat.KindText, Text: "总结", Quote: "报告.pdf"}, 0,
+		},
 		"a quoted card": {
 			sim.Message{User: "zhang", Text: "再说", Quote: &sim.Quote{Type: "interactiveCard", Text: "上一个回答"}},
 			chat.Message{Kind: chat.KindText, Text: "再说", Quote: "上一个回答"}, 0,

@@ -287,7 +287,7 @@ func TestStreamCannotConnect(t *testing.T) {
 		"refused":            {sim.Fault{Status: 401, Body: `{"code":"authFailed","message":"` + testSecret + `"}`}, "authFailed"},
 		"not JSON":           {sim.Fault{Body: "<html></html>"}, "blocks this address"},
 		"no endpoint":        {sim.Fault{Body: `{}`}, "no endpoint"},
-		"an endpoint abroad": {sim.Fault{Body: `{"endpoint":"wss://evil.example/connect","ticket":"the-ticket"}`}, "evil.example"},
+		"an endpoint abroad": {sim.Fault{Body: `{"endpoint":"wss://evil.example/connect","ticket":"the-ticket"}`}, "does not belong to platforms.dingtalk"},
 		"nobody there":       {sim.Fault{Body: `{"endpoint":"ws://127.0.0.1:1/connect","ticket":"the-ticket"}`}, "connection refused"},
 		"no websocket":       {sim.Fault{Body: `{"endpoint":"` + strings.Replace(s.origin, "http", "ws", 1) + `/files/x","ticket":"the-ticket"}`}, "101"},
 	} {

@@ -148,6 +148,8 @@ func (s *Sim) quoted(a *app, q Quote) map[string]any {
 		for _, p := range q.Pictures {
 			content["downloadCode"] = s.keep(a, p)
 		}
+	case "file":
+		content["fileName"], content["downloadCode"] = q.Text, s.newID("")
 	case "interactiveCard":
 		content["cardContent"] = map[string]any{"elementType": "ROOT", "children": []any{
 			map[string]any{"elementType": "IMAGE", "value": "@lADP"}, map[string]any{"elementType": "BOX", "children": []any{
