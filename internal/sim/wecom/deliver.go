@@ -25,8 +25,8 @@ func Seal(a App, m Message, at time.Time) (url.Values, []byte, error) {
 }
 
 // post seals doc into the request that carries it.
-func (s *sealer) post(ref Ref, doc string, at time.Time) (url.Values, []byte) {
-	encrypt, query := s.seal(doc, at)
+func (s *Sealer) post(ref Ref, doc string, at time.Time) (url.Values, []byte) {
+	encrypt, query := s.Seal(doc, at)
 	return query, fmt.Appendf(nil,
 		"<xml><ToUserName><![CDATA[%s]]></ToUserName><AgentID><![CDATA[%d]]></AgentID><Encrypt><![CDATA[%s]]></Encrypt></xml>",
 		ref.CorpID, ref.AgentID, encrypt)
@@ -97,7 +97,7 @@ func (s *Sim) Verify(ctx context.Context, ref Ref) error {
 	}
 	for _, address := range callbacks {
 		plain := s.newID()
-		encrypt, query := a.sealer.seal(plain, s.opt.Now())
+		encrypt, query := a.sealer.Seal(plain, s.opt.Now())
 		query.Set("echostr", encrypt)
 		// The signature covers the ciphertext, which travels in the query here.
 		t, _ := s.call(ctx, http.MethodGet, address, query, time.Second, nil)

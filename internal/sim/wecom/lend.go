@@ -40,7 +40,7 @@ func (s *Sim) Deliver(ctx context.Context, ref Ref, doc string) ([]Try, error) {
 
 // SealDocument is [Seal] for a document that its caller wrote.
 func SealDocument(a App, doc string, at time.Time) (url.Values, []byte, error) {
-	sealer, err := newSealer(a.CorpID, a.Token, a.AESKey)
+	sealer, err := NewSealer(a.CorpID, a.Token, a.AESKey)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -17,22 +17,23 @@ import (
 	"time"
 )
 
-// sealer encrypts and signs as the platform does (document 90968).
-type sealer struct {
+// Sealer encrypts and signs as the platform does (document 90968). It is immutable.
+type Sealer struct {
 	receiver, token string
 	key             []byte
 }
 
-func newSealer(receiver, token, aesKey string) (*sealer, error) {
+// NewSealer makes the sealer of one receiver: a CorpID, or "" for AI bots.
+func NewSealer(receiver, token, aesKey string) (*Sealer, error) {
 	key, err := base64.StdEncoding.DecodeString(aesKey + "=")
 	if err != nil || len(key) != 32 {
 		return nil, errors.New("aes_key: must be the 43 letters and digits of an EncodingAESKey")
 	}
-	return &sealer{receiver: receiver, token: token, key: key}, nil
+	return &Sealer{receiver: receiver, token: token, key: key}, nil
 }
 
-// seal returns the ciphertext of message and the query that proves it, as of now.
-func (s *sealer) seal(message string, now time.Time) (encrypt string, query url.Values) {
+// Seal returns the ciphertext of message and the query that proves it, as of now.
+func (s *Sealer) Seal(message string, now time.Time) (encrypt string, query url.Values) {
 	plain := make([]byte, 20, 20+len(message)+len(s.receiver)+32)
 	_, _ = rand.Read(plain[:16]) // never fails
 	binary.BigEndian.PutUint32(plain[16:], uint32(len(message)))
@@ -47,6 +48,37 @@ func (s *sealer) seal(message string, now time.Time) (encrypt string, query url.
 	return encrypt, url.Values{
 		"timestamp": {timestamp}, "nonce": {nonce}, "msg_signature": {sign(s.token, timestamp, nonce, encrypt)},
 	}
+}
+
+// Key is what pictures of AI bots are sealed with, too.
+func (s *Sealer) Key() []byte { return s.key }
+
+// Sign is the signature of an answer, whose nonce is its callback's.
+func (s *Sealer) Sign(timestamp, nonce, encrypt string) string {
+	return sign(s.token, timestamp, nonce, encrypt)
+}
+
+// Open verifies and opens what was sealed by the other side.
+func (s *Sealer) Open(encrypt, signature, timestamp, nonce string) ([]byte, error) {
+	if sign(s.token, timestamp, nonce, encrypt) != signature {
+		return nil, errors.New("the signature does not fit")
+	}
+	plain, err := base64.StdEncoding.DecodeString(encrypt)
+	if err != nil || len(plain) == 0 || len(plain)%aes.BlockSize != 0 {
+		return nil, errors.New("the ciphertext is not whole blocks in base64")
+	}
+	block, _ := aes.NewCipher(s.key) // fails for a wrong size only
+	cipher.NewCBCDecrypter(block, s.key[:16]).CryptBlocks(plain, plain)
+	pad := int(plain[len(plain)-1])
+	if pad < 1 || pad > 32 || len(plain) < 20+pad {
+		return nil, errors.New("it does not open with this key")
+	}
+	plain = plain[:len(plain)-pad]
+	end := 20 + uint64(binary.BigEndian.Uint32(plain[16:20]))
+	if end > uint64(len(plain)) || string(plain[end:]) != s.receiver {
+		return nil, errors.New("it is for another receiver")
+	}
+	return plain[20:end], nil
 }
 
 func sign(fields ...string) string {

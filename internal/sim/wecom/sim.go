@@ -74,7 +74,7 @@ type Sim struct {
 // app is an application's state.
 type app struct {
 	App
-	sealer  *sealer
+	sealer  *Sealer
 	current *token
 	next    int // the callback to try first
 	users   map[string]bool
@@ -105,7 +105,7 @@ func New(opt Options) *Sim {
 
 // AddApp adds an application or replaces it; a replaced one's token is revoked.
 func (s *Sim) AddApp(a App) error {
-	sealer, err := newSealer(a.CorpID, a.Token, a.AESKey)
+	sealer, err := NewSealer(a.CorpID, a.Token, a.AESKey)
 	if err != nil {
 		return fmt.Errorf("application %s/%d: %w", a.CorpID, a.AgentID, err)
 	}
