@@ -67,7 +67,7 @@ func (b *bot) askSelf(ctx context.Context, asking chan struct{}) {
 	id, err := b.memo.Recall(ctx, key)
 	if err != nil || !isID(id) {
 		var got botInfo
-		if got, err = b.api.info(ctx); err == nil {
+		if got, err = caller(b.api.call).info(ctx); err == nil {
 			id = got.Open
 			_ = b.memo.Remember(ctx, key, id, selfKept) // else the next process asks again
 		}

@@ -1,6 +1,7 @@
 package feishu
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -136,6 +137,56 @@ func TestSlowShower(t *testing.T) {
 	}
 	if shown := w.await(t, chatOfZ, 1); len(shown) != 1 || shown[0].Text != "完" {
 		t.Errorf("shown %+v", shown)
+	}
+}
+
+// hurried lets something happen just before the first thing is remembered.
+type hurried struct {
+	channel.Memo
+	first func()
+}
+
+func (h *hurried) hurry() {
+	if first := h.first; first != nil {
+		h.first = nil
+		first()
+	}
+}
+
+func (h *hurried) Remember(ctx context.Context, key, value string, ttl time.Duration) error {
+	h.hurry()
+	return h.Memo.Remember(ctx, key, value, ttl)
+}
+
+func (h *hurried) RememberFirst(ctx context.Context, key, value string, ttl time.Duration) (string, error) {
+	h.hurry()
+	return h.Memo.RememberFirst(ctx, key, value, ttl)
+}
+
+// TestOvertaken: one that was overtaken while it made its card puts no second one into the chat.
+func TestOvertaken(t *testing.T) {
+	for name, meanwhile := range map[string]func(*testing.T, channel.Channel, chat.Message) error{
+		"by an answer":     func(t *testing.T, c channel.Channel, m chat.Message) error { return answer(t, c, m, "完") },
+		"by another shown": func(t *testing.T, c channel.Channel, m chat.Message) error { return show(t, c, m, "一") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, m := asked(t, sim.Options{PerChat: -1}, nil)
+			d := w.deps()
+			d.Memo = &hurried{d.Memo, func() {
+				if err := meanwhile(t, w.replica(t, nil), m); err != nil {
+					t.Error(err)
+				}
+			}}
+			if err := show(t, newBot(t, d, nil), m, "一二"); err != nil {
+				t.Error(err)
+			}
+			if err := answer(t, w.replica(t, nil), m, "完"); err != nil {
+				t.Fatal(err)
+			}
+			if shown := w.await(t, chatOfZ, 1); len(shown) != 1 || shown[0].Text != "完" {
+				t.Errorf("shown %+v", shown)
+			}
+		})
 	}
 }
 
@@ -309,6 +360,10 @@ func TestGroupCard(t *testing.T) {
 	m := w.push(t, sim.Message{User: "ou_z", Group: "oc_g", At: true, Text: "你好"})
 	c := w.replica(t, nil)
 	lasting(t, c, m, "一")
+	lasting(t, c, m, "一二")
+	if shown := w.sim.Shown("oc_g")[0]; shown.Text != "<at id=ou_z></at>\n一" && shown.Text != "<at id=ou_z></at>\n一二" {
+		t.Errorf("%q", shown.Text)
+	}
 	if err := answer(t, c, m, "完"); err != nil {
 		t.Fatal(err)
 	}
@@ -463,7 +518,9 @@ func TestCheck(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t, sim.Options{}, tc.app)
-			checker, ok := w.replica(t, tc.changes).(channel.Checker)
+			d := w.deps() // what a command has that knows no Redis
+			d.Tokens, d.Locks, d.Limits, d.Memo, d.Lead, d.Inbox = nil, nil, nil, nil, nil, nil
+			checker, ok := newBot(t, d, tc.changes).(channel.Checker)
 			if !ok {
 				t.Fatal("no Checker")
 			}

@@ -30,12 +30,15 @@ func statusName(status int) string {
 	return fmt.Sprintf("activate_status is %d", status)
 }
 
+// caller makes a request: client.call, or one past its caches.
+type caller func(context.Context, request) error
+
 // info asks who the bot is. The answer has its fields beside the code.
-func (c *client) info(ctx context.Context) (botInfo, error) {
+func (call caller) info(ctx context.Context) (botInfo, error) {
 	var got struct {
 		Bot botInfo `json:"bot"`
 	}
-	if err := c.call(ctx, request{api: "bot", method: http.MethodGet, path: pathBot, out: &got, most: later}); err != nil {
+	if err := call(ctx, request{api: "bot", method: http.MethodGet, path: pathBot, out: &got, most: later}); err != nil {
 		return botInfo{}, err
 	}
 	if !isID(got.Bot.Open) {
@@ -63,13 +66,15 @@ func (b *bot) needs() []need {
 	return all
 }
 
-// Check implements channel.Checker: the credentials past every cache, whether the bot is switched on, and the permissions. Nobody sees any of it. Which
-// events are subscribed to and how they are delivered, the platform tells nobody.
+// Check implements channel.Checker: the credentials past every cache, whether the bot is switched on, and the permissions. It needs nothing but a way to
+// the platform, and nobody sees any of it. Which events are subscribed to and how they are delivered, the platform tells nobody.
 func (b *bot) Check(ctx context.Context) error {
-	if _, _, err := b.api.fetchToken(ctx); err != nil {
+	token, _, err := b.api.fetchToken(ctx)
+	if err != nil {
 		return err
 	}
-	me, err := b.api.info(ctx)
+	past := caller(func(ctx context.Context, r request) error { return b.api.send(ctx, r, token) })
+	me, err := past.info(ctx)
 	if err != nil {
 		return err
 	}
@@ -77,7 +82,7 @@ func (b *bot) Check(ctx context.Context) error {
 	if me.Status != statusOn {
 		faults = append(faults, chat.E(chat.Forbidden, "feishu.bot", errors.New(statusName(me.Status))))
 	}
-	granted, err := b.api.scopes(ctx)
+	granted, err := past.scopes(ctx)
 	if err != nil { // an application may be without this list; then the rest stands alone
 		return errors.Join(faults...)
 	}
@@ -91,7 +96,7 @@ func (b *bot) Check(ctx context.Context) error {
 }
 
 // scopes lists what the company has granted (document "query the authorization status of an application's scopes").
-func (c *client) scopes(ctx context.Context) (map[string]bool, error) {
+func (call caller) scopes(ctx context.Context) (map[string]bool, error) {
 	var got struct {
 		Scopes []struct {
 			Name   string `json:"scope_name"`
@@ -99,7 +104,7 @@ func (c *client) scopes(ctx context.Context) (map[string]bool, error) {
 			Type   string `json:"scope_type"`   // tenant, user
 		} `json:"scopes"`
 	}
-	if err := c.call(ctx, request{api: "scopes", method: http.MethodGet, path: pathScopes, out: &got, most: later}); err != nil {
+	if err := call(ctx, request{api: "scopes", method: http.MethodGet, path: pathScopes, out: &got, most: later}); err != nil {
 		return nil, err
 	}
 	granted := make(map[string]bool)
