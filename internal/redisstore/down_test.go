@@ -47,11 +47,21 @@ func calls(s *Store) map[string]func(context.Context) error {
 		"spend": func(ctx context.Context) error {
 			return s.Spend(ctx, c, "u", []chat.Spend{{Provider: "p", Model: "m", Usage: chat.Usage{Input: 1}}})
 		},
-		"usage":   func(ctx context.Context) error { _, err := s.Usage(ctx, "acme", 1); return err },
-		"reserve": func(ctx context.Context) error { _, err := s.Reserve(ctx, downReservation); return err },
-		"settle":  func(ctx context.Context) error { return s.Settle(ctx, downReservation, 1) },
-		"budget":  func(ctx context.Context) error { _, err := s.Budget(ctx, "acme", "u", 1); return err },
-		"token":   func(ctx context.Context) error { _, err := s.Token(ctx, "k"); return err },
+		"usage":    func(ctx context.Context) error { _, err := s.Usage(ctx, "acme", 1); return err },
+		"reserve":  func(ctx context.Context) error { _, err := s.Reserve(ctx, downReservation); return err },
+		"settle":   func(ctx context.Context) error { return s.Settle(ctx, downReservation, 1) },
+		"budget":   func(ctx context.Context) error { _, err := s.Budget(ctx, "acme", "u", 1); return err },
+		"recall":   func(ctx context.Context) error { _, err := s.Recall(ctx, "k"); return err },
+		"remember": func(ctx context.Context) error { return s.Remember(ctx, "k", "canary-memo", time.Hour) },
+		"remember first": func(ctx context.Context) error {
+			_, err := s.RememberFirst(ctx, "k", "canary-memo", time.Hour)
+			return err
+		},
+		"take": func(ctx context.Context) error {
+			_, _, err := s.Take(ctx, "k", chat.Pace{Burst: 1, Every: time.Second}, time.Second)
+			return err
+		},
+		"token": func(ctx context.Context) error { _, err := s.Token(ctx, "k"); return err },
 		"set token": func(ctx context.Context) error {
 			return s.SetToken(ctx, "k", chat.NewSecret("canary-token"), time.Hour)
 		},

@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -34,11 +33,10 @@ func (s *Store) Lead(ctx context.Context, key string, f func(ctx context.Context
 func (s *Store) seize(ctx context.Context, lock, mine string) bool {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	err := s.rdb.SetArgs(ctx, lock, mine, redis.SetArgs{Mode: "NX", TTL: leadFor}).Err()
-	return err == nil && !errors.Is(err, redis.Nil)
+	return s.rdb.SetArgs(ctx, lock, mine, redis.SetArgs{Mode: "NX", TTL: leadFor}).Err() == nil // redis.Nil: it is another's
 }
 
-// lead runs f and renews the role meanwhile. sure is when it was certainly held.
+// lead runs f and renews the role meanwhile. sure is when it was certainly held. f's time ends before another's can begin, whatever Redis does.
 func (s *Store) lead(ctx context.Context, lock, mine string, sure time.Time, f func(ctx context.Context)) {
 	role, end := context.WithCancel(ctx)
 	defer end()
@@ -47,21 +45,27 @@ func (s *Store) lead(ctx context.Context, lock, mine string, sure time.Time, f f
 		defer close(done)
 		f(role)
 	}()
-	tick := time.NewTicker(leadEvery)
+	tick, last := time.NewTicker(leadEvery), time.NewTimer(time.Until(sure.Add(leadFor-leadLeft)))
 	defer tick.Stop()
+	defer last.Stop()
 	for over := false; !over; {
 		select {
 		case <-done:
 			over = true
 		case <-role.Done():
 			over = true
+		case <-last.C:
+			over = true
 		case <-tick.C:
 			asked := time.Now()
-			v, err := s.run(role, "extend", s.scripts.extend, lock, mine, millis(leadFor))
+			bounded, cancel := context.WithDeadline(role, sure.Add(leadFor-leadLeft))
+			v, err := s.run(bounded, "extend", s.scripts.extend, lock, mine, millis(leadFor))
+			cancel()
 			switch {
 			case err == nil && number(v) == 1:
 				sure = asked
-			case err == nil, time.Since(sure) > leadFor-leadLeft:
+				last.Reset(time.Until(sure.Add(leadFor - leadLeft)))
+			case err == nil:
 				over = true
 			}
 		}

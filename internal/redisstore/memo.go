@@ -83,10 +83,16 @@ func checkMemo(op, value string, ttl time.Duration) error {
 	return nil
 }
 
-// Take implements channel.Limiter.
+// maxPace bounds how far ahead places are taken: what the key says beyond an hour is not believed.
+const maxPace = 30 * time.Minute
+
+// Take implements channel.Limiter. Burst is at least 1, most and Burst × Every at most maxPace each; else the error is of kind Invalid.
 func (s *Store) Take(ctx context.Context, key string, p chat.Pace, most time.Duration) (time.Duration, bool, error) {
 	if p.Every <= 0 {
 		return 0, true, nil
+	}
+	if p.Burst < 1 || most > maxPace || time.Duration(p.Burst)*p.Every > maxPace {
+		return 0, false, invalid("take", fmt.Errorf("no pace that is kept: %d at once, then one in each %v, at most %v ahead", p.Burst, p.Every, most))
 	}
 	v, err := s.run(ctx, "take", s.scripts.take, root+"pace:"+name(key), p.Burst, millis(p.Every), millis(most))
 	if err != nil {

@@ -116,7 +116,8 @@ func TestUsersReachTheirOwnKeysAlone(t *testing.T) {
 	}
 	others := []string{
 		"parley:1:{beta}:budget:turns", "parley:1:{acme-eu}:budget:turns", "parley:1:token:beta%2Fwecom%2Fx", "parley:1:token:acme-eu%2Fwecom%2Fx",
-		"parley:1:lock:beta%2Fwecom%2Fx", "parley:1:{clients}:other", "parley:1:{clients}:budget:turns", "parley:1:{acmes:00}:n", "other", "parley:1:{beta:00}:{acme:00}",
+		"parley:1:lock:beta%2Fwecom%2Fx", "parley:1:memo:beta%2Fding%2Fx", "parley:1:memo:acme-eu%2Fding%2Fx", "parley:1:memo:acme", "parley:1:pace:beta%2Fding%2Fx",
+		"parley:1:{clients}:other", "parley:1:{clients}:budget:turns", "parley:1:{acmes:00}:n", "other", "parley:1:{beta:00}:{acme:00}",
 	}
 	for _, k := range append(others, slices.Collect(maps.Values(keys))...) {
 		if err := all.Set(ctx, k, "secret", 0).Err(); err != nil {
@@ -157,6 +158,11 @@ func TestUsersReachTheirOwnKeysAlone(t *testing.T) {
 		{"SUBSCRIBE", "other"}, {"SCRIPT", "FLUSH"}, {"SHUTDOWN"}, {"RENAME", keys["acme"], keys["beta"]}, {"COPY", keys["beta"], keys["acme"]},
 	} {
 		refused(t, fmt.Sprint(cmd), acme.Do(ctx, cmd...).Err())
+	}
+	for _, kind := range []string{"token", "lock", "memo", "pace"} {
+		if err := acme.Set(ctx, "parley:1:"+kind+":acme%2Fding%2Fx", "v", time.Hour).Err(); err != nil {
+			t.Errorf("its own %s: %v", kind, err)
+		}
 	}
 	if n, err := acme.Publish(ctx, "parley:1:stop:acme:owner", "x").Result(); err != nil || n != 0 {
 		t.Errorf("PUBLISH to its own: %d, %v", n, err)
