@@ -291,3 +291,26 @@ func TestCardsWithoutMemory(t *testing.T) {
 	s.must(s.reply(c, m, "天是蓝的。"))
 	s.wants("zhang", card("zhang", "天是蓝的。", 1, true))
 }
+
+// A message that an operator lets answer again has its card ended already: each further reply is a message, and each is sent once.
+func TestAnsweredAgain(t *testing.T) {
+	s := newStage(t, sim.Options{QPS: -1})
+	c := s.replica(cards())
+	m := s.hear(c, sim.Message{User: "zhang", Text: "问"})
+	s.must(s.reply(c, m, "抱歉。"))
+	for range 2 {
+		s.must(s.reply(c, m, "天是蓝的。"))
+		s.must(s.reply(c, m, "天是很蓝的。"))
+		s.must(s.reply(c, m, "天是很蓝的。"))
+	}
+	var got []string
+	for _, one := range s.shown("zhang") {
+		got = append(got, one.Content)
+	}
+	if d := cmp.Diff([]string{"抱歉。", "天是蓝的。", "天是很蓝的。", "天是蓝的。", "天是很蓝的。"}, got); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+	if strings.Contains(s.log.String(), "replies go out as plain messages") {
+		t.Error("cards rest for it")
+	}
+}
