@@ -1,6 +1,8 @@
 package feishu
 
 import (
+	"bytes"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"testing"
@@ -31,6 +33,19 @@ func TestFrame(t *testing.T) {
 	}
 	if _, err := parseFrame([]byte{0xff}); err == nil {
 		t.Error("no frame was read")
+	}
+}
+
+// TestOfficialFrame is sample as Feishu's SDK for Python (lark-oapi 1.7.5) writes it.
+func TestOfficialFrame(t *testing.T) {
+	want, err := hex.DecodeString("08011080808080808080801018f681801020012a0d0a047479706512056576656e742a100a0a6d6573736167655f696412026d312a080a0373756d120131" +
+		"2a080a037365711201303204677a69703a046a736f6e42027b7d4a0178")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := sample()
+	if got := s.bytes(); !bytes.Equal(got, want) {
+		t.Errorf("%x", got)
 	}
 }
 
