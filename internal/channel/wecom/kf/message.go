@@ -66,6 +66,7 @@ func (k *KF) entries(raw []json.RawMessage, account string) []entry {
 			err = fmt.Errorf("msgid or external_userid is missing or no id")
 		}
 		if err != nil {
+			k.metrics.messages.WithLabelValues(unreadable).Inc()
 			k.log.Error("a message of customer service cannot be read and is left out", "open_kfid", account, "err", channel.Printable(err.Error()))
 			continue
 		}
@@ -77,14 +78,14 @@ func (k *KF) entries(raw []json.RawMessage, account string) []entry {
 // accept accepts what customers wrote on a page, in order. What was sent before since, or is too old, is left out; so is what a human serves.
 func (k *KF) accept(ctx context.Context, account string, entries []entry, since int64) error {
 	oldest := max(since, k.now().Add(-tooOld).Unix())
-	entries = slices.DeleteFunc(entries, func(e entry) bool { return e.SentAt < oldest })
+	entries = slices.DeleteFunc(slices.Clone(entries), func(e entry) bool { return e.SentAt < oldest && k.passBy(e, leftOut) })
 	ours, err := k.sessions(ctx, account, entries)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
 		m, ok := k.message(account, e)
-		if !ok || m.Kind != chat.KindWelcome && !ours[e.User] {
+		if !ok || m.Kind != chat.KindWelcome && !ours[e.User] && k.passBy(e, leftAlone) {
 			continue
 		}
 		if e.Origin == fromCustomer {
@@ -94,14 +95,24 @@ func (k *KF) accept(ctx context.Context, account string, entries []entry, since 
 		}
 		switch err := k.inbox.Accept(ctx, m); chat.KindOf(err) {
 		case chat.Invalid, chat.TooLarge: // for ever
+			k.passBy(e, unreadable)
 			k.log.Error("a customer's message is not accepted and left out", "open_kfid", account, "err", err)
 		default:
 			if err != nil {
 				return err
 			}
+			k.metrics.messages.WithLabelValues(taken).Inc()
 		}
 	}
 	return nil
+}
+
+// passBy counts what is not answered of what a customer wrote. It is always true.
+func (k *KF) passBy(e entry, why string) bool {
+	if e.Origin == fromCustomer {
+		k.metrics.messages.WithLabelValues(why).Inc()
+	}
+	return true
 }
 
 // message makes an entry a message; ok is false for what needs no answer.
@@ -116,6 +127,7 @@ func (k *KF) message(account string, e entry) (m chat.Message, ok bool) {
 	case e.User == "":
 		return m, false
 	case e.Origin == fromSystem && e.Event.Type == "msg_send_fail":
+		k.metrics.undelivered.Inc()
 		k.log.Warn("a reply that the platform took was not delivered to the customer", "open_kfid", account, "fail_type", e.Event.FailType,
 			"why", failTypes[e.Event.FailType])
 		return m, false

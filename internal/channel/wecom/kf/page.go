@@ -79,7 +79,7 @@ func (k *KF) page(ctx context.Context, account string) (more bool, err error) {
 		at.Cursor = answer.Next
 	}
 	for _, e := range entries {
-		at.Newest = max(at.Newest, e.SentAt)
+		at.Newest = max(at.Newest, min(e.SentAt, k.now().Unix()))
 	}
 	if err := k.remember(ctx, "cursor", account, at, keepCursor); err != nil {
 		return false, err

@@ -86,6 +86,7 @@ func (p *puller) ended(ctx context.Context, account string, err error) (again bo
 		return again
 	}
 	delete(p.again, account)
+	p.metrics.failures.Inc()
 	f := p.failed[account]
 	if f == nil {
 		f = &failure{}

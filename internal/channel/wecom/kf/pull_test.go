@@ -190,6 +190,9 @@ func TestWhatWasThereBeforeIsNotAnswered(t *testing.T) {
 	if diff := cmp.Diff([]string{"4", "现在"}, texts(w.inbox.Messages())); diff != "" {
 		t.Error(diff)
 	}
+	if n := w.count(t, "parley_wecomkf_messages_total", "old"); n != 4 {
+		t.Errorf("counted %v that were there before", n)
+	}
 }
 
 // TestAfterALongOutage: with a cursor, what waited at the platform is answered, unless nobody waits for it any more.

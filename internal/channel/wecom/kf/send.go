@@ -151,6 +151,7 @@ func (k *KF) Send(ctx context.Context, m chat.Message, p chat.Part) error {
 		return k.waits(m)
 	}
 	if err == nil && out.Tail != "" {
+		k.metrics.cuts.Inc()
 		k.wasCut(ctx, to.OpenKFID, m.User, out.Tail)
 	}
 	return err

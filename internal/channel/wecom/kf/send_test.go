@@ -178,6 +178,9 @@ func TestALongAnswerIsCut(t *testing.T) {
 	}
 	shown := w.Shown(account, "wmZhang")
 	last := shown[len(shown)-1].Content
+	if n := w.count(t, "parley_wecomkf_cut_replies_total", ""); n != 1 {
+		t.Errorf("counted %v cut replies", n)
+	}
 	if len(shown) != 5 || len(last) > 2048 || !strings.Contains(last, "继续") || !strings.Contains(last, "AI") {
 		t.Fatalf("%d messages, the last: %s", len(shown), last)
 	}

@@ -19,36 +19,37 @@ func (w *world) turn(t *testing.T, state int) {
 
 func TestAHumansSessionIsLeftAlone(t *testing.T) {
 	for _, tc := range []struct {
-		name string
-		do   func(t *testing.T, w *world, k *kf.KF)
-		want []string
+		name  string
+		do    func(t *testing.T, w *world, k *kf.KF)
+		want  []string
+		alone int // messages that are left to the human
 	}{
 		{"from the beginning", func(t *testing.T, w *world, k *kf.KF) {
 			w.AddAccount(sim.Account{Ref: ref, OpenKFID: account, Human: true})
 			w.ringAndFetch(t, k, "一")
-		}, nil},
+		}, nil, 1},
 		{"the robot's", func(t *testing.T, w *world, k *kf.KF) {
 			w.known(t)
 			w.turn(t, sim.StateRobot)
 			w.ringAndFetch(t, k, "一")
-		}, []string{"一"}},
+		}, []string{"一"}, 0},
 		{"waits for a human", func(t *testing.T, w *world, k *kf.KF) {
 			w.known(t)
 			w.turn(t, sim.StateWaiting)
 			w.ringAndFetch(t, k, "一")
-		}, nil},
+		}, nil, 1},
 		{"taken over", func(t *testing.T, w *world, k *kf.KF) {
 			w.ringAndFetch(t, k, "一")
 			w.turn(t, sim.StateHuman)
 			w.ringAndFetch(t, k, "二")
-		}, []string{"一"}},
+		}, []string{"一"}, 1},
 		{"taken over, written and given back", func(t *testing.T, w *world, k *kf.KF) {
 			w.ringAndFetch(t, k, "一")
 			w.turn(t, sim.StateHuman)
 			w.ringAndFetch(t, k, "二")
 			w.turn(t, sim.StateEnded)
 			w.ringAndFetch(t, k, "三")
-		}, []string{"一", "三"}},
+		}, []string{"一", "三"}, 1},
 		{"ended before it was fetched", func(t *testing.T, w *world, k *kf.KF) {
 			w.known(t)
 			w.turn(t, sim.StateNew)
@@ -57,13 +58,17 @@ func TestAHumansSessionIsLeftAlone(t *testing.T) {
 			}
 			w.turn(t, sim.StateEnded)
 			w.ringAndFetch(t, k, "")
-		}, nil},
+		}, nil, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t, sim.Options{})
 			tc.do(t, w, w.channel(t))
 			if diff := cmp.Diff(tc.want, texts(w.inbox.Messages())); diff != "" {
 				t.Error(diff)
+			}
+			const name = "parley_wecomkf_messages_total"
+			if left, took := w.count(t, name, "human"), w.count(t, name, "accepted"); took != float64(len(tc.want)) || left != float64(tc.alone) {
+				t.Errorf("counted %v left alone and %v accepted", left, took)
 			}
 		})
 	}

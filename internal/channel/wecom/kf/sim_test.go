@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"parley/internal/channel"
 	"parley/internal/channel/channeltest"
 	"parley/internal/channel/wecom/kf"
@@ -36,6 +38,7 @@ type world struct {
 	inbox    *channeltest.Inbox
 	cache    *channeltest.Cache
 	logged   *safeBuffer
+	metrics  *prometheus.Registry
 	now      func() time.Time
 }
 
@@ -62,6 +65,7 @@ func newWorld(t *testing.T, opt sim.Options) *world {
 	platform := wecom.New(wecom.Options{AckWithin: 100 * time.Millisecond, Now: opt.Now})
 	w := &world{
 		Sim: sim.New(platform, opt), platform: platform, inbox: &channeltest.Inbox{}, cache: channeltest.NewCache(), logged: &safeBuffer{}, now: opt.Now,
+		metrics: prometheus.NewRegistry(),
 	}
 	if w.now == nil {
 		w.now = time.Now
@@ -100,8 +104,27 @@ func (w *world) deps() channel.Deps {
 	return channel.Deps{
 		HTTP: &http.Client{Timeout: 5 * time.Second}, Origins: channel.Origins{WeCom: w.origin}, Inbox: w.inbox,
 		Tokens: w.cache, Locks: w.cache, Lead: w.cache, Memo: w.cache, Limits: w.cache,
-		Log: slog.New(slog.NewTextHandler(w.logged, nil)), Now: w.now,
+		Log: slog.New(slog.NewTextHandler(w.logged, nil)), Now: w.now, Metrics: w.metrics,
 	}
+}
+
+// count reads a metric of the channel; result is its label of that name, or empty.
+func (w *world) count(t *testing.T, name, result string) (sum float64) {
+	t.Helper()
+	families, err := w.metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if f.GetName() == name && (result == "" && l.GetName() == "channel" || l.GetName() == "result" && l.GetValue() == result) {
+					sum += m.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	return sum
 }
 
 func (w *world) channel(t *testing.T) *kf.KF {
@@ -117,13 +140,14 @@ func (w *world) channel(t *testing.T) *kf.KF {
 // replica is one of Parley's processes: its callback listens, and it fetches messages until the test or it ends.
 func (w *world) replica(t *testing.T) (address string, kill func()) {
 	t.Helper()
-	k := w.channel(t)
+	k, d := w.channel(t), w.deps()
+	d.Metrics = nil // the front's own may be registered once only
 	front := httptest.NewServer(channel.NewFront(func(tenant, name string) (channel.Channel, error) {
 		if tenant == "acme" && name == "kf" {
 			return k, nil
 		}
 		return nil, chat.E(chat.NotFound, "lookup", nil)
-	}, w.deps()))
+	}, d))
 	stop := run(t, k)
 	kill = sync.OnceFunc(func() {
 		front.Close()
