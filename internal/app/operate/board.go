@@ -163,7 +163,7 @@ func (b *board) tenant(ctx context.Context, name string) (scoped, error) {
 		return scoped{name: name, missing: true}, err
 	}
 	t := tenant.Decode(content, tenant.Options{
-		File: wire.TenantPrefix + name, Name: name, Resolve: func(string, string) (chat.Secret, error) { return standIn(), nil },
+		File: wire.TenantPrefix + name, Name: name, Resolve: func(_, ref string) (chat.Secret, error) { return standIn(ref), nil },
 	}).Tenant
 	s := scoped{name: name, providers: t.Providers, limits: t.Limits}
 	for provider := range t.Keys {

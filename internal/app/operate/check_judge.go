@@ -1,6 +1,8 @@
 package operate
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"os"
 	"slices"
 	"strings"
@@ -95,7 +97,7 @@ func (j *judge) decoders() map[config.Kind]config.Decoder {
 func (j *judge) decodeRoutes(d config.Document) config.Faults {
 	opt := route.Options{Source: d.File, AnyOrigin: true, Dialects: llmall.Names(), Resolve: j.secrets.Routes().Resolve}
 	if !j.live {
-		opt.Resolve = func(ref string) (chat.Secret, error) { return orStandIn(j.secrets.Routes().Probe(ref)) }
+		opt.Resolve = func(ref string) (chat.Secret, error) { return orStandIn(ref, j.secrets.Routes().Probe) }
 	}
 	table, err := route.Parse(d.Content, opt)
 	if err != nil {
@@ -153,7 +155,7 @@ func (j *judge) decodeTenant(d config.Document) config.Faults {
 	}
 	resolve := j.secrets.ResolveTenant
 	if !j.live {
-		resolve = func(tenant, ref string) (chat.Secret, error) { return orStandIn(j.secrets.ProbeTenant(tenant, ref)) }
+		resolve = func(tenant, ref string) (chat.Secret, error) { return orStandIn(ref, j.secrets.Tenant(tenant).Probe) }
 	}
 	c, err := wire.DecodeCompany(liveconfig.Document{Name: name, Content: d.Content}, resolve, checkDeps())
 	if err == nil {
@@ -182,13 +184,17 @@ func (j *judge) warn(file string, line int, path, what string) {
 	}
 }
 
-// orStandIn puts a stand-in where a secret that need not be on this machine is absent; it has the form of all of them, a platform's AES key
-// included.
-func orStandIn(s chat.Secret, err error) (chat.Secret, error) {
+// orStandIn puts a stand-in where a secret that need not be on this machine is absent.
+func orStandIn(ref string, probe func(string) (chat.Secret, error)) (chat.Secret, error) {
+	s, err := probe(ref)
 	if err == nil && s.IsZero() {
-		s = standIn()
+		s = standIn(ref)
 	}
 	return s, err
 }
 
-func standIn() chat.Secret { return chat.NewSecret(strings.Repeat("A", 43)) }
+// standIn has the form of all secrets, a platform's AES key included; two references have two, since some secrets must differ.
+func standIn(ref string) chat.Secret {
+	sum := sha256.Sum256([]byte(ref))
+	return chat.NewSecret(hex.EncodeToString(sum[:])[:43])
+}
