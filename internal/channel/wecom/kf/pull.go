@@ -173,7 +173,7 @@ func (k *KF) fetch(ctx context.Context, account string) error {
 		if err != nil {
 			return err
 		}
-		pending := false
+		var pending bool
 		if ok {
 			pending, err = k.page(ctx, account)
 			unlock()

@@ -188,16 +188,6 @@ func (w *world) eventually(t *testing.T, n int) []chat.Message {
 	}
 }
 
-// idle waits until nothing is left to fetch.
-func (w *world) idle(t *testing.T, k *kf.KF) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); kf.Pending(t.Context(), k, account); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("something is still to be fetched:\n", w.logged)
-		}
-	}
-}
-
 func texts(messages []chat.Message) (list []string) {
 	for _, m := range messages {
 		list = append(list, m.Text)
