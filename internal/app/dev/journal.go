@@ -95,6 +95,9 @@ func (j *journal) rewrite(e *entry) bool {
 	old := j.entries[i]
 	e.Place, e.Of, e.First = cmp.Or(old.Place, old.ID), old.Of, old.First
 	e.Took = old.Took + milliseconds(e.At.Sub(old.At))
+	if e.First == 0 && e.Text != "" { // some platforms open an answer before there is any
+		e.First = e.Took
+	}
 	j.entries = slices.Delete(j.entries, i, i+1)
 	return true
 }
@@ -114,7 +117,7 @@ func (j *journal) belong(e *entry) {
 		return
 	}
 	e.Of, e.Took = said.ID, milliseconds(e.At.Sub(said.At))
-	if e.Card != "" {
+	if e.Card != "" && e.Text != "" {
 		e.First = e.Took
 	}
 	delete(j.waiting, said.ID)

@@ -98,7 +98,7 @@ func TestCardIsRewritten(t *testing.T) {
 		return entry{Kind: "shown", Phone: phone, User: user, Card: name, Text: text, Part: part}
 	}
 	add(entry{Kind: "said", Phone: "ding", User: "a", Text: "x"}) // 1
-	add(card("ding", "a", "c1", "青", true))
+	add(card("ding", "a", "c1", "", true))                        // opened; the first text comes after
 	add(entry{Kind: "said", Phone: "ding", User: "a", Text: "y"}) // 3
 	add(card("ding", "a", "c1", "青色", true))
 	add(card("lark", "a", "c1", "another platform's", true))
@@ -121,7 +121,7 @@ func TestCardIsRewritten(t *testing.T) {
 	want := []line{
 		{"another platform's", 0, 0, true, 0, 0},
 		{"another person's", 0, 0, true, 0, 0},
-		{"青色。", 2, 1, false, 1000, 6000},
+		{"青色。", 2, 1, false, 3000, 6000},
 		{"第二个", 0, 3, false, 5000, 5000},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
