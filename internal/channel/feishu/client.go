@@ -27,7 +27,7 @@ const (
 
 // The API's paths.
 const (
-	pathToken    = "/open-apis/auth/v3/tenant_access_token/internal"
+	pathToken    = "/open-apis/auth/v3/tenant_access_token/internal" //nolint:gosec // a path
 	pathBot      = "/open-apis/bot/v3/info"
 	pathScopes   = "/open-apis/application/v6/scopes"
 	pathMessages = "/open-apis/im/v1/messages"

@@ -89,16 +89,16 @@ func connError(err error) error {
 	return e
 }
 
-// handshakeError is why a connection was refused, as its headers tell.
-func handshakeError(op string, header http.Header) (error, bool) {
+// handshakeError is why a connection was refused, as its headers tell; nil: they do not.
+func handshakeError(op string, header http.Header) error {
 	code, err := strconv.ParseInt(header.Get("Handshake-Status"), 10, 64)
 	if err != nil {
-		return nil, false
+		return nil
 	}
 	if inner, err := strconv.ParseInt(header.Get("Handshake-Autherrcode"), 10, 64); err == nil && inner == codeConnLimit {
 		code = inner
 	}
-	return connError(errorOf(op, http.StatusBadRequest, header, code, header.Get("Handshake-Msg"))), true
+	return connError(errorOf(op, http.StatusBadRequest, header, code, header.Get("Handshake-Msg")))
 }
 
 // near reports whether an address belongs to the platform: it is on its host or beside it in one domain, and as safe.

@@ -67,9 +67,9 @@ func parseFrame(data []byte) (f frame, err error) {
 		case 2:
 			f.log = value
 		case 3:
-			f.service = int32(value) //nolint:gosec // as protobuf has it
+			f.service = int32(value)
 		case 4:
-			f.method = int32(value) //nolint:gosec // as above
+			f.method = int32(value)
 		case 5:
 			h, err := parseHeader(bytes)
 			if err != nil {
@@ -134,7 +134,7 @@ func fields(data []byte, each func(protowire.Number, uint64, []byte) error) erro
 
 // bytes writes the frame. Its first four fields are required, also where they are 0.
 func (f *frame) bytes() (out []byte) {
-	for n, value := range []uint64{f.seq, f.log, uint64(f.service), uint64(f.method)} { //nolint:gosec // as protobuf has it
+	for n, value := range []uint64{f.seq, f.log, uint64(f.service), uint64(f.method)} {
 		out = protowire.AppendTag(out, protowire.Number(n+1), protowire.VarintType)
 		out = protowire.AppendVarint(out, value)
 	}

@@ -79,9 +79,12 @@ func (s *Stream) serve(ctx context.Context) error {
 	dialing, cancel := context.WithTimeout(ctx, callWithin)
 	defer cancel()
 	conn, resp, err := websocket.Dial(dialing, e.address, &websocket.DialOptions{HTTPClient: s.api.http})
+	if resp != nil && resp.Body != nil {
+		_ = resp.Body.Close()
+	}
 	if err != nil {
 		if resp != nil {
-			if why, told := handshakeError(op, resp.Header); told {
+			if why := handshakeError(op, resp.Header); why != nil {
 				return why
 			}
 		}

@@ -93,7 +93,7 @@ func parse(raw []byte) (f wireFrame, err error) {
 	}
 	get := func(name protoreflect.Name) protoreflect.Value { return m.Get(t.Fields().ByName(name)) }
 	f = wireFrame{
-		logID: get("LogID").Uint(), service: int32(get("service").Int()), method: int32(get("method").Int()), payload: get("payload").Bytes(), //nolint:gosec // they are
+		logID: get("LogID").Uint(), service: int32(get("service").Int()), method: int32(get("method").Int()), payload: get("payload").Bytes(),
 		headers: make(map[string]string),
 	}
 	list := get("headers").List()
