@@ -27,7 +27,7 @@ const (
 	// maxChallenge is more than the platform's challenges have.
 	maxChallenge = 128
 	// askWithin is what a callback may spend on questions to the platform (a quoted message, the bot's own id): it wants its 200 within 3 s.
-	askWithin = 500 * time.Millisecond
+	askWithin = 400 * time.Millisecond
 )
 
 // Callback is a bot whose events Feishu posts.

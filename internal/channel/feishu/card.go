@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"parley/internal/channel"
 	"parley/internal/chat"
 )
 
@@ -63,7 +62,7 @@ func (r *rest) at(t time.Time) bool {
 // Show implements channel.Streamer. An update that the platform has no room for is dropped with RateLimited: it is shown with the next one.
 func (b *bot) Show(ctx context.Context, m chat.Message, text string) error {
 	to := addressOf(m)
-	texts := split(channel.TameMarkdown(text))
+	texts := split(tame(text))
 	if !b.cards || to.Message == "" || b.rest.at(b.now()) || len(texts) == 0 {
 		return nil
 	}

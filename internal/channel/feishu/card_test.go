@@ -68,7 +68,7 @@ func TestStreaming(t *testing.T) {
 func TestTamed(t *testing.T) {
 	w, m := asked(t, sim.Options{}, nil)
 	c := w.replica(t, nil)
-	evil := `<at id=all></at> <at user_id="ou_li">x</at> [https://bank.example](https://evil.example) ![x](img_v3_1)`
+	evil := `<at id=all></at> <at user_id="ou_li">x</at> [https://bank.example](https://evil.example) ![x](img_v3_1)` + "\n```xml\n<at id=all></at>\n```"
 	lasting(t, c, m, evil)
 	check := func(shown sim.Shown) {
 		t.Helper()
@@ -81,6 +81,14 @@ func TestTamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(w.await(t, chatOfZ, 1)[0])
+	for range 2 { // down to a text, which knows no code
+		w.sim.Inject(sim.Fault{API: "reply", Code: 230099})
+	}
+	m = w.push(t, sim.Message{User: "ou_z", Text: "再说"})
+	if err := answer(t, c, m, evil); err != nil {
+		t.Fatal(err)
+	}
+	check(w.await(t, chatOfZ, 2)[1])
 }
 
 // TestTakeover: whoever goes on after a replica died writes into the card that is there, whatever the dead one had done of it.

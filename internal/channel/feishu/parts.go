@@ -3,6 +3,7 @@ package feishu
 import (
 	"encoding/json"
 	"errors"
+	"regexp"
 	"strconv"
 
 	"parley/internal/channel"
@@ -28,7 +29,7 @@ type part struct {
 // Parts implements channel.Channel. unique sets the uuids of a message's answers apart: one that is answered again must be shown again.
 func (b *bot) Parts(m chat.Message, text string, unique int64) ([]chat.Part, error) {
 	const op = "feishu.parts"
-	texts := split(channel.TameMarkdown(text))
+	texts := split(tame(text))
 	if len(texts) == 0 {
 		return nil, chat.E(chat.Invalid, op, errors.New("the reply holds nothing visible"))
 	}
@@ -41,6 +42,14 @@ func (b *bot) Parts(m chat.Message, text string, unique int64) ([]chat.Part, err
 		parts = append(parts, raw)
 	}
 	return parts, nil
+}
+
+// mentions are tags that notify people. Whether Feishu leaves them alone within code is documented nowhere.
+var mentions = regexp.MustCompile(`(?i)<(/?at[\s>])`)
+
+// tame makes a model's text safe: it mentions nobody, also within code, and shows where its links lead.
+func tame(text string) string {
+	return mentions.ReplaceAllString(channel.TameMarkdown(text), "<\u2060$1")
 }
 
 // split cuts text into what the platform takes, also where escapes make it longer: a card is JSON within JSON.
