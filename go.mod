@@ -20,6 +20,7 @@ require (
 	github.com/silenceper/wechat/v2 v2.1.13
 	github.com/spf13/cobra v1.10.1
 	github.com/tiktoken-go/tokenizer v0.10.0
+	github.com/yuin/goldmark v1.7.13
 	go.opentelemetry.io/otel v1.28.0
 	go.opentelemetry.io/otel/trace v1.28.0
 	go.uber.org/goleak v1.3.0

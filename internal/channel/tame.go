@@ -3,6 +3,7 @@ package channel
 import (
 	"regexp"
 	"strings"
+	"unicode"
 )
 
 // A model's text is a stranger's: it may not mention people, and a link may not say one address and lead to another.
@@ -11,37 +12,45 @@ import (
 const joiner = "\u2060"
 
 var (
-	// mention is @all in the words of the platforms, and an @ in a tag.
-	mention = regexp.MustCompile(`(?i)[@＠](all\b|everyone\b|here\b|channel\b|所有人|全体成员|全员)`)
-	tag     = regexp.MustCompile(`(?i)<(/?)(at|a|font|img|script|iframe|text_tag|person|link|number_tag|audio|local_datetime|@)([\s>/=\w]?)`)
-	anchor  = regexp.MustCompile(`(?is)<a\s[^>]*?href\s*=\s*["']?([^"'\s>]*)["']?[^>]*>(.*?)</a\s*>`)
-	inline  = regexp.MustCompile(`!?\[([^\]\n]*)\]\(\s*<?([^\s()<>]+(?:\([^\s()]*\)[^\s()<>]*)*)>?(?:\s+(?:"[^"]*"|'[^']*'))?\s*\)`)
-	refdef  = regexp.MustCompile(`(?m)^ {0,3}\[([^\]\n]+)\]:[ \t]*<?(\S+?)>?(?:[ \t]+.*)?$`)
+	// mention is @all in the words of the platforms.
+	mention = regexp.MustCompile(`(?i)[@＠](all\b|_all\b|everyone\b|here\b|channel\b|所有人|所有成员|全体成员|全员)`)
+	// tag is what platforms read as more than text: mentions, links, pictures, people; and the @ of WeCom's <@user>.
+	tag = regexp.MustCompile(`(?i)<(/?)(at|a|font|img|image|person|link|text_tag|number_tag|local_datetime|audio|video|record|` +
+		`script|style|iframe|object|embed|form|svg|base|meta)([\s/>=]|$)`)
+	atTag  = regexp.MustCompile(`<([@!?])`)
+	anchor = regexp.MustCompile(`(?is)<a\s[^>]*?href\s*=\s*["']?([^"'\s>]*)["']?[^>]*>(.*?)</a\s*>`)
+	inline = regexp.MustCompile(`!?\[([^\]\n]*)\]\(\s*<?([^\s()<>]+(?:\([^\s()]*\)[^\s()<>]*)*)>?(?:\s+(?:"[^"]*"|'[^']*'))?\s*\)`)
+	// brackets are what makes a link of what stands before them, or defines one.
+	brackets = strings.NewReplacer("](", "]"+joiner+"(", "]:", "]"+joiner+":")
 )
 
 // TameText makes a model's text safe for platforms that show plain text but know some tags and mentions in it (WeCom's <a href>).
-func TameText(text string) string {
-	text = anchor.ReplaceAllString(text, "$2 ($1)")
-	text = tag.ReplaceAllString(text, "<"+joiner+"$1$2$3")
-	return mention.ReplaceAllString(text, "@"+joiner+"$1")
-}
+func TameText(text string) string { return tameTags(anchor.ReplaceAllString(clean(text), "$2 ($1)")) }
 
 // TameMarkdown makes a model's text safe for platforms that render Markdown: links show where they lead, pictures are links (nothing is loaded
-// from elsewhere), tags and mentions are text. Code fences keep their links as they stand.
+// from elsewhere), tags and mentions are text. Blocks of code stay as they are, wherever everybody agrees that they are such.
 func TameMarkdown(text string) string {
 	var out strings.Builder
-	var in fence
-	for line := range strings.Lines(TameText(text)) {
-		bare := strings.TrimSuffix(line, "\n")
-		next := in.step(bare, 1<<20)
-		if !in.isOpen() && !next.isOpen() {
-			line = refdef.ReplaceAllString(bare, "$1: $2") + line[len(bare):]
-			line = inline.ReplaceAllStringFunc(line, plainLink)
+	for _, b := range blocks(clean(text)) {
+		if !b.code {
+			b.text = tameLinks(b.text)
 		}
-		in = next
-		out.WriteString(line)
+		out.WriteString(b.text)
 	}
 	return out.String()
+}
+
+// tameLinks is for text outside of code. Tags and mentions come last: they may be left over from a link.
+func tameLinks(text string) string {
+	text = anchor.ReplaceAllString(text, "$2 ($1)")
+	text = inline.ReplaceAllStringFunc(text, plainLink)
+	return tameTags(brackets.Replace(text))
+}
+
+func tameTags(text string) string {
+	text = tag.ReplaceAllString(text, "<"+joiner+"$1$2$3")
+	text = atTag.ReplaceAllString(text, "<"+joiner+"$1")
+	return mention.ReplaceAllString(text, "@"+joiner+"$1")
 }
 
 // plainLink writes a link as its text and its address.
@@ -51,4 +60,20 @@ func plainLink(link string) string {
 		return m[2]
 	}
 	return m[1] + " (" + m[2] + ")"
+}
+
+// clean makes every end of a line a newline, and takes out what has no form: control characters, and those that turn the direction of writing, by which
+// an address can be made to look like another.
+func clean(text string) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n", "\u0085", "\n", "\v", "\n", "\f", "\n").Replace(text)
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return r
+		case unicode.IsControl(r), r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069':
+			return -1
+		}
+		return r
+	}, text)
 }

@@ -12,7 +12,7 @@ func TestTame(t *testing.T) {
 		"a link":         {"见[官网](https://a.example/x)。", "见[官网](https://a.example/x)。", "见官网 (https://a.example/x)。"},
 		"a forged link":  {"[https://bank.example](https://evil.example)", "[https://bank.example](https://evil.example)", "https://bank.example (https://evil.example)"},
 		"a picture":      {"![x](https://evil.example/p.png)", "![x](https://evil.example/p.png)", "x (https://evil.example/p.png)"},
-		"a reference":    {"[a]: https://evil.example \"t\"", "[a]: https://evil.example \"t\"", "a: https://evil.example"},
+		"a reference":    {"[a]: https://evil.example \"t\"", "[a]: https://evil.example \"t\"", "[a]\u2060: https://evil.example \"t\""},
 		"an anchor":      {`<a href="https://evil.example">银行</a>`, "银行 (https://evil.example)", "银行 (https://evil.example)"},
 		"@all":           {"@all @所有人 ＠ALL", "@\u2060all @\u2060所有人 @\u2060ALL", "@\u2060all @\u2060所有人 @\u2060ALL"},
 		"a mention tag":  {`<at id=all></at> <@zhang>`, "<\u2060at id=all><\u2060/at> <\u2060@zhang>", "<\u2060at id=all><\u2060/at> <\u2060@zhang>"},
@@ -33,38 +33,19 @@ func TestTame(t *testing.T) {
 	}
 }
 
-// Different conversations never share a name, whatever ids a platform has.
-func FuzzConversationID(f *testing.F) {
-	f.Add("a", "g", "t", "b", "g/t", "")
-	f.Add("a/b", "", "", "a", "b", "")
-	f.Fuzz(func(t *testing.T, u1, g1, t1, u2, g2, t2 string) {
-		for _, setting := range []string{channel.GroupMember, channel.GroupShared, channel.GroupThread} {
-			a, b := channel.Place{User: u1, Group: g1, Thread: t1}, channel.Place{User: u2, Group: g2, Thread: t2}
-			same := channel.ConversationID(setting, a) == channel.ConversationID(setting, b)
-			if want := meet(setting, a) == meet(setting, b); same != want {
-				t.Errorf("%s: %+v and %+v: one conversation is %v, want %v", setting, a, b, same, want)
-			}
-		}
-	})
-}
-
-// meet is whom a message shares its conversation with, as a list that cannot be confused.
-func meet(setting string, p channel.Place) [4]string {
-	switch {
-	case p.Group == "":
-		return [4]string{"single", p.User}
-	case setting == channel.GroupMember:
-		return [4]string{"member", p.Group, p.User}
-	case setting == channel.GroupThread && p.Thread != "":
-		return [4]string{"thread", p.Group, p.Thread}
-	}
-	return [4]string{"group", p.Group}
-}
-
 func TestTameKeepsText(t *testing.T) {
-	for _, text := range []string{"你好", "a <b> c", "x[1] = y(2)", "```\n<at>\n"} {
+	for _, text := range []string{"你好", "a <b> c", "x[1] = y(2)", "```\n<at>\n", "#include <algorithm>\nstd::vector<auto> v; f<image>", "a\tb"} {
 		if got := strings.ReplaceAll(channel.TameMarkdown(text), "\u2060", ""); got != text {
 			t.Errorf("%q became %q", text, got)
+		}
+	}
+	// Code is what people copy: to the byte.
+	for _, code := range []string{
+		"```cpp\n#include <algorithm>\nauto f = [](int a) { return <at>(a); };\n```\n", "1. 步骤：\n   ```bash\n   echo '@all' [a](b)\n\n   <at id=all>\n   ```\n2. 完成",
+		"一\n\n````md\n[a](https://b.example)\n````\n\n二\n\n```\n[c](d)\n```",
+	} {
+		if got := channel.TameMarkdown(code); got != code {
+			t.Errorf("%q became %q", code, got)
 		}
 	}
 }

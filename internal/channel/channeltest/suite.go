@@ -144,7 +144,7 @@ func (s Suite) differ(t *testing.T, c channel.Channel, text string, parts []chat
 	}
 }
 
-// visible leaves of a text what must reach the person: no white space, no fence lines, which a split adds.
+// visible leaves of a text what must reach the person: no white space, no control characters, no fence lines, which a split adds.
 func visible(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(strings.ToValidUTF8(text, "\uFFFD")) {
@@ -153,7 +153,7 @@ func visible(text string) string {
 		}
 	}
 	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
+		if unicode.IsSpace(r) || unicode.IsControl(r) {
 			return -1
 		}
 		return r
