@@ -25,6 +25,9 @@ const (
 
 func relayKey(key string) string { return root + "relay:" + name(key) }
 
+// answersKey is where a process finds the answers to what it asked under key.
+func answersKey(key, who string) string { return relayKey(key) + ":" + name(who) }
+
 // relayBox takes one process's answers to what it asked under one key. A goroutine reads them while somebody waits.
 type relayBox struct {
 	key, who string
@@ -98,7 +101,7 @@ func (s *Store) relayBox(key string) *relayBox {
 	defer s.mu.Unlock()
 	if s.boxes[key] == nil {
 		who := rand.Text()
-		s.boxes[key] = &relayBox{key: relayKey(key + "/" + who), who: who, waiting: map[string]chan []byte{}}
+		s.boxes[key] = &relayBox{key: answersKey(key, who), who: who, waiting: map[string]chan []byte{}}
 	}
 	return s.boxes[key]
 }
@@ -225,7 +228,7 @@ func (s *Store) answer(ctx context.Context, key string, r relayed, f func(contex
 	within, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
 	answer := f(within, []byte(r.payload))
-	_, _ = s.run(context.WithoutCancel(ctx), "relay_push", s.scripts.relayPush, relayKey(key+"/"+r.who), millis(relayAnswers), r.id+"\n"+string(answer))
+	_, _ = s.run(context.WithoutCancel(ctx), "relay_push", s.scripts.relayPush, answersKey(key, r.who), millis(relayAnswers), r.id+"\n"+string(answer))
 }
 
 func pauseFor(ctx context.Context, d time.Duration) {

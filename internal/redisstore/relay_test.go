@@ -20,9 +20,11 @@ const relayTestKey = "acme/wecombot/bot"
 // eachRedis runs a test on the embedded Redis, a real one and a cluster.
 func eachRedis(t *testing.T, test func(t *testing.T, replica func(*testing.T) *Store)) {
 	for name, addrs := range map[string]func(*testing.T) []string{
-		"miniredis": func(t *testing.T) []string { return []string{miniHarness(t).Store.(*Store).rdb.(*redis.Client).Options().Addr} },
-		"redis":     func(t *testing.T) []string { return []string{startRedis(t)} },
-		"cluster":   startCluster,
+		"miniredis": func(t *testing.T) []string {
+			return []string{miniHarness(t).Store.(*Store).rdb.(*redis.Client).Options().Addr}
+		},
+		"redis":   func(t *testing.T) []string { return []string{startRedis(t)} },
+		"cluster": startCluster,
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := addrs(t)
@@ -68,7 +70,9 @@ func TestRelayNobody(t *testing.T) {
 		asker, holder := replica(t), replica(t)
 		for name, ctx := range map[string]func() (context.Context, context.CancelFunc){
 			"time is over": func() (context.Context, context.CancelFunc) { return context.WithCancel(t.Context()) },
-			"caller left":  func() (context.Context, context.CancelFunc) { return context.WithTimeout(t.Context(), 50*time.Millisecond) },
+			"caller left": func() (context.Context, context.CancelFunc) {
+				return context.WithTimeout(t.Context(), 50*time.Millisecond)
+			},
 		} {
 			ctx, cancel := ctx()
 			_, err := asker.Ask(ctx, relayTestKey, []byte(name), 100*time.Millisecond)

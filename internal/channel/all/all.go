@@ -13,6 +13,7 @@ import (
 	"parley/internal/channel/openai"
 	"parley/internal/channel/web"
 	"parley/internal/channel/wecom/app"
+	"parley/internal/channel/wecom/bot"
 	"parley/internal/channel/wecom/kf"
 	"parley/internal/chat"
 )
@@ -24,6 +25,7 @@ func constructors() map[string]constructor {
 		dingtalk.Kind: dingtalk.New,
 		feishu.Kind:   feishu.New,
 		kf.Kind:       func(s channel.Settings, d channel.Deps) (channel.Channel, error) { return kf.New(s, d) },
+		bot.Kind:      bot.New,
 		app.Kind:      func(s channel.Settings, d channel.Deps) (channel.Channel, error) { return app.New(s, d) },
 		openai.Kind:   func(s channel.Settings, d channel.Deps) (channel.Channel, error) { return openai.New(s, d), nil },
 		"web":         func(s channel.Settings, d channel.Deps) (channel.Channel, error) { return web.New(s, d), nil },
