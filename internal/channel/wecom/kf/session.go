@@ -28,11 +28,15 @@ const (
 // sessions says of each customer who wrote on a page whether Parley may answer. It first takes in what the page's events say.
 func (k *KF) sessions(ctx context.Context, account string, entries []entry) (map[string]bool, error) {
 	asked := make(map[string]bool)
+	var users []string
 	for _, e := range entries {
 		var now string
 		switch {
 		case e.Origin == fromCustomer:
-			asked[e.User] = false
+			if _, again := asked[e.User]; !again {
+				asked[e.User] = false
+				users = append(users, e.User)
+			}
 			continue
 		case e.Origin == fromServicer:
 			now = theirs
@@ -53,7 +57,7 @@ func (k *KF) sessions(ctx context.Context, account string, entries []entry) (map
 		place = make(chan struct{}, asking)
 		first error
 	)
-	for user := range asked {
+	for _, user := range users {
 		place <- struct{}{}
 		wg.Go(func() {
 			mine, err := k.session(ctx, account, user)

@@ -1,6 +1,7 @@
 package kf_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -83,6 +84,36 @@ func TestTheStateIsAskedForSeldom(t *testing.T) {
 	}
 	if n := w.platform.Stats().Calls["kf/service_state/get"]; n != 1 {
 		t.Errorf("asked %d times", n)
+	}
+}
+
+// TestManyCustomersOnAPage: their states are asked for side by side, each once, and each customer has their own.
+func TestManyCustomersOnAPage(t *testing.T) {
+	w := newWorld(t, sim.Options{})
+	k := w.channel(t)
+	const people = 90
+	var want []string
+	for i := range people {
+		user := fmt.Sprint("wm", i)
+		for range 2 {
+			if _, err := w.Whisper(account, user, user, w.now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if i%15 == 0 {
+			if _, err := w.Turn(t.Context(), account, user, sim.StateWaiting); err == nil {
+				t.Fatal("there is no callback, and it was acknowledged")
+			}
+		} else {
+			want = append(want, user, user)
+		}
+	}
+	w.ringAndFetch(t, k, "")
+	if diff := cmp.Diff(want, texts(w.inbox.Messages())); diff != "" {
+		t.Error(diff)
+	}
+	if n := w.platform.Stats().Calls["kf/service_state/get"]; n != people {
+		t.Errorf("asked %d times, want %d", n, people)
 	}
 }
 
