@@ -62,16 +62,23 @@ func TestReplicasAreKilled(t *testing.T) {
 				}
 				return true
 			})
-			cards, changes := 0, 0
 			for p := range people {
 				user, _, chat := where(p)
 				if list, _ := s.answers(user, chat); !slices.Equal(list, count(each)) {
 					t.Errorf("%s was shown the answers to %v", user, list)
 				}
+			}
+			cards, changes := 0, 0
+			for _, chat := range s.sim.Chats() {
 				for _, m := range s.sim.Shown(chat) {
 					cards++
 					changes += m.Versions
 				}
+			}
+			calls, err := s.model.Ledger(ctx)
+			s.must(err)
+			if len(calls) <= people*each {
+				t.Errorf("the model was asked %d times: no replica died in the middle of an answer", len(calls))
 			}
 			if n := s.metric("parley_ambiguous_sends_total"); n > 0 {
 				t.Errorf("%v parts are doubtful; every one of Feishu's can be told from its repetition", n)
@@ -80,8 +87,8 @@ func TestReplicasAreKilled(t *testing.T) {
 				t.Errorf("%d messages changed %d times: hardly any partial text was shown", cards, changes)
 			}
 			stats := s.sim.Stats()
-			t.Logf("%d messages, %d deliveries, %d more after the acknowledgement; %d messages shown, %d repetitions swallowed; %d cards changed %d times",
-				stats.Posted, stats.Tries, stats.Again, stats.Shown, stats.Duplicates, cards, changes)
+			t.Logf("%d messages, %d deliveries, %d more after the acknowledgement; %d messages shown, %d repetitions swallowed; %d messages changed %d times; the model was asked %d times",
+				stats.Posted, stats.Tries, stats.Again, stats.Shown, stats.Duplicates, cards, changes, len(calls))
 		})
 	}
 }
