@@ -36,6 +36,8 @@ var devSecrets = map[string]string{ //nolint:gochecknoglobals // never written
 	"DEMO_WECOM_SECRET":    "demo-secret-of-the-simulated-platform",
 	"DEMO_WECOM_TOKEN":     "demotoken",
 	"DEMO_WECOM_AES":       "ZGVtb2RlbW9kZW1vZGVtb2RlbW9kZW1vZGVtb2RlbW8",
+	"DEMO_BOT_TOKEN":       "demobottoken",
+	"DEMO_BOT_AES":         "YWlib3RhaWJvdGFpYm90YWlib3RhaWJvdGFpYm90YWk",
 	"DEMO_KF_SECRET":       "demo-secret-of-the-simulated-service",
 	"DEMO_KF_TOKEN":        "demokftoken",
 	"DEMO_KF_AES":          "c2VydmljZXNlcnZpY2VzZXJ2aWNlc2VydmljZXNlcnY",

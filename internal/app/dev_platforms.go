@@ -6,12 +6,14 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"parley/internal/app/dev"
 	"parley/internal/config"
 	"parley/internal/sim/dingtalk"
 	"parley/internal/sim/feishu"
 	"parley/internal/sim/wecom"
+	"parley/internal/sim/wecom/bot"
 	"parley/internal/sim/wecom/kf"
 )
 
@@ -35,6 +37,7 @@ func (d *devRun) openPlatforms(ctx context.Context) (err error) {
 			configure: func(p *config.Platforms, origin string) { p.WeCom = origin },
 			channels: []string{
 				"{name: app, kind: wecom, corp_id: wwdemo0000000000, agent_id: 1000002, secret: env:DEMO_WECOM_SECRET, token: env:DEMO_WECOM_TOKEN, aes_key: env:DEMO_WECOM_AES}",
+				"{name: bot, kind: wecombot, mode: callback, token: env:DEMO_BOT_TOKEN, aes_key: env:DEMO_BOT_AES}",
 				"{name: kf, kind: wecomkf, corp_id: wwdemo0000000000, secret: env:DEMO_KF_SECRET, token: env:DEMO_KF_TOKEN, aes_key: env:DEMO_KF_AES}",
 			},
 		},
@@ -95,12 +98,20 @@ func (d *devRun) connectWeCom(p *devPlatform) error {
 	sim := wecom.New(wecom.Options{OnShown: d.pages.ShownByWeCom("app")})
 	desk := kf.New(sim, kf.Options{OnShown: d.pages.ShownByWeComKF("kf")})
 	desk.AddAccount(kf.Account{Ref: service, OpenKFID: account, Name: "示例公司客服"})
-	p.handler = desk.Handler()
+	bots := bot.New(bot.Options{OnShown: d.pages.ShownByWeComBot("bot"), PollEvery: 300 * time.Millisecond}) // simulated answers are short
+	bots.At(p.origin())
+	mux := http.NewServeMux()
+	mux.Handle("/", desk.Handler())
+	mux.Handle("/cgi-bin/aibot/", bots.Handler())
+	mux.Handle("/aibot/", bots.Handler())
+	p.handler = mux
 	d.pages.Connect(
 		dev.Device{Name: "app", Kind: "wecom", Most: 2048, Opens: true, Phone: dev.WeComPhone(sim, app)},
+		dev.Device{Name: "bot", Kind: "wecombot", Most: 8192, Opens: true, Phone: dev.WeComBotPhone(bots, "aib-demo", d.callbacks("bot")[0])},
 		dev.Device{Name: "kf", Kind: "wecomkf", Most: 2048, Opens: true, Phone: dev.WeComKFPhone(desk, account)},
 	)
 	return errors.Join(
+		bots.AddBot(bot.Bot{ID: "aib-demo", Name: "Parley", Token: devSecrets["DEMO_BOT_TOKEN"], AESKey: devSecrets["DEMO_BOT_AES"], Callbacks: d.callbacks("bot")}),
 		sim.AddApp(wecom.App{
 			Ref: app, Secret: devSecrets["DEMO_WECOM_SECRET"], Token: devSecrets["DEMO_WECOM_TOKEN"], AESKey: devSecrets["DEMO_WECOM_AES"],
 			Callbacks: d.callbacks("app"),

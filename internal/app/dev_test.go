@@ -145,7 +145,7 @@ func follow(t *testing.T, c *http.Client, url string, seen func(event, data stri
 // Every phone: a message goes the platform's way in, its reply the platform's way out, and the next one's answer knows it.
 func TestDevAnswersOnEachPhoneWithContext(t *testing.T) {
 	addr := startDev(t)
-	for _, phone := range []struct{ name, way string }{{"app", "message/send"}, {"kf", "kf/send_msg"}, {"ding", "card/streaming"}, {"lark", "cardkit/v1/cards"}} {
+	for _, phone := range []struct{ name, way string }{{"app", "message/send"}, {"bot", "stream"}, {"kf", "kf/send_msg"}, {"ding", "card/streaming"}, {"lark", "cardkit/v1/cards"}} {
 		t.Run(phone.name, func(t *testing.T) {
 			replies := []string{"第一个问题", "第 2 个问题", "/reset"}
 			for i, text := range []string{"第一个问题", "第二个问题", "/help"} {
