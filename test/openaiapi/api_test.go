@@ -60,7 +60,7 @@ func TestAnswers(t *testing.T) {
 	req.Messages = append([]goopenai.ChatCompletionMessage{{Role: "system", Content: "只说中文。"}}, append(req.Messages,
 		goopenai.ChatCompletionMessage{Role: "assistant", Content: ledger.Answer([]ledger.Line{first})},
 		goopenai.ChatCompletionMessage{Role: "user", Content: ledger.Question(ledger.ID{Person: "zhang", N: 2})})...)
-	req.Temperature, req.MaxTokens = 0.5, 1000
+	req.Temperature, req.MaxCompletionTokens = 0.5, 1000
 	whole, err := s.via(0, keyOfAcme).CreateChatCompletion(s.ctx, req)
 	s.must(err)
 	req.StreamOptions = &goopenai.StreamOptions{IncludeUsage: true}

@@ -23,8 +23,9 @@ const (
 
 // bodies counts the bytes of large bodies.
 type bodies struct {
-	most int64
-	held atomic.Int64
+	most   int64
+	within time.Duration // a caller has for sending
+	held   atomic.Int64
 }
 
 func (b *bodies) hold(n int64) (done func(), f *failure) {
@@ -41,8 +42,8 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body []byte, done
 		w.Header().Set("Connection", "close") // it is not read
 		return nil, nil, overMaxBody()
 	}
-	limits := http.NewResponseController(w)
-	_ = limits.SetReadDeadline(time.Now().Add(readWithin)) // tests' recorders cannot; the bound holds all the same
+	// It holds until the body's end. Tests' recorders cannot; the bound of bytes holds all the same.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(b.within))
 	in := http.MaxBytesReader(w, r.Body, maxBody)
 	buf := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength+bytes.MinRead, bytes.MinRead), smallBody)))
 	done = func() {}
@@ -68,7 +69,6 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body []byte, done
 		}
 		return nil, nil, invalid("", "The body of the request could not be read to its end.")
 	}
-	_ = limits.SetReadDeadline(time.Time{}) // from here on an end of the connection is the caller's leaving, and nothing else is
 	return buf.Bytes(), done, nil
 }
 

@@ -40,7 +40,7 @@ var wantUsage = goopenai.Usage{
 func TestComplete(t *testing.T) {
 	c := newCompany("acme")
 	req := question("你好")
-	req.User, req.MaxTokens = "u", 9
+	req.User, req.MaxCompletionTokens = "u", 9
 	got, err := client(t, c).CreateChatCompletion(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
@@ -225,6 +225,41 @@ func TestBroken(t *testing.T) {
 	_, err = s.Recv()
 	if e, ok := errors.AsType[*goopenai.APIError](err); !ok || e.Type != "server_error" {
 		t.Errorf("a client sees %v", err)
+	}
+}
+
+// The time that a server gives callers to send their request is none for the answer.
+func TestAnswerOutlivesReadTimeout(t *testing.T) {
+	for _, stream := range []string{"", `"stream":true`} {
+		c := newCompany("acme")
+		c.answer = func(ctx context.Context, want chat.Request, emit func(chat.Event)) error {
+			select {
+			case <-ctx.Done():
+				return chat.E(chat.Canceled, "test", ctx.Err())
+			case <-time.After(300 * time.Millisecond):
+				return says(chat.Reply{Text: "late", FinishReason: "stop"})(ctx, want, emit)
+			}
+		}
+		e := c.entry(t)
+		e.bodies.within = 100 * time.Millisecond
+		s := httptest.NewUnstartedServer(e)
+		s.Config.ReadTimeout = 100 * time.Millisecond
+		s.Start()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+completions, strings.NewReader(body(stream)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+testKey)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != 200 || !strings.Contains(string(text), `"late"`) {
+			t.Errorf("%s %s, %v", resp.Status, text, err)
+		}
+		_ = resp.Body.Close()
+		s.Close()
 	}
 }
 

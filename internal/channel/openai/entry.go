@@ -50,7 +50,7 @@ type door struct {
 // NewEntry makes an Entry that knows no key.
 func NewEntry(o EntryOptions) *Entry {
 	e := &Entry{
-		opt: o, metrics: newMetrics(o.Deps.Metrics), bodies: bodies{most: maxBodies}, complaints: rate.NewLimiter(10, 50),
+		opt: o, metrics: newMetrics(o.Deps.Metrics), bodies: bodies{most: maxBodies, within: readWithin}, complaints: rate.NewLimiter(10, 50),
 		of: map[string][]digest{}, by: map[digest][]door{},
 	}
 	_, _ = rand.Read(e.salt[:]) // never fails
