@@ -241,6 +241,8 @@ type Settings interface {
 	Name() string
 	// Group says whose conversation a group's messages belong to, as the tenant has it: see [ConversationID].
 	Group() string
+	// Language is the tenant's: zh or en.
+	Language() string
 	// String is a required text, Optional one with a default.
 	String(field string) string
 	Optional(field, def string) string

@@ -225,7 +225,9 @@ func (d *decoder) originPatterns(path string, list []string) {
 }
 
 // origin checks scheme://host[:port] and returns it without a slash at the end.
-func (d *decoder) origin(path, s string) string { return d.originOf(path, s, "an http or https origin", "https", "http") }
+func (d *decoder) origin(path, s string) string {
+	return d.originOf(path, s, "an http or https origin", "https", "http")
+}
 
 // socketOrigin is origin for connections that stay open.
 func (d *decoder) socketOrigin(path, s string) string {

@@ -260,7 +260,7 @@ func channels(s *section, t *chat.Tenant, opt Options) []ChannelDoc {
 		case ok && opt.Kinds != nil && !slices.Contains(opt.Kinds, kind):
 			c.faultAt("kind", fmt.Sprintf("%q is not a kind of channel", kind), "write one of: "+strings.Join(opt.Kinds, ", "))
 		case ok:
-			all = append(all, ChannelDoc{Name: name, Kind: kind, Settings: &Settings{section: c, tenant: t.Name, name: name, group: t.History.Group, resolve: opt.Resolve}})
+			all = append(all, ChannelDoc{Name: name, Kind: kind, Settings: &Settings{section: c, tenant: t.Name, name: name, group: t.History.Group, lang: t.Language, resolve: opt.Resolve}})
 		}
 	}
 	return all

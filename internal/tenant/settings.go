@@ -17,6 +17,7 @@ type Settings struct {
 	tenant  string
 	name    string
 	group   string
+	lang    string
 	resolve func(tenant, ref string) (chat.Secret, error)
 	absent  []string // fields whose secrets could not be had, so that no fault about their form can be true
 	done    bool
@@ -30,6 +31,9 @@ func (s *Settings) Name() string { return s.name }
 
 // Group implements channel.Settings.
 func (s *Settings) Group() string { return s.group }
+
+// Language implements channel.Settings.
+func (s *Settings) Language() string { return s.lang }
 
 // String is a required text; numbers and words without quotes count as text. Missing or empty: a fault, and "".
 func (s *Settings) String(field string) string {

@@ -14,6 +14,7 @@ type Settings struct {
 	TenantName string
 	Entry      string
 	GroupBy    string // history.group; empty: member
+	Lang       string // language; empty: zh
 	Fields     map[string]any
 	// Faults collects what a constructor finds wrong, each as "field: text".
 	Faults []string
@@ -28,6 +29,9 @@ func (s *Settings) Name() string { return s.Entry }
 
 // Group implements channel.Settings.
 func (s *Settings) Group() string { return cmp.Or(s.GroupBy, channel.GroupMember) }
+
+// Language implements channel.Settings.
+func (s *Settings) Language() string { return cmp.Or(s.Lang, "zh") }
 
 // Faultf implements channel.Settings.
 func (s *Settings) Faultf(field, format string, args ...any) {

@@ -20,7 +20,7 @@ const maxIdeas = 6
 
 func newLook(s channel.Settings) look {
 	l := look{
-		Title: words(s, "title", "AI 助手", 60), Language: s.Optional("language", "zh"), Hello: words(s, "hello", "", 100), Notice: words(s, "notice", "", 200),
+		Title: words(s, "title", "AI 助手", 60), Language: s.Optional("language", s.Language()), Hello: words(s, "hello", "", 100), Notice: words(s, "notice", "", 200),
 	}
 	if l.Language != "zh" && l.Language != "en" {
 		s.Faultf("language", "%q is not known: use zh or en", l.Language)

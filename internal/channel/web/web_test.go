@@ -27,9 +27,10 @@ type settings struct {
 	faults []string
 }
 
-func (s *settings) Tenant() string { return s.tenant }
-func (s *settings) Name() string   { return "web" }
-func (s *settings) Group() string  { return "member" }
+func (s *settings) Tenant() string   { return s.tenant }
+func (s *settings) Name() string     { return "web" }
+func (s *settings) Group() string    { return "member" }
+func (s *settings) Language() string { return "zh" }
 func (s *settings) String(field string) string {
 	v, ok := s.fields[field]
 	if !ok {

@@ -57,9 +57,9 @@ func New(s channel.Settings, d channel.Deps) (channel.Channel, error) {
 		tenant: s.Tenant(), name: s.Name(), group: s.Group(), mention: s.Optional("mention", ""), window: window(s), files: d.Origins.WeComBotFiles,
 		http: noRedirects(d.HTTP), memo: d.Memo, log: d.Log.With("tenant", s.Tenant(), "channel", s.Name()), now: d.Now,
 	}
-	language := s.Optional("language", "zh")
-	known := false
-	if b.words, known = wordsOf(language); !known {
+	language := s.Optional("language", s.Language())
+	words, known := wordsOf(language)
+	if b.words = words; !known {
 		s.Faultf("language", "%q is not known: use zh or en", language)
 	}
 	b.welcome = s.Optional("welcome", b.words.welcome)

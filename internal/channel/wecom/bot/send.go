@@ -52,7 +52,7 @@ func (c *Callback) Send(ctx context.Context, m chat.Message, raw chat.Part) erro
 	}
 	first, rest := beginning(p.Text, c.words.goesOn)
 	if to.URL == "" {
-		first, rest = beginning(p.Text, c.words.cut)
+		first, _ = beginning(p.Text, c.words.cut)
 		rest = ""
 	}
 	by, err := c.leave(ctx, to, first)

@@ -34,6 +34,7 @@ type KF struct {
 	log                 *slog.Logger
 	now                 func() time.Time
 	metrics             *metrics
+	cutNote             string
 	rung                chan string // accounts whose callback came to this process
 
 	mu         sync.Mutex
@@ -63,8 +64,12 @@ func New(s channel.Settings, d channel.Deps) (*KF, error) {
 		return nil, err
 	}
 	account := wecom.Account{Tenant: s.Tenant(), CorpID: corp, Agent: "kf", Secret: secret}
+	note := cutNote
+	if s.Language() == "en" {
+		note = cutNoteEn
+	}
 	return &KF{
-		tenant: s.Tenant(), name: s.Name(), group: s.Group(), envelope: envelope, client: wecom.NewClient(account, d), served: served,
+		cutNote: note, tenant: s.Tenant(), name: s.Name(), group: s.Group(), envelope: envelope, client: wecom.NewClient(account, d), served: served,
 		memo: d.Memo, locks: d.Locks, lead: d.Lead, inbox: d.Inbox, log: d.Log.With("tenant", s.Tenant(), "channel", s.Name()), now: d.Now, metrics: newMetrics(d.Metrics, s.Tenant(), s.Name()),
 		rung: make(chan string, 256), registered: make(map[string]time.Time),
 	}, nil

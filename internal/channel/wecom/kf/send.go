@@ -29,8 +29,9 @@ const (
 	// maxParts is how many messages the platform lets through after each of the customer's (document 94677).
 	maxParts = 5
 	// cutNote ends an answer that would need more. It says that it is a machine's, as the mark does that was cut off with the rest.
-	cutNote = "（AI 的回答较长，微信客服一次最多发 5 条，后面的还没有发。回复“继续”接着看。）"
-	tailed  = 30 // characters of what was shown last, to go on from
+	cutNote   = "（AI 的回答较长，微信客服一次最多发 5 条，后面的还没有发。回复“继续”接着看。）"
+	cutNoteEn = "(The AI's answer is longer; five messages at once is the most here. Reply \"continue\" for the rest.)"
+	tailed    = 30 // characters of what was shown last, to go on from
 
 	// resendable is how long a msgid is certainly known. ASSUMPTION, not tried on the real platform: a send_msg whose msgid it has seen is not
 	// shown again. The document says what a msgid may hold and not for how long it counts.
@@ -52,7 +53,7 @@ func (k *KF) Parts(m chat.Message, text string, unique int64) ([]chat.Part, erro
 	if err != nil {
 		return nil, chat.E(chat.Invalid, op, err)
 	}
-	texts, tail := limit(channel.Split(channel.TameText(text), maxText))
+	texts, tail := k.limit(channel.Split(channel.TameText(text), maxText))
 	if len(texts) == 0 {
 		return nil, chat.E(chat.Invalid, op, errors.New("the reply holds nothing visible"))
 	}
@@ -90,14 +91,14 @@ func body(m chat.Message, to address, text, id string) any {
 }
 
 // limit leaves as many parts as the platform lets through, and says where the last ends if there were more.
-func limit(texts []string) (kept []string, tail string) {
+func (k *KF) limit(texts []string) (kept []string, tail string) {
 	if len(texts) <= maxParts {
 		return texts, ""
 	}
-	last := channel.Split(texts[maxParts-1], maxText-len(cutNote)-2)[0]
+	last := channel.Split(texts[maxParts-1], maxText-len(k.cutNote)-2)[0]
 	shown := []rune(strings.Join(strings.Fields(strings.TrimSuffix(last, "\n```")), " "))
 	tail = string(shown[max(0, len(shown)-tailed):])
-	return append(texts[:maxParts-1:maxParts-1], last+"\n\n"+cutNote), tail
+	return append(texts[:maxParts-1:maxParts-1], last+"\n\n"+k.cutNote), tail
 }
 
 // messageID names a part for the platform: equal for each of its repetitions, and for nothing else. At most 32 of [0-9a-zA-Z_-].

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"strings"
 	"testing"
@@ -268,4 +269,23 @@ type always struct{ *channeltest.Cache }
 // Token implements channel.TokenCache.
 func (always) Token(context.Context, string) (chat.Secret, error) {
 	return chat.NewSecret("the-access-token"), nil
+}
+
+// Whoever speaks English reads in English that an answer was cut.
+func TestTheCutIsSaidInTheTenantsLanguage(t *testing.T) {
+	for lang, want := range map[string]string{"": "回复“继续”", "en": `Reply "continue"`} {
+		s := settings()
+		s.Lang = lang
+		k, err := kf.New(s, channel.Deps{Log: slog.New(slog.DiscardHandler), Now: time.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts, err := k.Parts(toZhang(), strings.Repeat("很长的回答。", 3000), 1)
+		if err != nil || len(parts) == 0 {
+			t.Fatalf("%d parts: %v", len(parts), err)
+		}
+		if last := read(t, parts[len(parts)-1]).Text.Content; !strings.Contains(last, want) {
+			t.Errorf("language %q: %q is not in %.200q", lang, want, last[max(0, len(last)-200):])
+		}
+	}
 }
