@@ -103,10 +103,12 @@ func (a *actor) key() chat.ConversationKey {
 func (a *actor) step(ctx context.Context) (err error) {
 	a.n++
 	s, opt := a.store, conversation.ClaimOptions{Lease: time.Minute, HistoryTurns: 5}
-	switch a.dice.IntN(16) {
+	switch a.dice.IntN(17) {
 	case 0, 1, 2, 3:
 		m := chat.Message{ID: fmt.Sprint(a.n, a.word()), User: a.word(), Kind: chat.KindText, Text: a.word(), Conversation: a.key()}
-		_, err = s.Accept(ctx, m, conversation.AcceptOptions{DedupeFor: time.Hour, Waiting: 1000, UserPerMinute: 10, Stop: a.dice.IntN(10) == 0})
+		_, err = s.Accept(ctx, m, conversation.AcceptOptions{DedupeFor: time.Hour, Waiting: 1000, UserPerMinute: 10, Stop: a.dice.IntN(10) == 0, Merge: func(conversation.Waiting) (chat.Message, bool) {
+			return m, true
+		}})
 	case 4, 5:
 		claims, cerr := s.Claim(ctx, allShards(a.name), a.owner(), 2, opt)
 		a.held, err = append(a.held, claims...), cerr
@@ -138,8 +140,30 @@ func (a *actor) step(ctx context.Context) (err error) {
 		}
 	case 15:
 		err = a.token(ctx)
+	case 16:
+		err = a.small(ctx)
 	}
 	return err
+}
+
+// small is what channels keep besides tokens. Nobody serves what is asked.
+func (a *actor) small(ctx context.Context) error {
+	key := a.name + "/" + a.word() + "/" + a.word()
+	if _, err := a.store.RememberFirst(ctx, key, a.word(), time.Minute); err != nil {
+		return err
+	}
+	if _, err := a.store.Recall(ctx, key); err != nil {
+		return err
+	}
+	if _, _, err := a.store.Take(ctx, key, chat.Pace{Burst: 1, Every: time.Millisecond}, 0); err != nil {
+		return err
+	}
+	if a.dice.IntN(10) == 0 {
+		if _, err := a.store.Ask(ctx, key, []byte(a.word()), time.Millisecond); chat.KindOf(err) != chat.Unavailable {
+			return fmt.Errorf("asked nobody: %w", err)
+		}
+	}
+	return nil
 }
 
 func (a *actor) owner() string { return []string{"o", a.others[0], "}:{"}[a.dice.IntN(3)] }
@@ -228,9 +252,6 @@ func (a *actor) money(ctx context.Context) error {
 
 func (a *actor) token(ctx context.Context) error {
 	key, secret := a.name+"/wecom/"+a.word(), chat.NewSecret(a.word())
-	if len(name(key)) > maxName || strings.HasPrefix(name(key), "#") {
-		return nil // channels' keys are shorter
-	}
 	unlock, ok, err := a.store.TryLock(ctx, key, time.Minute)
 	if err != nil || !ok {
 		return err

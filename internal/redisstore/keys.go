@@ -22,6 +22,22 @@ func prefix(s conversation.Shard) string {
 // handle names a conversation within its shard.
 func handle(key chat.ConversationKey) string { return name(key.Channel, key.ID) }
 
+// tenantKey names what a channel keeps for all replicas, key being "TENANT/…". It begins with the tenant however long the rest is: a tenant's Redis user
+// reaches what begins so, and nothing else.
+func tenantKey(kind, key string) string {
+	tenant, rest, ok := strings.Cut(key, "/")
+	if !ok {
+		return root + kind + ":" + name(key)
+	}
+	return root + kind + ":" + name(tenant) + "%2F" + name(rest)
+}
+
+func tokenKey(key string) string { return tenantKey("token", key) }
+func lockKey(key string) string  { return tenantKey("lock", key) }
+func memoKey(key string) string  { return tenantKey("memo", key) }
+func paceKey(key string) string  { return tenantKey("pace", key) }
+func relayKey(key string) string { return tenantKey("relay", key) }
+
 // maxName bounds a name: longer ones are hashed, so that no outside id makes keys large.
 const maxName = 120
 

@@ -17,7 +17,7 @@ const (
 
 // Lead implements channel.Leader. A role that f returns from is given back and sought again.
 func (s *Store) Lead(ctx context.Context, key string, f func(ctx context.Context)) {
-	lock, mine := root+"lock:"+name(key+"/lead"), rand.Text()
+	lock, mine := lockKey(key+"/lead"), rand.Text()
 	for ctx.Err() == nil {
 		began := time.Now()
 		if s.seize(ctx, lock, mine) {

@@ -19,8 +19,6 @@ const (
 	maxMemo     = 64 << 10
 )
 
-func memoKey(key string) string { return root + "memo:" + name(key) }
-
 // Recall implements channel.Memo.
 func (s *Store) Recall(ctx context.Context, key string) (string, error) {
 	const op = "recall"
@@ -94,7 +92,7 @@ func (s *Store) Take(ctx context.Context, key string, p chat.Pace, most time.Dur
 	if p.Burst < 1 || most > maxPace || time.Duration(p.Burst)*p.Every > maxPace {
 		return 0, false, invalid("take", fmt.Errorf("no pace that is kept: %d at once, then one in each %v, at most %v ahead", p.Burst, p.Every, most))
 	}
-	v, err := s.run(ctx, "take", s.scripts.take, root+"pace:"+name(key), p.Burst, millis(p.Every), millis(most))
+	v, err := s.run(ctx, "take", s.scripts.take, paceKey(key), p.Burst, millis(p.Every), millis(most))
 	if err != nil {
 		return 0, false, err
 	}

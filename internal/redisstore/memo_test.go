@@ -129,18 +129,18 @@ func TestRememberFirst(t *testing.T) {
 	})
 }
 
-// Keys of one tenant are never those of another, whatever they hold.
+// Keys of one tenant are never those of another, whatever they hold; and all are within what its own Redis user may reach.
 func TestMemoKeysAreApart(t *testing.T) {
 	seen := map[string]string{}
 	for _, tenant := range []string{"acme", "acme-eu", "a"} {
 		for _, rest := range []string{"", "x", "/x", "eu/x", "\x00", "{}", "{acme}", "%2F", ":", strings.Repeat("x", 500), strings.Repeat("x", 501)} {
 			key := tenant + "/" + rest
-			for kind, k := range map[string]string{"memo": memoKey(key), "token": tokenKey(key), "pace": root + "pace:" + name(key)} {
+			for kind, k := range map[string]string{"memo": memoKey(key), "token": tokenKey(key), "pace": paceKey(key), "lock": lockKey(key), "relay": relayKey(key)} {
 				if other, twice := seen[k]; twice {
 					t.Errorf("%q and %q share %q", key, other, k)
 				}
 				seen[k] = key
-				if want := root + kind + ":" + tenant + "%2F"; len(rest) < 100 && !strings.HasPrefix(k, want) {
+				if want := root + kind + ":" + tenant + "%2F"; !strings.HasPrefix(k, want) || len(k) > len(want)+maxName {
 					t.Errorf("%q is kept as %q, outside of what its user may reach, %s*", key, k, want)
 				}
 			}

@@ -108,7 +108,7 @@ func (m *monitor) look(line, before string) (who string) {
 // tenantOf is whose key it seems to be.
 func tenantOf(key string) string {
 	rest := strings.TrimPrefix(key, root)
-	for _, p := range []string{"{", "token:", "lock:", "stop:"} {
+	for _, p := range []string{"{", "token:", "lock:", "memo:", "pace:", "relay:", "stop:"} {
 		if after, ok := strings.CutPrefix(rest, p); ok {
 			return after[:max(0, strings.IndexAny(after, ":}%"))]
 		}
@@ -116,13 +116,14 @@ func tenantOf(key string) string {
 	return ""
 }
 
-// own: a tenant's keys are its shards', its budget's, its seats', and its platforms' tokens and locks; its stop commands have a channel.
+// own: a tenant's keys are its shards', its budget's, its seats', and what its channels keep; its stop commands have a channel.
 func own(tenant, key string) bool {
 	shard, ok := strings.CutPrefix(key, root+"{"+tenant+":")
 	if ok && len(shard) >= 4 && strings.HasPrefix(shard[2:], "}:") && strings.Trim(shard[:2], "0123456789") == "" {
 		return true
 	}
-	for _, p := range []string{"{" + tenant + "}:budget:", "{" + tenant + "}:seats:", "token:" + tenant + "%2F", "lock:" + tenant + "%2F", "stop:" + tenant + ":"} {
+	for _, p := range []string{"{" + tenant + "}:budget:", "{" + tenant + "}:seats:", "token:" + tenant + "%2F", "lock:" + tenant + "%2F",
+		"memo:" + tenant + "%2F", "pace:" + tenant + "%2F", "relay:" + tenant + "%2F", "stop:" + tenant + ":"} {
 		if strings.HasPrefix(key, root+p) {
 			return true
 		}

@@ -23,8 +23,6 @@ const (
 	relayAnswers = 30 * time.Second // how long answers are kept that nobody reads
 )
 
-func relayKey(key string) string { return root + "relay:" + name(key) }
-
 // answersKey is where a process finds the answers to what it asked under key.
 func answersKey(key, who string) string { return relayKey(key) + ":" + name(who) }
 

@@ -15,8 +15,6 @@ import (
 // A token is stored as "1:" and itself; the 1 is the format's version.
 const tokenVersion = "1:"
 
-func tokenKey(key string) string { return root + "token:" + name(key) }
-
 // Token implements channel.TokenCache.
 func (s *Store) Token(ctx context.Context, key string) (chat.Secret, error) {
 	ctx, cancel := s.bound(ctx)
@@ -57,7 +55,7 @@ func (s *Store) TryLock(ctx context.Context, key string, ttl time.Duration) (unl
 	}
 	bound, cancel := s.bound(ctx)
 	defer cancel()
-	lock, mine := root+"lock:"+name(key), rand.Text()
+	lock, mine := lockKey(key), rand.Text()
 	err = s.rdb.SetArgs(bound, lock, mine, redis.SetArgs{Mode: "NX", TTL: ttl}).Err()
 	switch {
 	case errors.Is(err, redis.Nil):
