@@ -63,11 +63,6 @@ const opDirect = "conversation.direct"
 
 // direct gives the metrics' word for what became of the request, too.
 func (s *Service) direct(ctx context.Context, t *chat.Tenant, want chat.Request, emit func(chat.Event)) (result string, err error) {
-	leave, err := s.admit(ctx, t)
-	if err != nil {
-		return chat.KindOf(err).String(), err
-	}
-	defer leave()
 	now := time.Now()
 	c := s.directClaim(want)
 	c.Now = now
@@ -75,20 +70,28 @@ func (s *Service) direct(ctx context.Context, t *chat.Tenant, want chat.Request,
 		Service: s, t: t, outlet: nowhere{}, c: c, live: newLive(s, nowhere{}, c), tally: &tally{user: userID(c)}, attempt: 1,
 		since: now, until: now.Add(directWait), direct: &direct{want: want, emit: emit},
 	}
-	reply, err := a.complete(ctx)
-	if err == nil {
-		emit(chat.Event{Kind: chat.Finished, Reply: reply})
+	leave, err := s.admit(ctx, t)
+	if err != nil {
+		return a.refusal(ctx, err)
 	}
+	defer leave()
+	defer a.finish(ctx) // also after a panic of emit, which ends this request only
+	reply, err := a.complete(ctx)
+	if err != nil {
+		return a.refusal(ctx, err)
+	}
+	emit(chat.Event{Kind: chat.Finished, Reply: reply})
+	return "answered", nil
+}
+
+// finish takes a program's request out of its line, and tells what it has spent.
+func (a *asking) finish(ctx context.Context) {
 	a.placed(false)
 	a.live.close()
 	if a.queued {
-		s.room.dequeue(t.Name)
+		a.room.dequeue(a.t.Name)
 	}
-	s.account(ctx, c, a.tally)
-	if err == nil {
-		return "answered", nil
-	}
-	return a.refusal(ctx, err)
+	a.account(ctx, a.c, a.tally)
 }
 
 // directClaim stands for a claim where there is no conversation: it names the turn, and whose usage it is. Its fence is one that no claim ever

@@ -266,6 +266,52 @@ func TestDirectSuspended(t *testing.T) {
 	})
 }
 
+// Who waits for a seat and leaves, or whose company is suspended meanwhile, hears so as everybody does.
+func TestDirectEndsInLineForASeat(t *testing.T) {
+	for name, c := range map[string]struct {
+		end  func(p *process, leave func())
+		kind chat.Kind
+		code string
+	}{
+		"left":      {func(_ *process, leave func()) { leave() }, chat.Canceled, ""},
+		"suspended": {func(p *process, _ func()) { p.Suspend("acme") }, chat.Forbidden, chat.CodeStopped},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.tenant.Limits.TurnsInFlight, w.llm.delay = 1, time.Minute
+				p, other := w.start(), w.start()
+				w.say(other, "1", "one")
+				settle(time.Second)
+				ctx, leave := context.WithCancel(t.Context())
+				defer leave()
+				time.AfterFunc(time.Second, func() { c.end(p, leave) })
+				_, _, err := p.ask(ctx, want("q"))
+				_ = refused(t, err, c.kind, c.code)
+			})
+		})
+	}
+}
+
+// A panic of whoever takes the answer ends that request, and nothing of it stays: no seat, no place, no token of the day.
+func TestDirectPanics(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.tenant.Limits.TokensPerDay, w.tenant.Limits.TurnsInFlight = 100, 1
+		w.llm.chunk = "text"
+		p := w.start(func(o *conversation.Options) { o.Turns = 1 })
+		func() {
+			defer func() { _ = recover() }()
+			_ = p.Direct(t.Context(), want("q"), func(chat.Event) { panic("a fault") })
+			t.Error("it did not panic")
+		}()
+		settle(time.Second)
+		if _, _, err := p.ask(t.Context(), want("q")); err != nil {
+			t.Errorf("the next request: %v", err)
+		}
+	})
+}
+
 // Processes that begin together must not count as one what two of them spent.
 func TestDirectOfManyProcesses(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
