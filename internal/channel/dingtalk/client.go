@@ -6,10 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -46,12 +44,7 @@ type client struct {
 }
 
 func newClient(tenant, key string, secret chat.Secret, d channel.Deps) *client {
-	var own http.Client
-	if d.HTTP != nil {
-		own = *d.HTTP
-	}
-	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c := &client{origin: d.Origins.DingTalk, key: key, secret: secret, http: &own, budget: newBudget(tenant, key, d)}
+	c := &client{origin: d.Origins.DingTalk, key: key, secret: secret, http: channel.NoRedirects(d.HTTP), budget: newBudget(tenant, key, d)}
 	c.token = channel.NewAccessToken("dingtalk", tenant+"/dingtalk/token/"+key+"/"+secret.Fingerprint(), d, c.fetchToken)
 	return c
 }
@@ -103,7 +96,7 @@ func (c *client) ask(ctx context.Context, method, path string, token chat.Secret
 	}
 	if !a.ok() {
 		e := apiError(op, a)
-		e.Err = errors.New(c.redact(e.Err.Error(), token))
+		e.Err = errors.New(channel.Redact(e.Err.Error(), c.secret, token))
 		return e
 	}
 	if err := json.Unmarshal(a.body, out); err != nil {
@@ -135,29 +128,14 @@ func (c *client) send(ctx context.Context, op, method, address string, body []by
 	req.Header.Set("Accept", "application/json")
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return answer{}, lost(op, err, sent.Load())
+		return answer{}, channel.Lost(op, err, sent.Load())
 	}
 	defer func() { _ = resp.Body.Close() }()
 	got, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return answer{}, lost(op, err, true)
+		return answer{}, channel.Lost(op, err, true)
 	}
 	return answer{resp.StatusCode, got}, nil
-}
-
-// lost makes the error of a call without a usable answer. What quotes the address is peeled off: a webhook's is a credential.
-func lost(op string, err error, sent bool) *chat.Error {
-	for u, ok := errors.AsType[*url.Error](err); ok; u, ok = errors.AsType[*url.Error](err) {
-		err = u.Err
-	}
-	e := chat.E(chat.Unavailable, op, err)
-	e.Maybe = sent
-	if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() || errors.Is(err, context.DeadlineExceeded) {
-		e.Kind = chat.Timeout
-	} else if errors.Is(err, context.Canceled) {
-		e.Kind = chat.Canceled
-	}
-	return e
 }
 
 // fetchToken implements channel.FetchToken (document "obtain the access token of an internal app"). Asking again while one is valid gives the same.
@@ -176,7 +154,7 @@ func (c *client) fetchToken(ctx context.Context) (token chat.Secret, life time.D
 	}
 	if !a.ok() {
 		e := apiError(op, a)
-		e.Err, e.Maybe = errors.New(c.redact(e.Err.Error(), chat.Secret{})), false
+		e.Err, e.Maybe = errors.New(channel.Redact(e.Err.Error(), c.secret)), false
 		return token, 0, e
 	}
 	var got struct {
@@ -187,16 +165,6 @@ func (c *client) fetchToken(ctx context.Context) (token chat.Secret, life time.D
 		return token, 0, chat.E(chat.Unavailable, op, errors.New("the answer holds no accessToken"))
 	}
 	return chat.NewSecret(got.Token), time.Duration(got.Life) * time.Second, nil
-}
-
-// redact keeps a platform that echoes credentials from putting them into logs.
-func (c *client) redact(s string, token chat.Secret) string {
-	for _, secret := range []chat.Secret{c.secret, token} {
-		if !secret.IsZero() {
-			s = strings.ReplaceAll(s, secret.Reveal(), secret.String())
-		}
-	}
-	return s
 }
 
 // opOf names a call in errors: "dingtalk.createAndDeliver".

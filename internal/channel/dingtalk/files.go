@@ -80,7 +80,7 @@ func (c *client) download(ctx context.Context, op, address string) ([]byte, erro
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, lost(op, err, false)
+		return nil, channel.Lost(op, err, false)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	switch {
@@ -91,7 +91,7 @@ func (c *client) download(ctx context.Context, op, address string) ([]byte, erro
 	}
 	data, err := io.ReadAll(io.LimitReader(resp.Body, channel.MaxImage+1))
 	if err != nil {
-		return nil, lost(op, err, false)
+		return nil, channel.Lost(op, err, false)
 	}
 	if len(data) > channel.MaxImage {
 		return nil, chat.E(chat.TooLarge, op, fmt.Errorf("the picture has more than %d bytes", channel.MaxImage))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"parley/internal/channel"
 	"parley/internal/chat"
 )
 
@@ -152,7 +153,7 @@ func (l *link) read() error {
 	for {
 		kind, data, err := l.conn.Read(l.base)
 		if err != nil {
-			return lost("dingtalk.read", err, false)
+			return channel.Lost("dingtalk.read", err, false)
 		}
 		var f frame
 		if kind != websocket.MessageText || json.Unmarshal(data, &f) != nil {
@@ -164,7 +165,7 @@ func (l *link) read() error {
 			select {
 			case l.lanes[maphash.String(seed, w.m.Conversation.ID)%lanes] <- w: // full: the store is slow, and the platform must wait
 			case <-l.base.Done():
-				return lost("dingtalk.read", l.base.Err(), false)
+				return channel.Lost("dingtalk.read", l.base.Err(), false)
 			}
 		}
 	}

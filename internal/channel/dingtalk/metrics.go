@@ -1,9 +1,9 @@
 package dingtalk
 
 import (
-	"errors"
-
 	"github.com/prometheus/client_golang/prometheus"
+
+	"parley/internal/channel"
 )
 
 // metrics are those of one channel.
@@ -18,28 +18,15 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer, tenant, name string) *metrics {
 	labels := []string{"tenant", "channel"}
 	counter := func(metric, help string) prometheus.Counter {
-		return share(reg, prometheus.NewCounterVec(prometheus.CounterOpts{Name: metric, Help: help}, labels)).WithLabelValues(tenant, name)
+		return channel.SharedCollector(reg, prometheus.NewCounterVec(prometheus.CounterOpts{Name: metric, Help: help}, labels)).WithLabelValues(tenant, name)
 	}
 	return &metrics{
 		reused:     counter("parley_dingtalk_signatures_reused_total", "Callbacks whose signature came before with another body: two messages of one millisecond, or a replay."),
 		plainCards: counter("parley_dingtalk_cards_replaced_total", "Replies that went out as plain messages because the platform refused their card."),
-		connected: share(reg, prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		connected: channel.SharedCollector(reg, prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "parley_dingtalk_connected", Help: "Connections that this process holds in Stream mode.",
 		}, labels)).WithLabelValues(tenant, name),
 		connects: counter("parley_dingtalk_connects_total", "Connections opened in Stream mode."),
 		unstored: counter("parley_dingtalk_unstored_total", "Messages of Stream mode that could not be stored and were left to the platform to send again."),
 	}
-}
-
-// share registers a collector, or gives the one that a channel before this one registered.
-func share[C prometheus.Collector](reg prometheus.Registerer, c C) C {
-	if reg == nil {
-		return c
-	}
-	if have, ok := errors.AsType[prometheus.AlreadyRegisteredError](reg.Register(c)); ok {
-		if first, ok := have.ExistingCollector.(C); ok {
-			return first
-		}
-	}
-	return c
 }

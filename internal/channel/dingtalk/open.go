@@ -46,7 +46,7 @@ func (c *client) open(ctx context.Context) (string, error) {
 	}
 	if !a.ok() {
 		e := apiError(op, a)
-		e.Err = errors.New(c.redact(e.Err.Error(), chat.Secret{}))
+		e.Err = errors.New(channel.Redact(e.Err.Error(), c.secret))
 		return "", e
 	}
 	var got struct {

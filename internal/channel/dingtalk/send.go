@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"parley/internal/channel"
 	"parley/internal/chat"
 )
 
@@ -107,7 +108,7 @@ func (r *robot) sendHook(ctx context.Context, to address, p part) error {
 		return err
 	}
 	if e := hookError(a); e != nil {
-		e.Err = errors.New(r.api.redact(hide(e.Err.Error(), to.Webhook), chat.Secret{}))
+		e.Err = errors.New(channel.Redact(hide(e.Err.Error(), to.Webhook), r.api.secret))
 		return e
 	}
 	return nil

@@ -106,7 +106,7 @@ func (s *Stream) connect(ctx context.Context) (*link, error) {
 		_ = resp.Body.Close()
 	}
 	if err != nil {
-		return nil, lost(op, err, false)
+		return nil, channel.Lost(op, err, false)
 	}
 	conn.SetReadLimit(maxFrame)
 	s.metrics.connects.Inc()

@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -46,12 +44,7 @@ type client struct {
 }
 
 func newClient(tenant, app string, secret chat.Secret, d channel.Deps) *client {
-	var own http.Client
-	if d.HTTP != nil {
-		own = *d.HTTP
-	}
-	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c := &client{origin: d.Origins.Feishu, app: app, secret: secret, http: &own, budget: newBudget(tenant, app, d)}
+	c := &client{origin: d.Origins.Feishu, app: app, secret: secret, http: channel.NoRedirects(d.HTTP), budget: newBudget(tenant, app, d)}
 	c.token = channel.NewAccessToken("feishu", tenant+"/feishu/token/"+app+"/"+secret.Fingerprint(), d, c.fetchToken)
 	return c
 }
@@ -124,7 +117,7 @@ func (c *client) send(ctx context.Context, r request, token chat.Secret) error {
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return lost(r.op(), err, sent.Load())
+		return channel.Lost(r.op(), err, sent.Load())
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if r.raw != nil && resp.StatusCode == http.StatusOK && !strings.Contains(resp.Header.Get("Content-Type"), "application/json") {
@@ -132,14 +125,14 @@ func (c *client) send(ctx context.Context, r request, token chat.Secret) error {
 	}
 	got, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return lost(r.op(), err, true)
+		return channel.Lost(r.op(), err, true)
 	}
 	return c.judge(r, resp, got, token)
 }
 
 func (f *file) read(op string, from io.Reader) (err error) {
 	if f.data, err = io.ReadAll(io.LimitReader(from, int64(f.limit)+1)); err != nil {
-		return lost(op, err, false)
+		return channel.Lost(op, err, false)
 	}
 	if len(f.data) > f.limit {
 		return chat.E(chat.TooLarge, op, fmt.Errorf("the file has more than %d bytes", f.limit))
@@ -157,7 +150,7 @@ func (c *client) judge(r request, resp *http.Response, got []byte, token chat.Se
 	isJSON := json.Unmarshal(got, &said) == nil && said.Code != nil
 	switch {
 	case isJSON && (*said.Code != 0 || resp.StatusCode != http.StatusOK):
-		return errorOf(r.op(), resp.StatusCode, resp.Header, *said.Code, c.redact(said.Message, token))
+		return errorOf(r.op(), resp.StatusCode, resp.Header, *said.Code, channel.Redact(said.Message, c.secret, token))
 	case resp.StatusCode != http.StatusOK:
 		return errorOf(r.op(), resp.StatusCode, resp.Header, 0, "")
 	case !isJSON || r.raw != nil:
@@ -177,21 +170,6 @@ func (c *client) judge(r request, resp *http.Response, got []byte, token chat.Se
 func foreign(op string) *chat.Error {
 	e := chat.E(chat.Unavailable, op, errors.New("the answer is not Feishu's"))
 	e.Maybe = true
-	return e
-}
-
-// lost makes the error of a call without a usable answer. What quotes the address is peeled off.
-func lost(op string, err error, sent bool) *chat.Error {
-	for u, ok := errors.AsType[*url.Error](err); ok; u, ok = errors.AsType[*url.Error](err) {
-		err = u.Err
-	}
-	e := chat.E(chat.Unavailable, op, err)
-	e.Maybe = sent
-	if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() || errors.Is(err, context.DeadlineExceeded) {
-		e.Kind = chat.Timeout
-	} else if errors.Is(err, context.Canceled) {
-		e.Kind = chat.Canceled
-	}
 	return e
 }
 
@@ -218,14 +196,4 @@ func (c *client) fetchToken(ctx context.Context) (token chat.Secret, life time.D
 		return token, 0, chat.E(chat.Unavailable, r.op(), errors.New("the answer holds no tenant_access_token"))
 	}
 	return chat.NewSecret(got.Token), time.Duration(got.Life) * time.Second, nil
-}
-
-// redact keeps a platform that echoes credentials from putting them into logs.
-func (c *client) redact(s string, token chat.Secret) string {
-	for _, secret := range []chat.Secret{c.secret, token} {
-		if !secret.IsZero() {
-			s = strings.ReplaceAll(s, secret.Reveal(), secret.String())
-		}
-	}
-	return s
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"parley/internal/channel"
 	"parley/internal/chat"
 )
 
@@ -131,7 +132,7 @@ func (l *link) read() error {
 	for {
 		kind, data, err := l.conn.Read(l.base)
 		if err != nil {
-			return lost("feishu.read", err, false)
+			return channel.Lost("feishu.read", err, false)
 		}
 		l.hear()
 		f, err := parseFrame(data)
@@ -147,7 +148,7 @@ func (l *link) read() error {
 		select {
 		case l.lanes[maphash.String(seed, lane)%lanes] <- w: // full: the store is slow, and the platform must wait
 		case <-l.base.Done():
-			return lost("feishu.read", l.base.Err(), false)
+			return channel.Lost("feishu.read", l.base.Err(), false)
 		}
 	}
 }

@@ -88,7 +88,7 @@ func (s *Stream) serve(ctx context.Context) error {
 				return why
 			}
 		}
-		return lost(op, err, false)
+		return channel.Lost(op, err, false)
 	}
 	conn.SetReadLimit(maxFrame)
 	s.metrics.connects.Inc()

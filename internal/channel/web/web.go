@@ -152,18 +152,7 @@ func storedID(browser, id string) string { return browser + "/" + id }
 func ownID(browser, stored string) string { return strings.TrimPrefix(stored, browser+"/") }
 
 func streamGauge(reg prometheus.Registerer, tenant, name string) prometheus.Gauge {
-	vec := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+	return channel.SharedCollector(reg, prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "parley_web_streams", Help: "Event streams that web pages hold open.",
-	}, []string{"tenant", "channel"})
-	if reg != nil {
-		if err := reg.Register(vec); err != nil {
-			// Every web channel registers the same vector; all but the first share it.
-			if have, ok := err.(prometheus.AlreadyRegisteredError); ok { //nolint:errorlint // the registry returns it bare
-				if shared, ok := have.ExistingCollector.(*prometheus.GaugeVec); ok {
-					vec = shared
-				}
-			}
-		}
-	}
-	return vec.WithLabelValues(tenant, name)
+	}, []string{"tenant", "channel"})).WithLabelValues(tenant, name)
 }

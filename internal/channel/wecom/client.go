@@ -57,12 +57,7 @@ func (f justFetched) Replace(context.Context, chat.Secret) (chat.Secret, error) 
 // one access token.
 func NewClient(a Account, d channel.Deps) *Client {
 	installTransport()
-	var own http.Client
-	if d.HTTP != nil {
-		own = *d.HTTP
-	}
-	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c := &Client{account: a, origin: d.Origins.WeCom, http: &own}
+	c := &Client{account: a, origin: d.Origins.WeCom, http: channel.NoRedirects(d.HTTP)}
 	key := a.Tenant + "/wecom/" + a.CorpID + "/" + a.Agent + "/" + a.Secret.Fingerprint()
 	c.token = channel.NewAccessToken("wecom", key, d, c.fetchToken)
 	return c
@@ -134,7 +129,7 @@ func (c *Client) decode(x *exchange, op string, answer []byte, token chat.Secret
 	}
 	err := util.DecodeWithError(answer, out, op)
 	if refusal, ok := errors.AsType[*util.CommonError](err); ok {
-		return errorOf(op, refusal.ErrCode, c.redact(refusal.ErrMsg, token))
+		return errorOf(op, refusal.ErrCode, channel.Redact(refusal.ErrMsg, c.account.Secret, token))
 	}
 	if err != nil {
 		return x.lost(op, errors.New("the answer is not WeCom's: a field has the wrong type"))
@@ -164,7 +159,7 @@ func (c *Client) fetchToken(ctx context.Context) (token chat.Secret, life time.D
 	answer, err := credential.GetTokenFromServerContext(ctx, c.origin+"/cgi-bin/gettoken?"+q.Encode())
 	switch {
 	case answer.ErrCode != 0:
-		return chat.Secret{}, 0, errorOf(op, answer.ErrCode, c.redact(answer.ErrMsg, chat.Secret{}))
+		return chat.Secret{}, 0, errorOf(op, answer.ErrCode, channel.Redact(answer.ErrMsg, c.account.Secret))
 	case err == nil && answer.AccessToken == "":
 		err = errors.New("the answer holds no access_token")
 	}
@@ -174,14 +169,4 @@ func (c *Client) fetchToken(ctx context.Context) (token chat.Secret, life time.D
 		return chat.Secret{}, 0, e
 	}
 	return chat.NewSecret(answer.AccessToken), time.Duration(answer.ExpiresIn) * time.Second, nil
-}
-
-// redact keeps a platform that echoes credentials from putting them into logs.
-func (c *Client) redact(s string, token chat.Secret) string {
-	for _, secret := range []chat.Secret{c.account.Secret, token} {
-		if !secret.IsZero() {
-			s = strings.ReplaceAll(s, secret.Reveal(), secret.String())
-		}
-	}
-	return s
 }

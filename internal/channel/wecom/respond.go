@@ -10,6 +10,7 @@ import (
 
 	"github.com/silenceper/wechat/v2/util"
 
+	"parley/internal/channel"
 	"parley/internal/chat"
 )
 
@@ -25,12 +26,7 @@ type Responder struct {
 // NewResponder makes one for WeCom at the origin. It follows no redirect.
 func NewResponder(origin string, client *http.Client) *Responder {
 	installTransport()
-	var own http.Client
-	if client != nil {
-		own = *client
-	}
-	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Responder{origin: origin, http: &own}
+	return &Responder{origin: origin, http: channel.NoRedirects(client)}
 }
 
 // Allows says whether an address is a response_url of this platform. Whatever else a message names is not called.

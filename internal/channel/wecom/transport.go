@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"sync"
 	"sync/atomic"
 
 	"github.com/silenceper/wechat/v2/util"
 
+	"parley/internal/channel"
 	"parley/internal/chat"
 )
 
@@ -74,11 +73,7 @@ func withClient(ctx context.Context, c *http.Client) (context.Context, *exchange
 // lost makes the error of a call without a usable answer. err may be the library's or net/http's: whatever quotes the address is peeled
 // off, because the address holds the token or the secret.
 func (x *exchange) lost(op string, err error) *chat.Error {
-	for u, ok := errors.AsType[*url.Error](err); ok; u, ok = errors.AsType[*url.Error](err) {
-		err = u.Err
-	}
-	e := chat.E(chat.Unavailable, op, err)
-	e.Maybe = x.sent.Load()
+	e := channel.Lost(op, err, x.sent.Load())
 	if s, ok := errors.AsType[statusError](err); ok {
 		e.Code = fmt.Sprintf("http_%d", int(s))
 		if s < http.StatusInternalServerError {
@@ -88,11 +83,6 @@ func (x *exchange) lost(op string, err error) *chat.Error {
 			e.Kind = chat.RateLimited
 		}
 		return e
-	}
-	if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() || errors.Is(err, context.DeadlineExceeded) {
-		e.Kind = chat.Timeout
-	} else if errors.Is(err, context.Canceled) {
-		e.Kind = chat.Canceled
 	}
 	return e
 }

@@ -55,7 +55,7 @@ type aiBot struct {
 func New(s channel.Settings, d channel.Deps) (channel.Channel, error) {
 	b := &aiBot{
 		tenant: s.Tenant(), name: s.Name(), group: s.Group(), mention: s.Optional("mention", ""), window: window(s), files: d.Origins.WeComBotFiles,
-		http: noRedirects(d.HTTP), memo: d.Memo, log: d.Log.With("tenant", s.Tenant(), "channel", s.Name()), now: d.Now,
+		http: channel.NoRedirects(d.HTTP), memo: d.Memo, log: d.Log.With("tenant", s.Tenant(), "channel", s.Name()), now: d.Now,
 	}
 	language := s.Optional("language", s.Language())
 	words, known := wordsOf(language)
@@ -86,15 +86,6 @@ func window(s channel.Settings) time.Duration {
 		return defaultWindow
 	}
 	return w
-}
-
-func noRedirects(c *http.Client) *http.Client {
-	var own http.Client
-	if c != nil {
-		own = *c
-	}
-	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &own
 }
 
 // Kind implements channel.Channel.

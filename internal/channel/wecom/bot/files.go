@@ -75,7 +75,7 @@ func (b *aiBot) download(ctx context.Context, op, address string) ([]byte, error
 	}
 	resp, err := b.http.Do(req)
 	if err != nil {
-		return nil, lost(op, err, false)
+		return nil, channel.Lost(op, err, false)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	switch {
@@ -88,7 +88,7 @@ func (b *aiBot) download(ctx context.Context, op, address string) ([]byte, error
 	data, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	switch {
 	case err != nil:
-		return nil, lost(op, err, false)
+		return nil, channel.Lost(op, err, false)
 	case len(data) > most:
 		return nil, tooLarge(op)
 	}
@@ -122,20 +122,4 @@ func hostOf(u *url.URL) string {
 		return ""
 	}
 	return channel.Printable(u.Scheme + "://" + u.Host)
-}
-
-// lost is the error of a call that got no usable answer; maybe: it left. The address, which grants something, is peeled off.
-func lost(op string, err error, maybe bool) *chat.Error {
-	for u, ok := errors.AsType[*url.Error](err); ok; u, ok = errors.AsType[*url.Error](err) {
-		err = u.Err
-	}
-	e := chat.E(chat.Unavailable, op, err)
-	e.Maybe = maybe
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		e.Kind = chat.Timeout
-	case errors.Is(err, context.Canceled):
-		e.Kind = chat.Canceled
-	}
-	return e
 }

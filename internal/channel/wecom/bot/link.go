@@ -10,6 +10,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"parley/internal/channel"
 	"parley/internal/chat"
 )
 
@@ -121,7 +122,7 @@ func (l *link) read() error {
 	for {
 		kind, data, err := l.conn.Read(l.base)
 		if err != nil {
-			return lost("wecombot.read", err, false)
+			return channel.Lost("wecombot.read", err, false)
 		}
 		var f frame
 		if kind != websocket.MessageText || json.Unmarshal(data, &f) != nil || f.Headers.Req == "" {
@@ -207,7 +208,7 @@ func (l *link) ping(ctx context.Context) {
 		}
 		if missed == 2 {
 			l.mu.Lock()
-			l.over = lost("wecombot.ping", errors.New("two questions whether it is there had no answer"), false)
+			l.over = channel.Lost("wecombot.ping", errors.New("two questions whether it is there had no answer"), false)
 			l.mu.Unlock()
 			_ = l.conn.CloseNow()
 			return
@@ -234,7 +235,7 @@ func (l *link) carry(ctx context.Context, payload []byte) []byte {
 func (l *link) ask(ctx context.Context, cmd, req string, body json.RawMessage) (frame, error) {
 	leave, err := l.enter(ctx, req)
 	if err != nil {
-		return frame{}, lost("wecombot."+cmd, err, false)
+		return frame{}, channel.Lost("wecombot."+cmd, err, false)
 	}
 	defer leave()
 	return l.exchange(ctx, frame{Cmd: cmd, Headers: frameHeaders{req}, Body: body})
@@ -306,14 +307,14 @@ func (l *link) exchange(ctx context.Context, f frame) (frame, error) {
 	writing, done := context.WithTimeout(l.base, l.within.ack)
 	defer done()
 	if err := l.conn.Write(writing, websocket.MessageText, out); err != nil {
-		return frame{}, lost(op, err, true)
+		return frame{}, channel.Lost(op, err, true)
 	}
 	select {
 	case a := <-answer:
 		return a, nil
 	case <-ctx.Done():
-		return frame{}, lost(op, ctx.Err(), true)
+		return frame{}, channel.Lost(op, ctx.Err(), true)
 	case <-l.base.Done():
-		return frame{}, lost(op, errors.New("the connection ended before the answer"), true)
+		return frame{}, channel.Lost(op, errors.New("the connection ended before the answer"), true)
 	}
 }

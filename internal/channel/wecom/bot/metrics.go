@@ -1,9 +1,9 @@
 package bot
 
 import (
-	"errors"
-
 	"github.com/prometheus/client_golang/prometheus"
+
+	"parley/internal/channel"
 )
 
 // metrics are those of one channel.
@@ -17,10 +17,10 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer, tenant, name string) *metrics {
 	labels := []string{"tenant", "channel"}
 	counter := func(metric, help string) prometheus.Counter {
-		return share(reg, prometheus.NewCounterVec(prometheus.CounterOpts{Name: metric, Help: help}, labels)).WithLabelValues(tenant, name)
+		return channel.SharedCollector(reg, prometheus.NewCounterVec(prometheus.CounterOpts{Name: metric, Help: help}, labels)).WithLabelValues(tenant, name)
 	}
 	return &metrics{
-		connected: share(reg, prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		connected: channel.SharedCollector(reg, prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "parley_wecombot_connected", Help: "Whether this process holds the bot's connection (stream mode).",
 		}, labels)).WithLabelValues(tenant, name),
 		evicted:  counter("parley_wecombot_evicted_total", "Connections that the platform ended because another program connected as the same bot."),
@@ -28,17 +28,4 @@ func newMetrics(reg prometheus.Registerer, tenant, name string) *metrics {
 		ambiguous: counter("parley_wecombot_ambiguous_total",
 			"Answers of stream mode that may or may not have been shown, and cannot be sent again without being shown twice."),
 	}
-}
-
-// share registers a collector, or gives the one that a channel before this one registered.
-func share[C prometheus.Collector](reg prometheus.Registerer, c C) C {
-	if reg == nil {
-		return c
-	}
-	if have, ok := errors.AsType[prometheus.AlreadyRegisteredError](reg.Register(c)); ok {
-		if first, ok := have.ExistingCollector.(C); ok {
-			return first
-		}
-	}
-	return c
 }

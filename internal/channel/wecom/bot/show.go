@@ -100,10 +100,10 @@ func (s *Stream) frame(ctx context.Context, cmd, req string, body any, within ti
 	}
 	var r response
 	if err := json.Unmarshal(answer, &r); err != nil {
-		return lost(op, errors.New("the replica with the connection gave no answer that is one"), true)
+		return channel.Lost(op, errors.New("the replica with the connection gave no answer that is one"), true)
 	}
 	if r.Lost {
-		return lost(op, errors.New("the platform did not answer"), r.Maybe)
+		return channel.Lost(op, errors.New("the platform did not answer"), r.Maybe)
 	}
 	return refusal(op, r.Code, r.Message)
 }

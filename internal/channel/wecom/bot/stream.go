@@ -143,7 +143,7 @@ func (s *Stream) dial(ctx context.Context) (*websocket.Conn, error) {
 		_ = resp.Body.Close()
 	}
 	if err != nil {
-		return nil, lost(op, err, false)
+		return nil, channel.Lost(op, err, false)
 	}
 	conn.SetReadLimit(maxFrame)
 	return conn, nil

@@ -1,9 +1,9 @@
 package kf
 
 import (
-	"errors"
-
 	"github.com/prometheus/client_golang/prometheus"
+
+	"parley/internal/channel"
 )
 
 // What became of what customers wrote, as the metric has it.
@@ -25,9 +25,9 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer, tenant, name string) *metrics {
 	labels := []string{"tenant", "channel"}
 	counter := func(metric, help string) prometheus.Counter {
-		return share(reg, prometheus.NewCounterVec(prometheus.CounterOpts{Name: metric, Help: help}, labels)).WithLabelValues(tenant, name)
+		return channel.SharedCollector(reg, prometheus.NewCounterVec(prometheus.CounterOpts{Name: metric, Help: help}, labels)).WithLabelValues(tenant, name)
 	}
-	messages := share(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
+	messages := channel.SharedCollector(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "parley_wecomkf_messages_total", Help: "Messages of customers that were fetched, by what became of them; fetched again, they count again.",
 	}, append(labels, "result")))
 	return &metrics{
@@ -36,17 +36,4 @@ func newMetrics(reg prometheus.Registerer, tenant, name string) *metrics {
 		undelivered: counter("parley_wecomkf_undelivered_total", "Replies that the platform took and did not bring to the customer."),
 		cuts:        counter("parley_wecomkf_cut_replies_total", "Replies that were cut after the five messages that the platform lets through."),
 	}
-}
-
-// share registers a collector, or gives the one that a channel before this one registered.
-func share[C prometheus.Collector](reg prometheus.Registerer, c C) C {
-	if reg == nil {
-		return c
-	}
-	if have, ok := errors.AsType[prometheus.AlreadyRegisteredError](reg.Register(c)); ok {
-		if first, ok := have.ExistingCollector.(C); ok {
-			return first
-		}
-	}
-	return c
 }
