@@ -66,6 +66,7 @@ func TestTheWindowEnds(t *testing.T) {
 	s.live.write(m, "已经写了这些")
 	s.sees(m, "已经写了这些", false)
 	s.sees(shut, c[0].words.thinking, false)
+	s.polled(c[0], shut) // the stream's time counts from the first question, and what is seen so far may be the answer to the message itself
 	s.advance(5*time.Minute + 40*time.Second)
 	s.sees(m, "已经写了这些\n\n"+c[0].words.closed, true)
 	s.sees(shut, c[0].words.closed, true)

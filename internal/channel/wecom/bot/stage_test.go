@@ -165,6 +165,17 @@ func (s *stage) eventually(what string, ok func() bool) {
 	s.Fatalf("never: %s", what)
 }
 
+// polled waits until the platform has asked how a message's stream goes on.
+func (s *stage) polled(c *Callback, m chat.Message) {
+	s.Helper()
+	to, err := decodeAddress(m)
+	s.must(err)
+	s.eventually("the platform asks", func() bool {
+		first, err := c.memo.Recall(s.Context(), c.key(to.Stream, "t"))
+		return err == nil && first != ""
+	})
+}
+
 // sees waits until the stream that answers a message shows a text in the end; more are what comes besides, in order.
 func (s *stage) sees(m chat.Message, text string, finished bool, more ...string) {
 	s.Helper()
