@@ -40,6 +40,53 @@ func TestWhatWaitsIsAnsweredTogether(t *testing.T) {
 	}
 }
 
+// TestMergedIsNotLate: a message is not put into one that has waited long, or it would be sent away as late together with it.
+func TestMergedIsNotLate(t *testing.T) {
+	for name, tc := range map[string]struct {
+		most time.Duration // that a message may wait
+		gap  time.Duration // between the second and the third
+		want []string
+	}{
+		"soon":                {5 * time.Minute, time.Minute, []string{"two\nthree"}},
+		"late":                {5 * time.Minute, 3 * time.Minute, []string{"two", "three"}},
+		"late where few wait": {time.Minute, 40 * time.Second, []string{"two", "three"}},
+		"late where all may":  {0, 3 * time.Minute, []string{"two", "three"}},
+		"soon where few wait": {time.Minute, 20 * time.Second, []string{"two\nthree"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.tenant.Merge, w.tenant.Limits.MaxWait = true, tc.most
+				s := conversation.New(conversation.Options{Store: w.store, Directory: w, Owner: "o"})
+				p := &process{Service: s}
+				w.say(p, "1", "one")
+				w.say(p, "2", "two")
+				time.Sleep(tc.gap)
+				w.say(p, "3", "three")
+				opt := conversation.ClaimOptions{Lease: time.Minute}
+				key := chat.ConversationKey{Tenant: "acme", Channel: "app", ID: "zhang"}
+				claims, err := w.store.Claim(t.Context(), []conversation.Shard{conversation.ShardOf(key)}, "o", 1, opt)
+				if err != nil || len(claims) != 1 {
+					t.Fatal(claims, err)
+				}
+				var got []string
+				for c := &claims[0]; c != nil; {
+					next, err := w.store.Commit(t.Context(), *c, conversation.Outcome{Claim: opt})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if c = next.Claim; c != nil {
+						got = append(got, c.Message.Text)
+					}
+				}
+				if diff := cmp.Diff(tc.want, got); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
+}
+
 // TestWhatIsNeverMerged into the message before it, "two" by zhang.
 func TestWhatIsNeverMerged(t *testing.T) {
 	picture := chat.Image{Data: []byte("GIF89a;")}
