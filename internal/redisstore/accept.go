@@ -36,6 +36,8 @@ func (s *Store) Accept(ctx context.Context, m chat.Message, opt conversation.Acc
 	if opt.Forget {
 		forget = 1
 	}
+	ctx, cancel := s.bound(ctx) // of both steps
+	defer cancel()
 	last, merged, err := s.merge(ctx, m, opt)
 	if err != nil {
 		return out, err

@@ -19,11 +19,9 @@ func (s *Store) merge(ctx context.Context, m chat.Message, opt conversation.Acce
 		return 0, nil, nil
 	}
 	mailbox := prefix(conversation.ShardOf(m.Conversation)) + "m:" + handle(m.Conversation)
-	bounded, cancel := s.bound(ctx)
-	defer cancel()
 	pipe := s.rdb.Pipeline()
-	count, tail := pipe.LLen(bounded, mailbox), pipe.LIndex(bounded, mailbox, -1)
-	if _, err := pipe.Exec(bounded); err != nil && !errors.Is(err, redis.Nil) {
+	count, tail := pipe.LLen(ctx, mailbox), pipe.LIndex(ctx, mailbox, -1)
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return 0, nil, failure(op, err)
 	}
 	if count.Val() < 2 {

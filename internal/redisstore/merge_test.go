@@ -85,3 +85,22 @@ func TestTheMailboxChangesMeanwhile(t *testing.T) {
 		})
 	}
 }
+
+// TestMergingTakesNoLonger: looking and storing have one time together, for a platform waits for the answer.
+func TestMergingTakesNoLonger(t *testing.T) {
+	s := miniHarness(t).Store.(*Store)
+	opt := conversation.AcceptOptions{DedupeFor: time.Hour}
+	for _, id := range []string{"1", "2"} {
+		if _, err := s.Accept(t.Context(), say(id, "zhang"), opt); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opt.Merge = func(last conversation.Waiting) (chat.Message, bool) {
+		time.Sleep(s.timeout + time.Millisecond)
+		return last.Message, true
+	}
+	s.timeout = 300 * time.Millisecond
+	if _, err := s.Accept(t.Context(), say("3", "zhang"), opt); chat.KindOf(err) != chat.Timeout {
+		t.Errorf("got %v after the time of one call", err)
+	}
+}
