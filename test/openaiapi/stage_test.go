@@ -53,7 +53,7 @@ func newStage(t *testing.T, pace llm.Pace) *stage {
 	s.model, err = r.StartModel(ctx, pace)
 	s.must(err)
 	s.publish("acme", "limits: {per_user_per_minute: 0}", "[env:ACME_API_KEY]")
-	s.publish("globex", "limits: {per_user_per_minute: 0}", "env:GLOBEX_API_KEY")
+	s.publish("globex", "limits: {per_user_per_minute: 0, turns_in_flight: 3}", "env:GLOBEX_API_KEY")
 	for i := range 2 {
 		n, err := r.StartServer(ctx, fmt.Sprint("server-", i+1), s.model.Origin, "")
 		s.must(err)
