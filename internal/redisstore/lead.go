@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 const (
@@ -31,9 +29,8 @@ func (s *Store) Lead(ctx context.Context, key string, f func(ctx context.Context
 }
 
 func (s *Store) seize(ctx context.Context, lock, mine string) bool {
-	ctx, cancel := s.bound(ctx)
-	defer cancel()
-	return s.rdb.SetArgs(ctx, lock, mine, redis.SetArgs{Mode: "NX", TTL: leadFor}).Err() == nil // redis.Nil: it is another's
+	holder, err := s.run(ctx, "seize", s.scripts.keep, lock, mine, millis(leadFor), 1)
+	return err == nil && text(holder) == ""
 }
 
 // lead runs f and renews the role meanwhile. sure is when it was certainly held. f's time ends before another's can begin, whatever Redis does.

@@ -40,9 +40,8 @@ func (s *Store) Remember(ctx context.Context, key, value string, ttl time.Durati
 	if err := checkMemo(op, value, ttl); err != nil {
 		return err
 	}
-	ctx, cancel := s.bound(ctx)
-	defer cancel()
-	return failure(op, s.rdb.Set(ctx, memoKey(key), memoVersion+value, ttl).Err())
+	_, err := s.run(ctx, op, s.scripts.keep, memoKey(key), memoVersion+value, millis(ttl), 0)
+	return err
 }
 
 // RememberFirst implements channel.Memo.
@@ -51,16 +50,14 @@ func (s *Store) RememberFirst(ctx context.Context, key, value string, ttl time.D
 	if err := checkMemo(op, value, ttl); err != nil {
 		return "", err
 	}
-	ctx, cancel := s.bound(ctx)
-	defer cancel()
-	old, err := s.rdb.SetArgs(ctx, memoKey(key), memoVersion+value, redis.SetArgs{Mode: "NX", Get: true, TTL: ttl}).Result()
+	kept, err := s.run(ctx, op, s.scripts.keep, memoKey(key), memoVersion+value, millis(ttl), 1)
 	switch {
-	case errors.Is(err, redis.Nil):
-		return value, nil
 	case err != nil:
-		return "", failure(op, err)
+		return "", err
+	case text(kept) == "":
+		return value, nil
 	}
-	return readMemo(op, old)
+	return readMemo(op, text(kept))
 }
 
 func readMemo(op, v string) (string, error) {

@@ -268,7 +268,7 @@ func TestTakeWithoutMemory(t *testing.T) {
 	if err := s.rdb.(*redis.Client).ConfigSet(ctx, "maxmemory", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Remember(ctx, "acme/a", "v", time.Hour); err == nil {
+	if err := s.SetToken(ctx, "acme/a", chat.NewSecret("v"), time.Hour); err == nil {
 		t.Error("there is memory")
 	}
 	if _, ok, err := s.Take(ctx, "acme/a", everyTenth, 0); !ok || err != nil {

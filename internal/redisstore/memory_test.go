@@ -128,6 +128,44 @@ func TestQuiteFull(t *testing.T) {
 	}
 }
 
+// When Redis is quite full, what channels need to bring a reply to its person works as well.
+func TestChannelsInAFullRedis(t *testing.T) {
+	addr := startRedis(t, "--maxmemory", "20mb", "--maxmemory-policy", "noeviction")
+	s, other, ctx := open(t, Options{Addrs: []string{addr}}), open(t, Options{Addrs: []string{addr}}), t.Context()
+	stuff(t, s)
+	must := func(what string, err error) {
+		t.Helper()
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	must("remember", s.Remember(ctx, "acme/a", "one", time.Minute))
+	first, err := s.RememberFirst(ctx, "acme/b", "two", time.Minute)
+	must("remember first", err)
+	kept, err := other.Recall(ctx, "acme/a")
+	if must("recall", err); first != "two" || kept != "one" {
+		t.Errorf("kept %q and %q", kept, first)
+	}
+	unlock, ok, err := s.TryLock(ctx, "acme/lock", time.Minute)
+	if must("lock", err); ok {
+		unlock()
+	}
+	_, _, err = s.Take(ctx, "acme/api", everyTenth, 0)
+	must("take", err)
+	role, leave := context.WithTimeout(ctx, 20*time.Second)
+	defer leave()
+	led := false
+	s.Lead(role, "acme/bot", func(context.Context) { led = true; leave() })
+	if !led {
+		t.Error("nobody gets a role")
+	}
+	serve(t, other, func(_ context.Context, p []byte) []byte { return p })
+	got, err := s.Ask(ctx, relayTestKey, []byte("reply"), 20*time.Second)
+	if must("ask", err); string(got) != "reply" {
+		t.Errorf("answered %q", got)
+	}
+}
+
 // stuff writes until Redis refuses, and a little more than what it takes to stay so.
 func stuff(t *testing.T, s *Store) {
 	t.Helper()

@@ -37,7 +37,7 @@ type scripts struct {
 	format, leave                                                 script
 	intend, postpone, giveUp                                      script
 	seats, look                                                   script
-	take, extend                                                  script
+	take, extend, keep                                            script
 	relayAsk, relayPush, relayNow                                 script
 	forget, retry, bury                                           script
 }
@@ -60,7 +60,7 @@ func newScripts(clock string) scripts {
 		forget: step("forget"), retry: step("retry"), bury: step("bury"),
 		intend: step("intend"), postpone: step("postpone"), giveUp: step("give_up"),
 		format: step("format"), leave: step("leave"),
-		seats: step("seats"), look: step("look"), take: step("take"), extend: step("extend"),
+		seats: step("seats"), look: step("look"), take: step("take"), extend: step("extend"), keep: step("keep"),
 		relayAsk: step("relay_ask"), relayPush: step("relay_push"), relayNow: step("relay_now"),
 		spend: step("spend"), reserve: step("reserve", budgetLua), settle: step("settle", budgetLua),
 	}

@@ -53,15 +53,10 @@ func (s *Store) TryLock(ctx context.Context, key string, ttl time.Duration) (unl
 	if ttl <= 0 {
 		return nil, false, invalid(op, errTTL)
 	}
-	bound, cancel := s.bound(ctx)
-	defer cancel()
 	lock, mine := lockKey(key), rand.Text()
-	err = s.rdb.SetArgs(bound, lock, mine, redis.SetArgs{Mode: "NX", TTL: ttl}).Err()
-	switch {
-	case errors.Is(err, redis.Nil):
-		return nil, false, nil
-	case err != nil:
-		return nil, false, failure(op, err)
+	holder, err := s.run(ctx, op, s.scripts.keep, lock, mine, millis(ttl), 1)
+	if err != nil || text(holder) != "" {
+		return nil, false, err
 	}
 	return func() { _, _ = s.run(context.WithoutCancel(ctx), "unlock", s.scripts.drop, lock, mine) }, true, nil
 }

@@ -22,7 +22,8 @@
 -- and, each a key of its own kind that only one step uses: d:, 1: (ids and marks seen), r: (a person's last minute), l:CONV (live text), f:CONV (feed).
 -- Outside of shards, each a string that ends by itself, by the channel's own name for it (TENANT%2F…): parley:1:token:, a platform's access token;
 -- parley:1:lock:, a lock or a role (…%2Flead); parley:1:memo:, what a channel must know again (a cursor, a card's id); parley:1:pace:, when a
--- budget of calls is whole again.
+-- budget of calls is whole again. And parley:1:relay:, lists of what replicas ask of whoever has a role, "1 DEADLINE WHO ID\nPAYLOAD", and with :WHO of
+-- the answers, "ID\nANSWER".
 -- What names a person or holds their words has a time to live, always. owners names processes and, like n, has none.
 local B = KEYS[1]
 
