@@ -116,7 +116,7 @@ func TestUsersReachTheirOwnKeysAlone(t *testing.T) {
 	}
 	others := []string{
 		"parley:1:{beta}:budget:turns", "parley:1:{acme-eu}:budget:turns", "parley:1:token:beta%2Fwecom%2Fx", "parley:1:token:acme-eu%2Fwecom%2Fx",
-		"parley:1:lock:beta%2Fwecom%2Fx", "parley:1:memo:beta%2Fding%2Fx", "parley:1:memo:acme-eu%2Fding%2Fx", "parley:1:memo:acme", "parley:1:pace:beta%2Fding%2Fx",
+		"parley:1:lock:beta%2Fwecom%2Fx", "parley:1:memo:beta%2Fding%2Fx", "parley:1:memo:acme-eu%2Fding%2Fx", "parley:1:memo:acme", "parley:1:memo:#x", "parley:1:pace:beta%2Fding%2Fx", "parley:1:relay:beta%2Fbot%2Fx",
 		"parley:1:{clients}:other", "parley:1:{clients}:budget:turns", "parley:1:{acmes:00}:n", "other", "parley:1:{beta:00}:{acme:00}",
 	}
 	for _, k := range append(others, slices.Collect(maps.Values(keys))...) {
@@ -159,7 +159,7 @@ func TestUsersReachTheirOwnKeysAlone(t *testing.T) {
 	} {
 		refused(t, fmt.Sprint(cmd), acme.Do(ctx, cmd...).Err())
 	}
-	for _, kind := range []string{"token", "lock", "memo", "pace"} {
+	for _, kind := range []string{"token", "lock", "memo", "pace", "relay"} {
 		if err := acme.Set(ctx, "parley:1:"+kind+":acme%2Fding%2Fx", "v", time.Hour).Err(); err != nil {
 			t.Errorf("its own %s: %v", kind, err)
 		}
@@ -215,7 +215,8 @@ func TestUsersMayCallWhatScriptsCall(t *testing.T) {
 		}
 	}
 	// What the store calls itself, besides its scripts.
-	for _, c := range []string{"evalsha", "eval", "script|load", "ping", "info", "command", "cluster|slots", "get", "set", "xrange", "hget", "hgetall", "hmget", "zrange", "subscribe", "unsubscribe"} {
+	for _, c := range []string{"evalsha", "eval", "script|load", "ping", "info", "command", "cluster|slots", "get", "set", "xrange", "hget", "hgetall", "hmget", "zrange", "subscribe", "unsubscribe",
+		"blpop", "lrem"} { // relays
 		calls[c] = true
 	}
 	for _, c := range []string{"persist", "zcard"} { // the release before
