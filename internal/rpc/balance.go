@@ -14,6 +14,7 @@ import (
 	"dubbo.apache.org/dubbo-go/v3/protocol/base"
 	"dubbo.apache.org/dubbo-go/v3/protocol/result"
 
+	chatv1 "parley/api/chat/v1"
 	"parley/internal/chat"
 )
 
@@ -44,11 +45,11 @@ func (c *clusterInvoker) Invoke(ctx context.Context, inv base.Invocation) result
 type leastStreams struct{}
 
 // Select implements dubbo-go's LoadBalance; invokers is not empty.
-func (leastStreams) Select(invokers []base.Invoker, _ base.Invocation) base.Invoker {
-	now := time.Now().UnixNano()
+func (leastStreams) Select(invokers []base.Invoker, inv base.Invocation) base.Invoker {
+	now, pictures := time.Now().UnixNano(), hasPictures(inv)
 	start := rand.IntN(len(invokers))
 	var best base.Invoker
-	var bestBusy bool
+	var bestRank int
 	var bestLoad float64
 	for i := range invokers {
 		candidate := invokers[(start+i)%len(invokers)]
@@ -56,9 +57,9 @@ func (leastStreams) Select(invokers []base.Invoker, _ base.Invocation) base.Invo
 		if m == nil {
 			continue
 		}
-		busy, load := m.busy.Load() > now, m.load()
-		if best == nil || bestBusy && !busy || bestBusy == busy && load < bestLoad {
-			best, bestBusy, bestLoad = candidate, busy, load
+		rank, load := m.rank(now, pictures), m.load()
+		if best == nil || rank < bestRank || rank == bestRank && load < bestLoad {
+			best, bestRank, bestLoad = candidate, rank, load
 		}
 	}
 	if best == nil {
@@ -67,8 +68,35 @@ func (leastStreams) Select(invokers []base.Invoker, _ base.Invocation) base.Invo
 	return best
 }
 
-// busyFor is how long an instance that said it is full is passed over while others have room.
-const busyFor = time.Second
+const (
+	// busyFor is how long an instance that said it is full is passed over while others have room.
+	busyFor = time.Second
+	// blindFor is how long one that overlooked pictures is passed over for those while there are others.
+	blindFor = time.Minute
+)
+
+// rank is the instance's place among those to choose from; the lowest is chosen, whatever it has to do.
+func (m *member) rank(now int64, pictures bool) int {
+	switch {
+	case pictures && m.blind.Load() > now:
+		return 2
+	case m.busy.Load() > now:
+		return 1
+	}
+	return 0
+}
+
+func hasPictures(inv base.Invocation) bool {
+	if inv == nil {
+		return false
+	}
+	args := inv.ParameterRawValues()
+	if len(args) == 0 {
+		return false
+	}
+	in, ok := args[0].(*chatv1.CompleteRequest)
+	return ok && len(in.GetImages()) > 0
+}
 
 // track is dubbo-go's filter around each instance: it counts the streams that run on it, ends them when the instance is given up, and
 // ejects it when its connection fails.
@@ -132,6 +160,9 @@ type tracked struct {
 	release func()
 	op      string
 }
+
+// overlooks notes that the instance passes no pictures on.
+func (t *tracked) overlooks() { t.member.blind.Store(time.Now().Add(blindFor).UnixNano()) }
 
 // RecvMsg implements receiver.
 func (t *tracked) RecvMsg(m any) error {

@@ -154,6 +154,9 @@ func (c *Client) receive(s receiver, began time.Time, images int, emit func(chat
 		switch e.Kind {
 		case chat.Started:
 			if start = e.Start; start.Images < images {
+				if t, ok := s.(*tracked); ok {
+					t.overlooks()
+				}
 				return chat.Reply{}, instanceError("rpc.Complete", errNoImages)
 			}
 		case chat.Finished:

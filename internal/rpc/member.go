@@ -37,6 +37,7 @@ type member struct {
 	refusal atomic.Pointer[string] // by what it answered to a call, until its connection is lost
 	heard   atomic.Int64           // when anything came from it last, Unix nanoseconds
 	busy    atomic.Int64           // until when it is passed over, because it said that it is full
+	blind   atomic.Int64           // until when it is passed over for pictures, because it overlooked some
 	probed  atomic.Int64           // when it was asked last, Unix nanoseconds
 	changed atomic.Int64           // when its state or its place in the registry changed last, Unix nanoseconds
 	life    atomic.Pointer[lifetime]

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,6 +76,41 @@ func TestAnOlderServerIsNotTakenForOneThatLooked(t *testing.T) {
 	}
 	if _, err := ask(t.Context(), c, "blind"); err != nil {
 		t.Error(err)
+	}
+}
+
+// older is a server of a release before pictures.
+type older struct{ asked atomic.Int64 }
+
+func (o *older) Complete(_ context.Context, req chat.Request, emit func(chat.Event) error) error {
+	o.asked.Add(1)
+	if err := emit(chat.Event{Kind: chat.Started, Start: chat.Start{Provider: "p", Model: req.Model}}); err != nil {
+		return err
+	}
+	return finish(emit, "older")
+}
+
+// TestAnIdleOlderServerIsPassedOver for pictures, however much the others have to do; texts still go to it.
+func TestAnIdleOlderServerIsPassedOver(t *testing.T) {
+	t.Parallel()
+	o := &older{}
+	before, now := serve(t, ServerOptions{Handler: o}), serve(t, ServerOptions{Handler: &script{}})
+	c := dialDirect(t, before.Addr(), now.Addr())
+	c.pool.mu.Lock()
+	c.pool.members[now.Addr()].streams.Add(100)
+	c.pool.members[now.Addr()].busy.Store(time.Now().Add(time.Hour).UnixNano())
+	c.pool.mu.Unlock()
+	answered := 0
+	for range 7 {
+		if r, err := c.Complete(t.Context(), seen("see", picture(100)), func(chat.Event) {}); err == nil && r.Text == "image/png 100 " {
+			answered++
+		}
+	}
+	if n := o.asked.Load(); answered != 6 || n != 1 {
+		t.Errorf("%d of 7 were answered, the older server was asked %d times; want it to be found out once", answered, n)
+	}
+	if r, err := ask(t.Context(), c, "echo"); err != nil || r.Text != "older" {
+		t.Errorf("%q, %v: texts pass it over, too", r.Text, err)
 	}
 }
 
