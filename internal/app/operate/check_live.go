@@ -124,10 +124,12 @@ func callbackPath(tenant, name string) string { return "/callback/" + tenant + "
 
 // platform adds which origin was asked, and where it is set.
 func (l *liveCheck) platform(kind string, err error) error {
-	origins := map[string]string{"wecom": l.deps.Origins.WeCom, "dingtalk": l.deps.Origins.DingTalk, "feishu": l.deps.Origins.Feishu}
-	for _, platform := range slices.Sorted(maps.Keys(origins)) {
-		if strings.HasPrefix(kind, platform) {
-			return reach(err, origins[platform], "platforms."+platform+" in client.yaml")
+	o := l.deps.Origins
+	for _, platform := range []struct{ kind, origin, key string }{
+		{"wecombot", o.WeComBot, "wecom_bot"}, {"wecom", o.WeCom, "wecom"}, {"dingtalk", o.DingTalk, "dingtalk"}, {"feishu", o.Feishu, "feishu"},
+	} {
+		if strings.HasPrefix(kind, platform.kind) {
+			return reach(err, platform.origin, "platforms."+platform.key+" in client.yaml")
 		}
 	}
 	return err
