@@ -186,7 +186,8 @@ func (hs *holdings) end(asks []SeatAsk, got map[string]Seated, sent time.Time) {
 	for _, a := range asks {
 		h := hs.at(a.Tenant)
 		if g, ok := got[a.Tenant]; ok {
-			h.held, h.full, h.asked = g.Held, g.Free <= 0, sent
+			// Of what a lowered limit has too many nothing is sat in anew, or those who leave would only make room for others here.
+			h.held, h.full, h.asked = max(0, g.Held+min(0, g.Free)), g.Free <= 0, sent
 		}
 		close(h.asking)
 		h.asking = nil

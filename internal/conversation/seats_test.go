@@ -291,6 +291,42 @@ func TestLimitChanges(t *testing.T) {
 	})
 }
 
+// A lowered limit is kept soon also where each turn that ends is followed by another at once: programs ask without a pause.
+func TestALoweredLimitIsKeptUnderLoad(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w, m := seated(t, 20)
+		w.llm.delay = 300 * time.Millisecond
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		for range 2 {
+			p := w.start(m.in)
+			for range 12 {
+				go func() {
+					for ctx.Err() == nil {
+						_, _, _ = p.ask(ctx, want("q"))
+					}
+				}()
+			}
+		}
+		settle(3 * time.Second)
+		now := w.tenant
+		now.Limits.TurnsInFlight = 3
+		w.swap(now)
+		settle(5 * time.Second)
+		m.mu.Lock()
+		m.most = m.now
+		m.mu.Unlock()
+		asked := w.llm.asked()
+		settle(20 * time.Second)
+		if _, most := m.state(); most != 3 {
+			t.Errorf("%d at once, want 3", most)
+		}
+		if n := w.llm.asked() - asked; n < 100 { // of 200
+			t.Errorf("%d turns in 20 s", n)
+		}
+	})
+}
+
 // tallied counts a process's calls of the store.
 type tallied struct {
 	*killable
