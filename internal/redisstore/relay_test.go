@@ -159,6 +159,22 @@ func TestRelayHandover(t *testing.T) {
 	})
 }
 
+// TestRelayPushShortensNothing: who leaves puts back what it took last, and what others wait for lives on; they would believe that it was taken.
+func TestRelayPushShortensNothing(t *testing.T) {
+	h := miniHarness(t)
+	s := h.Store.(*Store)
+	list := relayKey(relayTestKey)
+	if _, err := s.run(t.Context(), "relay_ask", s.scripts.relayAsk, list, millis(5*time.Minute), relayMax, "w", "i", "p"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.run(t.Context(), "relay_push", s.scripts.relayPush, list, millis(relayAnswers), "entry"); err != nil {
+		t.Fatal(err)
+	}
+	if ttl := h.Keys()[list]; ttl < 5*time.Minute {
+		t.Errorf("what is asked for 5 min is kept for %v", ttl)
+	}
+}
+
 func TestRelayBounds(t *testing.T) {
 	h := miniHarness(t)
 	s := h.Store.(*Store)
