@@ -89,7 +89,7 @@ func (l *link) bye() {
 	l.stop()
 }
 
-// subscribe proves who connects, and notes that this connection is the bot's now.
+// subscribe notes that this connection is to be the bot's, and proves who connects.
 func (l *link) subscribe(ctx context.Context) error {
 	const op = "wecombot.subscribe"
 	ctx, cancel := context.WithTimeout(ctx, l.within.dial)
@@ -97,6 +97,10 @@ func (l *link) subscribe(ctx context.Context) error {
 	body, err := encode(subscription{l.Stream.id, l.secret.Reveal()})
 	if err != nil {
 		return chat.E(chat.Internal, op, err)
+	}
+	// Before the platform ends the connection before this one, whose holder looks there for who has come.
+	if err := l.memo.Remember(ctx, l.connKey(), l.id, 24*time.Hour); err != nil {
+		l.log.Warn("wecombot: which connection is the bot's cannot be kept", "err", err)
 	}
 	a, err := l.ask(ctx, cmdSubscribe, cmdSubscribe+"_"+l.id, body)
 	if err != nil {
@@ -108,9 +112,6 @@ func (l *link) subscribe(ctx context.Context) error {
 			e.Kind = chat.Unauthenticated
 		}
 		return e
-	}
-	if err := l.memo.Remember(ctx, l.connKey(), l.id, 24*time.Hour); err != nil {
-		l.log.Warn("wecombot: which connection is the bot's cannot be kept", "err", err)
 	}
 	return nil
 }

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"parley/internal/channel"
 	"parley/internal/channel/channeltest"
 	"parley/internal/chat"
 	"parley/internal/sim/wecom/bot"
@@ -200,27 +203,46 @@ func TestLostAnswersOfThePlatform(t *testing.T) {
 	}
 }
 
-// TestEvictedByAStranger: whose program has the bot, too, is not fought at once.
+// other opens a second connection as the same bot, with a memory of its own or Parley's, and tells when it has ended.
+func (s *stage) other(c *Stream, memo channel.Memo) (ended <-chan struct{}) {
+	s.Helper()
+	other, shared := *c, *c.aiBot
+	other.aiBot = &shared
+	shared.memo = memo
+	shared.metrics = newMetrics(nil, "another", "program")
+	conn, err := other.dial(s.Context())
+	s.must(err)
+	l := newLink(&other, conn, "the-other")
+	done := make(chan struct{})
+	ctx, cancel := context.WithCancel(context.Background())
+	s.Cleanup(func() { cancel(); <-done })
+	go func() { defer close(done); _ = l.run(ctx) }()
+	return done
+}
+
+func evictions(t *testing.T, c *Stream) float64 {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(c.metrics.evicted)
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return families[0].GetMetric()[0].GetCounter().GetValue()
+}
+
+// TestEvictedByAStranger: a program that has the bot, too, is not fought at once, and an operator hears of it.
 func TestEvictedByAStranger(t *testing.T) {
 	s := newStage(t, bot.Options{})
 	c := s.connect()
-	stranger := *c
-	conn, err := stranger.dial(t.Context())
-	s.must(err)
-	defer conn.CloseNow()
-	l := newLink(&stranger, conn, "stranger")
-	l.Stream.memo = channeltest.NewCache() // not one of Parley's
-	ended := make(chan error, 1)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	go func() { ended <- l.run(ctx) }()
+	began := time.Now()
 	select {
-	case err := <-ended: // Parley took it back after its pause
-		if err == nil {
-			t.Error("the stranger's connection ended without an error")
-		}
+	case <-s.other(c, channeltest.NewCache()): // Parley took the bot back
 	case <-time.After(20 * time.Second):
 		t.Fatal("Parley never connected again")
+	}
+	if took := time.Since(began); took < c.within.evicted[0] || evictions(t, c) != 1 {
+		t.Errorf("taken back after %v, %v evictions", took, evictions(t, c))
 	}
 	m := s.say("zhang", "你好")
 	s.must(s.answer(c, m, "回答"))
@@ -230,22 +252,22 @@ func TestEvictedByAStranger(t *testing.T) {
 // TestEvictedByAReplica: one that lost the role without knowing gives way.
 func TestEvictedByAReplica(t *testing.T) {
 	s := newStage(t, bot.Options{})
-	first := s.connect()
-	other := *first
-	conn, err := other.dial(t.Context())
-	s.must(err)
-	l := newLink(&other, conn, "the-other")
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() { defer close(done); _ = l.run(ctx) }()
-	for _, held := range []bool{true, true, true} { // the other stays
-		time.Sleep(100 * time.Millisecond)
-		if s.sim.Connected(testBot) != held {
-			t.Fatal("not connected")
-		}
+	s.add(bot.Bot{ID: testBot, Name: "小助手", Secret: testSecret})
+	c := newBot(t, s.deps(), map[string]any{"mode": "stream"}).(*Stream)
+	held := make(chan struct{})
+	go func() { defer close(held); c.hold(t.Context()) }()
+	s.linked(true)
+	ended := s.other(c, s.cache)
+	select {
+	case <-held:
+	case <-ended:
+		t.Fatal("the replica with the role was evicted")
+	case <-time.After(20 * time.Second):
+		t.Fatal("the replica without the role does not give way")
 	}
-	cancel()
-	<-done
+	if evictions(t, c) != 0 {
+		t.Error("an operator hears of another program")
+	}
 }
 
 func TestReconnect(t *testing.T) {
