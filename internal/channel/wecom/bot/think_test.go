@@ -57,7 +57,7 @@ func FuzzThoughts(f *testing.F) {
 	f.Add("一", "秘密", "二")
 	f.Add("`", "```\n", "<")
 	f.Fuzz(func(t *testing.T, before, secret, after string) {
-		if strings.ContainsAny(before+secret, "`<~\xff") || !utf8.ValidString(before+secret+after) {
+		if strings.ContainsAny(before+secret, "`<~") || !utf8.ValidString(before+secret+after) {
 			return // code, and tags within tags, have their own rules
 		}
 		const mark = "MARK-OF-A-SECRET"
