@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 	"parley/internal/app/wire"
 	"parley/internal/redisstore"
 	"parley/internal/rpc"
+	"parley/test/realdeps"
 )
 
 // clientOver writes a client.yaml of a client service without tenants over a Redis.
@@ -68,12 +68,10 @@ func TestClientWaitsForRedisAndThenRefuses(t *testing.T) {
 	mr := miniredis.RunT(t)
 	address := mr.Addr()
 	mr.Close()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	ops, err := realdeps.FreeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	ops := free.Addr().String()
-	_ = free.Close()
 	file := clientOver(t, address, "127.0.0.1:0", ops)
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()

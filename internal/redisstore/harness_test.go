@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	_ "embed"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -16,6 +15,7 @@ import (
 
 	"parley/internal/chat"
 	"parley/internal/conversation/storetest"
+	"parley/test/realdeps"
 )
 
 // open makes a store and closes it with the test.
@@ -62,49 +62,35 @@ func miniHarness(t *testing.T) storetest.Harness {
 // startRedis runs a redis-server of its own on a free port of 127.0.0.1 and ends it with the test.
 func startRedis(t testing.TB, args ...string) (addr string) {
 	t.Helper()
-	addr, _ = startRedisProcess(t, args...)
+	addr, _ = startRedisProcess(t, realdeps.Redis{Args: args})
 	return addr
 }
 
 // startRedisProcess is startRedis with the means to end the process at once.
-func startRedisProcess(t testing.TB, args ...string) (addr string, kill func()) {
+func startRedisProcess(t testing.TB, o realdeps.Redis) (addr string, kill func()) {
 	t.Helper()
-	binary, err := exec.LookPath("redis-server")
-	if err != nil {
+	if _, err := exec.LookPath("redis-server"); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("redis-server is not on the PATH: install it (Debian: apt-get install redis-server)")
 		}
 		t.Skip("SKIPPED, NOT TESTED ON A REAL REDIS: redis-server is not on the PATH (Debian: apt-get install redis-server)")
 	}
-	addr = freeAddr(t)
-	_, port, _ := net.SplitHostPort(addr)
-	args = append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir()}, args...)
-	cmd := exec.Command(binary, args...)
-	if err := cmd.Start(); err != nil {
+	o.Dir = t.TempDir()
+	server, err := realdeps.StartRedis(t.Context(), o)
+	if err != nil {
 		t.Fatal(err)
 	}
-	kill = func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
-	t.Cleanup(kill)
-	rdb := redis.NewClient(&redis.Options{Addr: addr})
-	defer rdb.Close()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if err = rdb.Ping(context.Background()).Err(); err == nil {
-			return addr, kill
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("redis-server does not answer on %s: %v", addr, err)
-		}
-	}
+	t.Cleanup(server.Kill)
+	return server.Addr, server.Kill
 }
 
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := realdeps.FreeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return addr
 }
 
 var (
@@ -225,7 +211,7 @@ func startClusterProcesses(t *testing.T) (addrs []string, killFirst func()) {
 	t.Helper()
 	var nodes []*redis.Client
 	for i := range 3 {
-		addr, kill := startRedisProcess(t, "--cluster-enabled", "yes", "--cluster-config-file", fmt.Sprintf("nodes-%d.conf", i), "--cluster-port", portOf(freeAddr(t)))
+		addr, kill := startRedisProcess(t, realdeps.Redis{Cluster: true})
 		n := redis.NewClient(&redis.Options{Addr: addr})
 		t.Cleanup(func() { _ = n.Close() })
 		if i == 0 {

@@ -12,6 +12,7 @@ import (
 
 	"parley/internal/chat"
 	"parley/internal/conversation"
+	"parley/test/realdeps"
 )
 
 func say(id, user string) chat.Message {
@@ -182,7 +183,7 @@ func TestStopsSubscribeAgain(t *testing.T) {
 func TestSurvivesKill(t *testing.T) {
 	dir := t.TempDir()
 	args := []string{"--appendonly", "yes", "--appendfsync", "always", "--dir", dir}
-	addr, kill := startRedisProcess(t, args...)
+	addr, kill := startRedisProcess(t, realdeps.Redis{Args: args})
 	s, ctx := open(t, Options{Addrs: []string{addr}}), t.Context()
 	opt := conversation.ClaimOptions{Lease: time.Minute, HistoryTurns: 10}
 	o := conversation.Outcome{
@@ -207,7 +208,7 @@ func TestSurvivesKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	kill()
-	addr, _ = startRedisProcess(t, args...)
+	addr, _ = startRedisProcess(t, realdeps.Redis{Args: args})
 	s = open(t, Options{Addrs: []string{addr}})
 	if got, err := s.Accept(ctx, say("m0", "zhang"), conversation.AcceptOptions{DedupeFor: time.Hour}); err != nil || !got.Duplicate {
 		t.Errorf("a message accepted before the kill: %+v, %v, want a duplicate", got, err)

@@ -4,13 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"net"
 	"os"
 	"slices"
 	"testing"
 	"time"
 
 	"parley/internal/chat"
+	"parley/test/realdeps"
 )
 
 // nacosForTest gives the address of a real Nacos and a namespace of its own; on a build machine there must be one.
@@ -184,10 +184,9 @@ func wantKind(t testing.TB, err error, want chat.Kind) {
 
 func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := realdeps.FreeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return addr
 }

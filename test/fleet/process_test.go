@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,6 +16,7 @@ import (
 
 	"parley/internal/app"
 	"parley/internal/app/wire"
+	"parley/test/realdeps"
 )
 
 // A server runs as a process of its own: the test binary, started again with its configuration in the environment.
@@ -145,16 +144,11 @@ func (srv *server) metric(name string) (value float64) {
 	return value
 }
 
-// freeAddr gives an address below the range from which the system takes ports for outgoing connections.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	for range 200 {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 12_000+rand.IntN(18_000)))
-		if err == nil {
-			defer l.Close()
-			return l.Addr().String()
-		}
+	addr, err := realdeps.FreeAddr()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no free port")
-	return ""
+	return addr
 }

@@ -35,6 +35,13 @@ func onFreePort(port int, offsets []int, start func(port int) (*Server, error)) 
 	return nil, errors.Join(errs...)
 }
 
+// FreeAddr gives a loopback address that nobody listens on. It lies below the range from which the system takes ports for outgoing
+// connections, so that nobody takes it by chance before it is used, nor a killed process's before its successor.
+func FreeAddr() (string, error) {
+	port, err := freePort([]int{0})
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), err
+}
+
 // freePort looks below the range from which the system takes ports for outgoing connections.
 func freePort(offsets []int) (int, error) {
 	for range 200 {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"parley/internal/sim/llm"
+	"parley/test/realdeps"
 )
 
 // Model is one vendor's simulated API in a process of its own. Its answers are ledger.Answer's, signed by the vendor.
@@ -52,7 +53,7 @@ models:
 
 // RunModel starts a simulated API. It publishes nothing.
 func (r *Rig) RunModel(ctx context.Context, o ModelOptions) (*Model, error) {
-	addr, err := freeAddr()
+	addr, err := realdeps.FreeAddr()
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"parley/test/realdeps"
 )
 
 // Node is one Parley process.
@@ -54,7 +56,7 @@ func (r *Rig) startNode(ctx context.Context, role, name string, env []string, co
 	n := &Node{rig: r, role: role, env: env}
 	for _, into := range []*string{&n.Addr, &n.Ops} {
 		var err error
-		if *into, err = freeAddr(); err != nil {
+		if *into, err = realdeps.FreeAddr(); err != nil {
 			return nil, err
 		}
 	}

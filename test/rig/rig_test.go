@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"parley/test/realdeps"
 )
 
 func TestParseUsage(t *testing.T) {
@@ -82,7 +84,7 @@ func ask(t *testing.T, addr string) string {
 }
 
 func TestBalancerTakesTurnsAndPassesByTheDead(t *testing.T) {
-	dead, err := freeAddr()
+	dead, err := realdeps.FreeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +104,7 @@ func TestBalancerTakesTurnsAndPassesByTheDead(t *testing.T) {
 }
 
 func TestBalancerWithoutReplicasBreaksTheConnection(t *testing.T) {
-	dead, err := freeAddr()
+	dead, err := realdeps.FreeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}

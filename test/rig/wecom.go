@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"parley/internal/sim/wecom"
+	"parley/test/realdeps"
 )
 
 // WeCom is a simulated WeCom in a process of its own.
@@ -19,7 +20,7 @@ type WeCom struct {
 
 // RunWeCom starts a simulated WeCom without applications. again is how often it delivers an acknowledged message once more at most.
 func (r *Rig) RunWeCom(ctx context.Context, again int) (*WeCom, error) {
-	addr, err := freeAddr()
+	addr, err := realdeps.FreeAddr()
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"parley/internal/app"
 	"parley/internal/app/operate"
 	"parley/internal/app/wire"
+	"parley/test/realdeps"
 )
 
 const switchRoutes = `providers:
@@ -39,12 +39,11 @@ type switchboard struct {
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := realdeps.FreeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return addr
 }
 
 func newSwitchboard(t *testing.T) *switchboard { return newSwitchboardWith(t, switchDocument) }
