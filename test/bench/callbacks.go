@@ -17,6 +17,8 @@ type callbacks struct {
 	Rate   int           `json:"rate"`
 	For    time.Duration `json:"for_ns"`
 	People int           `json:"people"`
+
+	profiles profiles
 }
 
 type callbacksResult struct {
@@ -47,7 +49,11 @@ func (b callbacks) run(ctx context.Context, g *rig.Rig) (*callbacksResult, error
 	g.Logf("callbacks: %d a second for %s from %d people", b.Rate, b.For, b.People)
 	before := s.usage()
 	n := int(b.For.Seconds() * float64(b.Rate))
+	profiled := b.profiles.during(ctx, s, "callbacks", b.For)
 	b.post(ctx, s, people, n)
+	if err := profiled(); err != nil {
+		return nil, err
+	}
 	settle, cancel := context.WithTimeout(ctx, time.Minute)
 	people.Settle(settle, time.Second)
 	cancel()

@@ -51,6 +51,7 @@ func main() {
 	flag.IntVar(&b.delta.Rate, "delta-rate", 50, "delta: turns a second")
 	flag.DurationVar(&b.delta.For, "delta-for", 30*time.Second, "delta: how long each way is measured")
 	flag.BoolVar(&b.keep, "keep", false, "leave the logs behind")
+	flag.StringVar(&b.callbacks.profiles.dir, "profiles", "", "an existing folder for profiles of the client and the server (callbacks)")
 	only := flag.String("only", "callbacks,inflight,delta", "which to run")
 	out := flag.String("json", "", "file for the JSON; default: after the table")
 	flag.Parse()

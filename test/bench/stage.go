@@ -39,6 +39,9 @@ func newStage(ctx context.Context, g *rig.Rig, shown func(wecom.Sent), pace llm.
 	return s, s.company.Entry(s.client.Addr)
 }
 
+// nodes are the Parley processes.
+func (s *stage) nodes() []*rig.Node { return []*rig.Node{s.client, s.server} }
+
 // usage is what every process has used so far.
 func (s *stage) usage() map[string]rig.Usage {
 	u := map[string]rig.Usage{"client": s.client.Usage(), "server": s.server.Usage(), "model (simulated)": s.model.Usage()}

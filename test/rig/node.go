@@ -12,7 +12,7 @@ import (
 // StartNode starts bin/parley in a role ("client" or "server") with env added to this process's, and returns once it is ready. config makes
 // its YAML from the addresses that were found free for it; Live is the part that every node needs.
 func (r *Rig) StartNode(ctx context.Context, role, name string, env []string, config func(addr, ops string) string) (*Node, error) {
-	return r.startNode(ctx, role, name, env, config)
+	return r.startNode(ctx, role, name, env, func(addr, ops, _ string) string { return config(addr, ops) })
 }
 
 // Live is the YAML by which a node finds the rig's Nacos, as its registry and as the source of live documents.

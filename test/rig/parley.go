@@ -14,8 +14,9 @@ import (
 // Node is one Parley process.
 type Node struct {
 	*Process
-	Addr string // a client's public address, a server's RPC address
-	Ops  string
+	Addr  string // a client's public address, a server's RPC address
+	Ops   string
+	Debug string // pprof; of StartClient and StartServer only
 	// Binary is what Restart starts; empty: the rig's own. Set it while nothing else uses the node.
 	Binary string
 
@@ -29,22 +30,22 @@ const readyWithin = 60 * time.Second
 
 // StartClient starts a client service of the tenant and returns once it is ready. extra is YAML added to its client.yaml.
 func (r *Rig) StartClient(ctx context.Context, name string, c Company, extra string) (*Node, error) {
-	return r.startNode(ctx, "client", name, c.env(), func(addr, ops string) string {
-		return fmt.Sprintf(`http:     {listen: %q, ops: %q}
+	return r.startNode(ctx, "client", name, c.env(), func(addr, ops, debug string) string {
+		return fmt.Sprintf(`http:     {listen: %q, ops: %q, debug: %q}
 redis:    {addrs: [%q]}
 tenants:  [%s]
 platforms: {wecom: %q}
-`, addr, ops, r.Redis.Addr, c.Tenant, c.Platform) + r.live() + extra
+`, addr, ops, debug, r.Redis.Addr, c.Tenant, c.Platform) + r.live() + extra
 	})
 }
 
 // StartServer starts a server instance that may call the origin and returns once it is ready, that is, registered.
 func (r *Rig) StartServer(ctx context.Context, name, origin, extra string) (*Node, error) {
-	return r.startNode(ctx, "server", name, []string{"OPENAI_API_KEY=sk-rig"}, func(addr, ops string) string {
+	return r.startNode(ctx, "server", name, []string{"OPENAI_API_KEY=sk-rig"}, func(addr, ops, debug string) string {
 		return fmt.Sprintf(`rpc:      {listen: %q}
-http:     {ops: %q}
+http:     {ops: %q, debug: %q}
 outbound: [%q]
-`, addr, ops, origin) + r.live() + extra
+`, addr, ops, debug, origin) + r.live() + extra
 	})
 }
 
@@ -52,15 +53,15 @@ func (r *Rig) live() string {
 	return fmt.Sprintf("registry: {mode: nacos, nacos: {addrs: [%q], namespace: %q}}\nlive:     {source: nacos}\n", r.Nacos.Addr, r.Nacos.Namespace)
 }
 
-func (r *Rig) startNode(ctx context.Context, role, name string, env []string, config func(addr, ops string) string) (*Node, error) {
+func (r *Rig) startNode(ctx context.Context, role, name string, env []string, config func(addr, ops, debug string) string) (*Node, error) {
 	n := &Node{rig: r, role: role, env: env}
-	for _, into := range []*string{&n.Addr, &n.Ops} {
+	for _, into := range []*string{&n.Addr, &n.Ops, &n.Debug} {
 		var err error
 		if *into, err = realdeps.FreeAddr(); err != nil {
 			return nil, err
 		}
 	}
-	if err := os.WriteFile(r.configOf(name), []byte(config(n.Addr, n.Ops)), 0o600); err != nil {
+	if err := os.WriteFile(r.configOf(name), []byte(config(n.Addr, n.Ops, n.Debug)), 0o600); err != nil {
 		return nil, err
 	}
 	if err := n.start(ctx, name); err != nil {
@@ -100,7 +101,7 @@ func (n *Node) Restart(ctx context.Context) (*Node, error) {
 	if n.Alive() {
 		return nil, fmt.Errorf("%s has not ended", n.Name)
 	}
-	again := &Node{Addr: n.Addr, Ops: n.Ops, Binary: n.Binary, rig: n.rig, role: n.role, env: n.env}
+	again := &Node{Addr: n.Addr, Ops: n.Ops, Debug: n.Debug, Binary: n.Binary, rig: n.rig, role: n.role, env: n.env}
 	return again, again.start(ctx, n.Name)
 }
 
