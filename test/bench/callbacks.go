@@ -40,7 +40,7 @@ func (b callbacks) run(ctx context.Context, g *rig.Rig) (*callbacksResult, error
 	pace := llm.Pace{First: 50 * time.Millisecond, Between: 10 * time.Millisecond, Chunks: 10}
 	warm, people := crowd.New(), crowd.New()
 	shown := newFork(warm)
-	s, err := newStage(ctx, g, shown.show, pace)
+	s, err := newStage(ctx, g, shown.show, rig.ModelOptions{Pace: pace})
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func (t *times) add(first, whole time.Duration, err error) {
 func (b delta) run(ctx context.Context, g *rig.Rig) (*deltaResult, error) {
 	pace := llm.Pace{First: 200 * time.Millisecond, Between: 50 * time.Millisecond, Chunks: 12}
 	people := crowd.New()
-	s, err := newStage(ctx, g, people.Shown, pace)
+	s, err := newStage(ctx, g, people.Shown, rig.ModelOptions{Pace: pace})
 	if err != nil {
 		return nil, err
 	}

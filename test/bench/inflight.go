@@ -52,7 +52,7 @@ func (b inflight) run(ctx context.Context, g *rig.Rig) (*inflightResult, error) 
 	each := b.Answer / chunks
 	warm, people := crowd.New(), crowd.New()
 	shown := newFork(warm)
-	s, err := newStage(ctx, g, shown.show, llm.Pace{First: 10 * time.Millisecond, Between: time.Millisecond, Chunks: chunks})
+	s, err := newStage(ctx, g, shown.show, rig.ModelOptions{Pace: llm.Pace{First: 10 * time.Millisecond, Between: time.Millisecond, Chunks: chunks}})
 	if err != nil {
 		return nil, err
 	}

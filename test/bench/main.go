@@ -2,6 +2,7 @@
 // write, a real Nacos, a simulated WeCom and a simulated model, all over loopback. It prints one table, and the same as JSON.
 //
 //	go run ./test/bench                      everything, about five minutes
+//	go run ./test/bench -only messages       as many messages as get through, with an instant model
 //	go run ./test/bench -only callbacks      300 callbacks a second, open loop
 //	go run ./test/bench -only inflight       5,000 turns at once
 //	go run ./test/bench -only delta          what the chain adds to a model's first delta
@@ -26,6 +27,7 @@ import (
 
 // bench holds the sizes.
 type bench struct {
+	messages  messages
 	callbacks callbacks
 	inflight  inflight
 	delta     delta
@@ -36,6 +38,7 @@ type bench struct {
 // report is what a run prints.
 type report struct {
 	Machine   figures.Run      `json:"run"`
+	Messages  *messagesResult  `json:"messages,omitempty"`
 	Callbacks *callbacksResult `json:"callbacks,omitempty"`
 	Inflight  *inflightResult  `json:"inflight,omitempty"`
 	Delta     *deltaResult     `json:"delta,omitempty"`
@@ -43,6 +46,11 @@ type report struct {
 
 func main() {
 	b := bench{log: os.Stderr}
+	flag.IntVar(&b.messages.People, "talkers", 200, "messages: people who talk at once")
+	flag.DurationVar(&b.messages.For, "talk", 30*time.Second, "messages: how long")
+	flag.IntVar(&b.messages.History, "history", 20, "messages: turns that everybody had before")
+	flag.IntVar(&b.messages.Chars, "chars", 600, "messages: characters of an answer")
+	flag.IntVar(&b.messages.Chunks, "chunks", 20, "messages: pieces of an answer")
 	flag.IntVar(&b.callbacks.Rate, "rate", 300, "callbacks: a second")
 	flag.DurationVar(&b.callbacks.For, "for", time.Minute, "callbacks: how long")
 	flag.IntVar(&b.callbacks.People, "people", 3000, "callbacks: who speak in turn")
@@ -51,10 +59,11 @@ func main() {
 	flag.IntVar(&b.delta.Rate, "delta-rate", 50, "delta: turns a second")
 	flag.DurationVar(&b.delta.For, "delta-for", 30*time.Second, "delta: how long each way is measured")
 	flag.BoolVar(&b.keep, "keep", false, "leave the logs behind")
-	flag.StringVar(&b.callbacks.profiles.dir, "profiles", "", "an existing folder for profiles of the client and the server (callbacks)")
-	only := flag.String("only", "callbacks,inflight,delta", "which to run")
+	flag.StringVar(&b.callbacks.profiles.dir, "profiles", "", "an existing folder for profiles of the client and the server (messages, callbacks)")
+	only := flag.String("only", "messages,callbacks,inflight,delta", "which to run")
 	out := flag.String("json", "", "file for the JSON; default: after the table")
 	flag.Parse()
+	b.messages.profiles = b.callbacks.profiles
 	if flag.NArg() > 0 || b.callbacks.Rate < 1 || b.callbacks.People < 1 || b.inflight.Turns < 1 || b.delta.Rate < 1 || b.inflight.Answer < 2*time.Second {
 		flag.Usage()
 		os.Exit(2)
@@ -79,6 +88,11 @@ func (b bench) run(ctx context.Context, only []string) (*report, error) {
 	for _, name := range only {
 		var measure func(context.Context, *rig.Rig) error
 		switch name {
+		case "messages":
+			measure = func(ctx context.Context, g *rig.Rig) (err error) {
+				r.Messages, err = b.messages.run(ctx, g)
+				return err
+			}
 		case "callbacks":
 			measure = func(ctx context.Context, g *rig.Rig) (err error) {
 				r.Callbacks, err = b.callbacks.run(ctx, g)
@@ -92,7 +106,7 @@ func (b bench) run(ctx context.Context, only []string) (*report, error) {
 		case "delta":
 			measure = func(ctx context.Context, g *rig.Rig) (err error) { r.Delta, err = b.delta.run(ctx, g); return err }
 		default:
-			return nil, fmt.Errorf("-only: there is no %q; choose from callbacks, inflight, delta", name)
+			return nil, fmt.Errorf("-only: there is no %q; choose from messages, callbacks, inflight, delta", name)
 		}
 		err := b.with(ctx, func(ctx context.Context, g *rig.Rig) error {
 			r.Machine.Nacos = g.Nacos.Version(ctx)
@@ -118,6 +132,9 @@ func (b bench) with(ctx context.Context, measure func(context.Context, *rig.Rig)
 // verdict is an error if a ledger shows a fault. Times are for people to judge.
 func (r *report) verdict() error {
 	var wrong []string
+	if m := r.Messages; m != nil && m.Faults != 0 {
+		wrong = append(wrong, fmt.Sprintf("messages: %d faults in the ledger", m.Faults))
+	}
 	if c := r.Callbacks; c != nil && c.Faults != 0 {
 		wrong = append(wrong, fmt.Sprintf("callbacks: %d faults in the ledger", c.Faults))
 	}

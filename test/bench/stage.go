@@ -6,7 +6,6 @@ import (
 	"os"
 	"time"
 
-	"parley/internal/sim/llm"
 	"parley/internal/sim/wecom"
 	"parley/test/crowd"
 	"parley/test/ledger"
@@ -22,12 +21,12 @@ type stage struct {
 	server  *rig.Node
 }
 
-func newStage(ctx context.Context, g *rig.Rig, shown func(wecom.Sent), pace llm.Pace) (s *stage, err error) {
+func newStage(ctx context.Context, g *rig.Rig, shown func(wecom.Sent), model rig.ModelOptions) (s *stage, err error) {
 	s = &stage{Rig: g}
 	if s.company, err = g.NewCompany(ctx, shown, -1); err != nil {
 		return nil, err
 	}
-	if s.model, err = g.StartModel(ctx, pace); err != nil {
+	if s.model, err = g.StartModelOf(ctx, model); err != nil {
 		return nil, err
 	}
 	if s.server, err = g.StartServer(ctx, "server", s.model.Origin, ""); err != nil {

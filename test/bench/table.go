@@ -14,6 +14,9 @@ import (
 func (r *report) table() string {
 	sh := new(figures.Sheet)
 	r.Machine.Head(sh, "bench")
+	if r.Messages != nil {
+		r.Messages.rows(sh)
+	}
 	if r.Callbacks != nil {
 		r.Callbacks.rows(sh)
 	}
@@ -24,6 +27,20 @@ func (r *report) table() string {
 		r.Delta.rows(sh)
 	}
 	return sh.String()
+}
+
+func (m *messagesResult) rows(sh *figures.Sheet) {
+	sh.Titlef("messages: %d people ask again once answered, for %s, with %d turns before and answers of %d characters in %d pieces; the model answers at once",
+		m.People, m.For, m.History, m.Chars, m.Chunks)
+	sh.Row("messages a second", "%.0f (%d in all)", m.PerSecond, m.Messages)
+	sh.Row("answered exactly once, see ledger", "%d, faults %d", m.Answered, m.Faults)
+	sh.Row("acknowledged after", "%s", m.Ack)
+	sh.Row("answer shown after", "%s", m.Reply)
+	cpu(sh, m.CPU)
+	sh.Row("CPU of client, server and Redis together", "%.0f µs a message", m.Chain)
+	if m.Faults > 0 {
+		sh.Text(m.Ledger)
+	}
 }
 
 func (c *callbacksResult) rows(sh *figures.Sheet) {

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"unicode/utf8"
 
 	"parley/internal/sim/llm"
 	"parley/test/ledger"
@@ -20,7 +21,8 @@ func main() {
 	vendor := flag.String("vendor", string(llm.OpenAI), fmt.Sprint("whose API it is: one of ", llm.Vendors()))
 	keys := flag.String("keys", "", "keys accepted, separated by commas; none: any")
 	long := flag.Int("long", 0, "every so many-th question of a person gets an answer of several parts; 0: none")
-	o := llm.Options{Answer: func(m []llm.Message) string { return answer(m, *long) }}
+	chars := flag.Int("chars", 0, "characters that each answer is long, at least")
+	o := llm.Options{Answer: func(m []llm.Message) string { return answer(m, *long, *chars) }}
 	flag.IntVar(&o.Limits.Default.Concurrency, "concurrency", 0, "calls at once per key; 0: any number")
 	flag.IntVar(&o.Limits.Default.Requests, "requests", 0, "requests a minute per key; 0: any number")
 	flag.IntVar(&o.Limits.Default.Tokens, "tokens", 0, "tokens a minute per key; 0: any number")
@@ -46,10 +48,13 @@ func main() {
 	}
 }
 
+// sentence is what answers are made longer of: text as models write it.
+const sentence = "以下是要点说明，请按实际情况核对后使用。\n"
+
 // longLines make an answer of about 5 KB.
 const longLines = 40
 
-func answer(messages []llm.Message, long int) string {
+func answer(messages []llm.Message, long, chars int) string {
 	context := make([]ledger.Line, len(messages))
 	for i, m := range messages {
 		context[i] = ledger.Line{Role: m.Role, Text: m.Content}
@@ -57,6 +62,9 @@ func answer(messages []llm.Message, long int) string {
 	text := ledger.Answer(context)
 	if id, ok := ledger.Answered(text); ok && long > 0 && id.N%long == 0 {
 		text += ledger.Padding(id, longLines)
+	}
+	if n := utf8.RuneCountInString(text); n < chars {
+		text += strings.Repeat(sentence, (chars-n)/utf8.RuneCountInString(sentence)+1)
 	}
 	return text
 }

@@ -32,6 +32,7 @@ type ModelOptions struct {
 	Keys   []string
 	Limits llm.Limits // of every key
 	Window int
+	Chars  int // of each answer, at least
 	Long   int // every so many-th question of a person gets an answer of several parts; 0: none
 }
 
@@ -40,7 +41,12 @@ func (m *Model) BaseURL() string { return m.Origin + m.Vendor.Path() }
 
 // StartModel starts an API of OpenAI's at the given pace and publishes routes that lead to it over h2c.
 func (r *Rig) StartModel(ctx context.Context, pace llm.Pace) (*Model, error) {
-	m, err := r.RunModel(ctx, ModelOptions{Pace: pace})
+	return r.StartModelOf(ctx, ModelOptions{Pace: pace})
+}
+
+// StartModelOf is StartModel for an API with further options.
+func (r *Rig) StartModelOf(ctx context.Context, o ModelOptions) (*Model, error) {
+	m, err := r.RunModel(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +70,7 @@ func (r *Rig) RunModel(ctx context.Context, o ModelOptions) (*Model, error) {
 func (m *Model) start(ctx context.Context) (err error) {
 	o := m.opt
 	if m.Process, err = m.rig.spawn(cmp.Or(o.Name, "llmsim"), nil, m.rig.llmsim, "-listen", m.addr, "-vendor", string(m.Vendor),
-		"-keys", strings.Join(o.Keys, ","), "-window", fmt.Sprint(o.Window), "-long", fmt.Sprint(o.Long)); err != nil {
+		"-keys", strings.Join(o.Keys, ","), "-window", fmt.Sprint(o.Window), "-long", fmt.Sprint(o.Long), "-chars", fmt.Sprint(o.Chars)); err != nil {
 		return err
 	}
 	ready, cancel := context.WithTimeout(ctx, readyWithin)
