@@ -46,7 +46,8 @@ type report struct {
 
 func main() {
 	b := bench{log: os.Stderr}
-	flag.IntVar(&b.messages.People, "talkers", 200, "messages: people who talk at once")
+	flag.IntVar(&b.messages.People, "talkers", 3000, "messages: people who talk in turn")
+	flag.IntVar(&b.messages.AtOnce, "open", 100, "messages: questions open at once")
 	flag.DurationVar(&b.messages.For, "talk", 30*time.Second, "messages: how long")
 	flag.IntVar(&b.messages.History, "history", 20, "messages: turns that everybody had before")
 	flag.IntVar(&b.messages.Chars, "chars", 600, "messages: characters of an answer")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"parley/internal/sim/llm"
@@ -12,10 +13,11 @@ import (
 	"parley/test/rig"
 )
 
-// messages is a closed loop: so many people talk at once, each asks again when answered, the model answers at once. They come with full
-// histories, which is what costs.
+// messages is a closed loop: so many questions are open at once, asked by everybody in turn; the model answers at once. People come with full
+// histories, which is what costs. There are so many that none is at WeCom's pace for one member (15 a minute).
 type messages struct {
 	People   int           `json:"people"`
+	AtOnce   int           `json:"at_once"`
 	For      time.Duration `json:"for_ns"`
 	History  int           `json:"turns_before"`
 	Chars    int           `json:"characters_of_an_answer"`
@@ -38,18 +40,21 @@ type messagesResult struct {
 
 func (b messages) run(ctx context.Context, g *rig.Rig) (*messagesResult, error) {
 	people := crowd.New()
-	s, err := newStage(ctx, g, people.Shown, rig.ModelOptions{Pace: llm.Pace{Chunks: b.Chunks}, Chars: b.Chars})
-	if err != nil {
-		return nil, err
+	p := past{turns: b.History, chars: b.Chars}
+	for i := range b.People {
+		p.names = append(p.names, b.name(i))
 	}
-	g.Logf("messages: %d people, %d turns before", b.People, b.History)
-	if _, err := b.talk(ctx, s, people, 1, func(n int) bool { return n <= b.History }); err != nil {
+	s, err := newStageAfter(ctx, g, people.Shown, rig.ModelOptions{Pace: llm.Pace{Chunks: b.Chunks}, Chars: b.Chars}, func(c rig.Company) error {
+		g.Logf("messages: %d people with %d turns before", b.People, b.History)
+		return p.before(ctx, g, c, people)
+	})
+	if err != nil {
 		return nil, err
 	}
 	g.Logf("messages: %s from now", b.For)
 	profiled := b.profiles.during(ctx, s, "messages", b.For)
 	before, began := s.usage(), time.Now()
-	n, err := b.talk(ctx, s, people, b.History+1, func(int) bool { return time.Since(began) < b.For })
+	n, err := b.talk(ctx, s, people, func() bool { return time.Since(began) < b.For })
 	took, after := time.Since(began), s.usage()
 	if err != nil {
 		return nil, err
@@ -71,14 +76,18 @@ func (b messages) run(ctx context.Context, g *rig.Rig) (*messagesResult, error) 
 	return res, ctx.Err()
 }
 
-// talk has everybody ask one question after the other, from the first-th on, as long as more says so, and gives how many were answered.
-func (b messages) talk(ctx context.Context, s *stage, people *crowd.Crowd, first int, more func(n int) bool) (int, error) {
+func (messages) name(i int) string { return fmt.Sprintf("m%05d", i+1) }
+
+// talk has so many at once ask, everybody in turn and again, as long as more says so, and gives how many questions were answered.
+func (b messages) talk(ctx context.Context, s *stage, people *crowd.Crowd, more func() bool) (int, error) {
 	var wg sync.WaitGroup
-	counts, errs := make([]int, b.People), make([]error, b.People)
-	for i := range b.People {
+	counts, errs := make([]int, b.AtOnce), make([]error, b.AtOnce)
+	var turn atomic.Int64
+	for i := range b.AtOnce {
 		wg.Go(func() {
-			for n := first; more(n) && errs[i] == nil; n++ {
-				id := ledger.ID{Person: fmt.Sprintf("m%05d", i+1), N: n}
+			for more() && errs[i] == nil {
+				n := int(turn.Add(1)) - 1
+				id := ledger.ID{Person: b.name(n % b.People), N: b.History + n/b.People + 1}
 				people.Ask(ctx, s.company.Sim, s.company.App.Ref, id, time.Now())
 				wait, cancel := context.WithTimeout(ctx, time.Minute)
 				errs[i] = people.Await(wait, id)

@@ -22,6 +22,13 @@ type stage struct {
 }
 
 func newStage(ctx context.Context, g *rig.Rig, shown func(wecom.Sent), model rig.ModelOptions) (s *stage, err error) {
+	return newStageAfter(ctx, g, shown, model, func(rig.Company) error { return nil })
+}
+
+// newStageAfter is newStage with something that is done before the client service starts.
+func newStageAfter(
+	ctx context.Context, g *rig.Rig, shown func(wecom.Sent), model rig.ModelOptions, before func(rig.Company) error,
+) (s *stage, err error) {
 	s = &stage{Rig: g}
 	if s.company, err = g.NewCompany(ctx, shown, -1); err != nil {
 		return nil, err
@@ -30,6 +37,9 @@ func newStage(ctx context.Context, g *rig.Rig, shown func(wecom.Sent), model rig
 		return nil, err
 	}
 	if s.server, err = g.StartServer(ctx, "server", s.model.Origin, ""); err != nil {
+		return nil, err
+	}
+	if err := before(s.company); err != nil {
 		return nil, err
 	}
 	if s.client, err = g.StartClient(ctx, "client", s.company, ""); err != nil {

@@ -30,8 +30,8 @@ func (r *report) table() string {
 }
 
 func (m *messagesResult) rows(sh *figures.Sheet) {
-	sh.Titlef("messages: %d people ask again once answered, for %s, with %d turns before and answers of %d characters in %d pieces; the model answers at once",
-		m.People, m.For, m.History, m.Chars, m.Chunks)
+	sh.Titlef("messages: %d people in turn, %d at once, for %s, with %d turns before and answers of %d characters in %d pieces; the model answers at once",
+		m.People, m.AtOnce, m.For, m.History, m.Chars, m.Chunks)
 	sh.Row("messages a second", "%.0f (%d in all)", m.PerSecond, m.Messages)
 	sh.Row("answered exactly once, see ledger", "%d, faults %d", m.Answered, m.Faults)
 	sh.Row("acknowledged after", "%s", m.Ack)
