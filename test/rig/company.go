@@ -60,7 +60,7 @@ state: active
 model: chat
 system_prompt: 你是公司的助手。
 history: {turns: %d, ttl: 30m, group: member}
-limits: {per_user_per_minute: 600, turns_in_flight: 20000, max_wait: 5m, max_input: 8000}
+limits: {per_user_per_minute: 600, turns_in_flight: 1000000, max_wait: 5m, max_input: 8000}
 channels:
   - {name: app, kind: wecom, corp_id: %s, agent_id: %d, secret: env:ACME_SECRET, token: env:ACME_TOKEN, aes_key: env:ACME_AES}
   - {name: web, kind: web, access: token, tokens: [env:ACME_WEB_TOKEN]}

@@ -29,7 +29,7 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, key string) {
 		s.writeRefusal(w, s.spec.refusal(complaint{code, ""}), e.ID)
 		return
 	}
-	c := &completion{s: s, w: w, r: r, req: req, entry: e, pace: *s.pace.Load(), fault: s.rules.strike(req.Model, entry.Last, key),
+	c := &completion{s: s, w: w, r: r, req: req, entry: e, pace: s.pace.Load().drawn(), fault: s.rules.strike(req.Model, entry.Last, key),
 		id: s.spec.id(e.ID), created: e.At.Unix(), finish: "stop"}
 	c.prepare()
 	defer func() { s.ledger.end(e, c) }()

@@ -3,6 +3,7 @@ package llm
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
@@ -17,6 +18,16 @@ type Pace struct {
 	First   time.Duration `json:"first"`   // before the first chunk
 	Between time.Duration `json:"between"` // between two chunks
 	Chunks  int           `json:"chunks"`  // of an answer; 0: as many as the echo needs
+	Spread  time.Duration `json:"spread"`  // an answer of so many Chunks takes longer by this at most, evenly at random
+}
+
+// drawn is the pace of one answer.
+func (p Pace) drawn() Pace {
+	if p.Spread > 0 {
+		more := rand.N(p.Spread) / time.Duration(max(1, p.Chunks))
+		p.First, p.Between = p.First+more, p.Between+more
+	}
+	return p
 }
 
 // Options configure a Server.

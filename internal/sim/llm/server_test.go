@@ -382,3 +382,19 @@ func TestRun(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestSpreadMakesAnswersTakeLonger(t *testing.T) {
+	p := Pace{First: time.Second, Between: time.Second, Chunks: 4, Spread: 8 * time.Second}
+	least, most := time.Hour, time.Duration(0)
+	for range 1000 {
+		d := p.drawn()
+		whole := d.First + 3*d.Between
+		least, most = min(least, whole), max(most, whole)
+	}
+	if least < 4*time.Second || least > 5*time.Second || most < 11*time.Second || most > 12*time.Second {
+		t.Errorf("answers take %s to %s, want 4s to 12s", least, most)
+	}
+	if still := (Pace{First: time.Second, Chunks: 4}); still.drawn() != still {
+		t.Errorf("without a spread: %+v", still.drawn())
+	}
+}
