@@ -18,6 +18,7 @@ type Crowd struct {
 	asked   map[ledger.ID]Message
 	seen    []ledger.Seen
 	strange int
+	open    int // acknowledged and not answered
 	waiting map[ledger.ID]chan struct{}
 }
 
@@ -57,6 +58,9 @@ func (c *Crowd) Shown(s wecom.Sent) {
 	if m, asked := c.asked[id]; asked && m.Answered.IsZero() && s.User == id.Person {
 		m.Answered = now
 		c.asked[id] = m
+		if !m.Acked.IsZero() {
+			c.open--
+		}
 		close(c.wait(id))
 	}
 }
@@ -85,6 +89,9 @@ func (c *Crowd) Ask(ctx context.Context, p Platform, ref wecom.Ref, id ledger.ID
 	m.Tries = len(posted.Tries)
 	if posted.Acked {
 		m.Acked = now
+		if m.Answered.IsZero() {
+			c.open++
+		}
 	}
 	if err != nil {
 		m.Err = err.Error()
@@ -135,12 +142,7 @@ func (c *Crowd) Messages() []Message {
 func (c *Crowd) Open() (unanswered, strange int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, m := range c.asked {
-		if !m.Acked.IsZero() && m.Answered.IsZero() {
-			unanswered++
-		}
-	}
-	return unanswered, c.strange
+	return c.open, c.strange
 }
 
 // Check gives everything to the ledger.
