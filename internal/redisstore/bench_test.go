@@ -64,38 +64,6 @@ func BenchmarkAccept(b *testing.B) {
 	})
 }
 
-// BenchmarkSteps times claim, commit and delivered one after the other on one connection.
-func BenchmarkSteps(b *testing.B) {
-	benchmark(b, func(b *testing.B, s *Store) {
-		ctx := context.Background()
-		var took [3]time.Duration
-		for b.Loop() {
-			b.StopTimer()
-			key := benchAccept(b, s, 50)
-			b.StartTimer()
-			t0 := time.Now()
-			cs, err := s.Claim(ctx, []conversation.Shard{conversation.ShardOf(key)}, "a", 1, benchClaim)
-			if err != nil || len(cs) != 1 {
-				b.Fatal(cs, err)
-			}
-			t1 := time.Now()
-			if _, err := s.Commit(ctx, cs[0], benchOutcome()); err != nil {
-				b.Fatal(err)
-			}
-			t2 := time.Now()
-			if _, err := s.Delivered(ctx, cs[0], 0, benchClaim); err != nil {
-				b.Fatal(err)
-			}
-			took[0] += t1.Sub(t0)
-			took[1] += t2.Sub(t1)
-			took[2] += time.Since(t2)
-		}
-		for i, name := range []string{"claim", "commit", "delivered"} {
-			b.ReportMetric(float64(took[i].Microseconds())/float64(b.N), name+"-µs/op")
-		}
-	})
-}
-
 // BenchmarkCommitSpent is what counting a turn's tokens adds to its commit: commits with and without follow each other, on one connection.
 func BenchmarkCommitSpent(b *testing.B) {
 	benchmark(b, func(b *testing.B, s *Store) {
@@ -131,34 +99,6 @@ func BenchmarkCommitSpent(b *testing.B) {
 		b.ReportMetric(float64(took[0].Microseconds())/float64(b.N), "without-µs")
 		b.ReportMetric(float64(took[1].Microseconds())/float64(b.N), "with-µs")
 		b.ReportMetric(float64(took[1])/float64(took[0]), "ratio")
-	})
-}
-
-// BenchmarkTurn runs whole turns (accept, claim, commit, delivered) of many people at once.
-func BenchmarkTurn(b *testing.B) {
-	benchmark(b, func(b *testing.B, s *Store) {
-		ctx := context.Background()
-		b.RunParallel(func(pb *testing.PB) {
-			for pb.Next() {
-				key := benchAccept(b, s, 2000)
-				cs, err := s.Claim(ctx, []conversation.Shard{conversation.ShardOf(key)}, "a", 4, benchClaim)
-				if err != nil {
-					b.Error(err)
-				}
-				for _, c := range cs {
-					for next := &c; next != nil; {
-						if _, err := s.Commit(ctx, *next, benchOutcome()); err != nil {
-							b.Error(err)
-						}
-						n, err := s.Delivered(ctx, *next, 0, benchClaim)
-						if err != nil {
-							b.Error(err)
-						}
-						next = n.Claim
-					}
-				}
-			}
-		})
 	})
 }
 

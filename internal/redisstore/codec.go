@@ -104,6 +104,9 @@ func decodeTurn(entry string) (chat.Turn, error) {
 	if v, _, _ := strings.Cut(head, " "); number(v) > int64(current().V) {
 		return chat.Turn{}, fmt.Errorf("%w: history entry of version %.10s", errLater, v)
 	}
+	if t, ok := fastTurn(body); ok {
+		return t, nil
+	}
 	var t turn
 	err := decode(body, &t)
 	return t.Turn, err
