@@ -33,10 +33,10 @@ func TestPerMessage(t *testing.T) {
 
 func TestMemoryIsWhatTheTurnsAdded(t *testing.T) {
 	o := observed{
-		idle: map[string]sample{"client": {50 << 20, 10 << 20}},
-		top:  map[string]sample{"client": {150 << 20, 60 << 20}},
+		idle: map[string]sample{"client": {50 << 20, 10 << 20, 1 << 20, 100}},
+		top:  map[string]sample{"client": {150 << 20, 60 << 20, 11 << 20, 2148}},
 	}
-	want := map[string]memory{"client": {Idle: 50 << 20, Most: 150 << 20, HeapIdle: 10 << 20, HeapMost: 60 << 20, PerTurn: 100 << 10, HeapTurn: 50 << 10}}
+	want := map[string]memory{"client": {Idle: o.idle["client"], Most: o.top["client"], PerTurn: 100 << 10, HeapTurn: 50 << 10, StackTurn: 10 << 10, Goroutines: 2}}
 	if diff := cmp.Diff(want, o.memory(1024)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -199,11 +199,11 @@ func TestReportShowsFaults(t *testing.T) {
 	r := &report{
 		Machine:   figures.Run{CPU: "test", Cores: 2},
 		Callbacks: &callbacksResult{Messages: 1, Faults: len(bad.Faults), Ledger: bad.String(), CPU: map[string]float64{"client": 12.5}},
-		Inflight:  &inflightResult{Memory: map[string]memory{"client": {Idle: 1 << 20, Most: 2 << 20, PerTurn: 1 << 10}}},
+		Flight:    &flightResult{flight: flight{Turns: 10}, AtOnce: 10, Memory: map[string]memory{"client": {PerTurn: 1000}}, Goals: []goal{{"10 at once", "9", false}}},
 		Delta:     &deltaResult{Failed: 2},
 	}
 	table := r.table()
-	for _, want := range []string{"not an answer: amy", "CPU of client", "1.0 kB a turn", "failed        0, 2"} {
+	for _, want := range []string{"not an answer: amy", "CPU of client", "1.0 kB a turn", "10 at once", "9: NOT REACHED", "failed        0, 2"} {
 		if !strings.Contains(table, want) {
 			t.Errorf("%q is not in\n%s", want, table)
 		}
@@ -211,7 +211,7 @@ func TestReportShowsFaults(t *testing.T) {
 	if err := r.verdict(); err == nil || !strings.Contains(err.Error(), "1 faults") || !strings.Contains(err.Error(), "2 turns failed") {
 		t.Errorf("verdict %v", err)
 	}
-	if err := (&report{Callbacks: &callbacksResult{}, Inflight: &inflightResult{}, Delta: &deltaResult{}}).verdict(); err != nil {
+	if err := (&report{Callbacks: &callbacksResult{}, Flight: &flightResult{}, Weight: &weightResult{}, Delta: &deltaResult{}}).verdict(); err != nil {
 		t.Errorf("verdict of a good run: %v", err)
 	}
 	if _, err := json.Marshal(r); err != nil {

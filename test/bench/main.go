@@ -1,10 +1,11 @@
-// Command bench measures Parley as whole programs on this machine: one client service and one server, a real Redis that fsyncs every
+// Command bench measures Parley as whole programs on this machine: one client service and one server (flight and weight: several), a real Redis that fsyncs every
 // write, a real Nacos, a simulated WeCom and a simulated model, all over loopback. It prints one table, and the same as JSON.
 //
-//	go run ./test/bench                      everything, about five minutes
+//	go run ./test/bench                      everything, about fifteen minutes
 //	go run ./test/bench -only messages       as many messages as get through, with an instant model
 //	go run ./test/bench -only callbacks      300 callbacks a second, open loop
-//	go run ./test/bench -only inflight       5,000 turns at once
+//	go run ./test/bench -only flight         100,000 turns at once
+//	go run ./test/bench -only weight         a message's CPU with 500 turns in flight and with 50,000
 //	go run ./test/bench -only delta          what the chain adds to a model's first delta
 //
 // The people, the simulated WeCom and this program are one process; it shares the cores with what it measures.
@@ -29,7 +30,8 @@ import (
 type bench struct {
 	messages  messages
 	callbacks callbacks
-	inflight  inflight
+	flight    flight
+	weight    weight
 	delta     delta
 	keep      bool
 	log       io.Writer
@@ -40,7 +42,8 @@ type report struct {
 	Machine   figures.Run      `json:"run"`
 	Messages  *messagesResult  `json:"messages,omitempty"`
 	Callbacks *callbacksResult `json:"callbacks,omitempty"`
-	Inflight  *inflightResult  `json:"inflight,omitempty"`
+	Flight    *flightResult    `json:"flight,omitempty"`
+	Weight    *weightResult    `json:"weight,omitempty"`
 	Delta     *deltaResult     `json:"delta,omitempty"`
 }
 
@@ -55,17 +58,19 @@ func main() {
 	flag.IntVar(&b.callbacks.Rate, "rate", 300, "callbacks: a second")
 	flag.DurationVar(&b.callbacks.For, "for", time.Minute, "callbacks: how long")
 	flag.IntVar(&b.callbacks.People, "people", 3000, "callbacks: who speak in turn")
-	flag.IntVar(&b.inflight.Turns, "turns", 5000, "inflight: turns at once")
-	flag.DurationVar(&b.inflight.Answer, "answer", 20*time.Second, "inflight: how long one answer takes")
+	b.flight.flags()
+	b.weight.flags()
 	flag.IntVar(&b.delta.Rate, "delta-rate", 50, "delta: turns a second")
 	flag.DurationVar(&b.delta.For, "delta-for", 30*time.Second, "delta: how long each way is measured")
 	flag.BoolVar(&b.keep, "keep", false, "leave the logs behind")
 	flag.StringVar(&b.callbacks.profiles.dir, "profiles", "", "an existing folder for profiles of the client and the server (messages, callbacks)")
-	only := flag.String("only", "messages,callbacks,inflight,delta", "which to run")
+	only := flag.String("only", "messages,callbacks,flight,weight,delta", "which to run")
 	out := flag.String("json", "", "file for the JSON; default: after the table")
 	flag.Parse()
-	b.messages.profiles = b.callbacks.profiles
-	if flag.NArg() > 0 || b.callbacks.Rate < 1 || b.callbacks.People < 1 || b.inflight.Turns < 1 || b.delta.Rate < 1 || b.inflight.Answer < 2*time.Second {
+	b.messages.profiles, b.flight.profiles = b.callbacks.profiles, b.callbacks.profiles
+	b.flight.Chars = b.messages.Chars
+	b.weight.flight = b.flight.at(b.weight.Rate)
+	if flag.NArg() > 0 || b.callbacks.Rate < 1 || b.callbacks.People < 1 || b.delta.Rate < 1 || b.flight.wrong() || b.weight.wrong() {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -99,15 +104,14 @@ func (b bench) run(ctx context.Context, only []string) (*report, error) {
 				r.Callbacks, err = b.callbacks.run(ctx, g)
 				return err
 			}
-		case "inflight":
-			measure = func(ctx context.Context, g *rig.Rig) (err error) {
-				r.Inflight, err = b.inflight.run(ctx, g)
-				return err
-			}
+		case "flight":
+			measure = func(ctx context.Context, g *rig.Rig) (err error) { r.Flight, err = b.flight.run(ctx, g); return err }
+		case "weight":
+			measure = func(ctx context.Context, g *rig.Rig) (err error) { r.Weight, err = b.weight.run(ctx, g); return err }
 		case "delta":
 			measure = func(ctx context.Context, g *rig.Rig) (err error) { r.Delta, err = b.delta.run(ctx, g); return err }
 		default:
-			return nil, fmt.Errorf("-only: there is no %q; choose from messages, callbacks, inflight, delta", name)
+			return nil, fmt.Errorf("-only: there is no %q; choose from messages, callbacks, flight, weight, delta", name)
 		}
 		err := b.with(ctx, func(ctx context.Context, g *rig.Rig) error {
 			r.Machine.Nacos = g.Nacos.Version(ctx)
@@ -139,8 +143,11 @@ func (r *report) verdict() error {
 	if c := r.Callbacks; c != nil && c.Faults != 0 {
 		wrong = append(wrong, fmt.Sprintf("callbacks: %d faults in the ledger", c.Faults))
 	}
-	if i := r.Inflight; i != nil && i.Faults != 0 {
-		wrong = append(wrong, fmt.Sprintf("inflight: %d faults in the ledger", i.Faults))
+	if f := r.Flight; f != nil && f.Asked.Faults != 0 {
+		wrong = append(wrong, fmt.Sprintf("flight: %d faults in the ledger", f.Asked.Faults))
+	}
+	if w := r.Weight; w != nil && w.Asked.Faults != 0 {
+		wrong = append(wrong, fmt.Sprintf("weight: %d faults in the ledger", w.Asked.Faults))
 	}
 	if d := r.Delta; d != nil && d.Failed != 0 {
 		wrong = append(wrong, fmt.Sprintf("delta: %d turns failed", d.Failed))

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -20,8 +19,11 @@ func (r *report) table() string {
 	if r.Callbacks != nil {
 		r.Callbacks.rows(sh)
 	}
-	if r.Inflight != nil {
-		r.Inflight.rows(sh)
+	if r.Flight != nil {
+		r.Flight.rows(sh)
+	}
+	if r.Weight != nil {
+		r.Weight.rows(sh)
 	}
 	if r.Delta != nil {
 		r.Delta.rows(sh)
@@ -54,26 +56,6 @@ func (c *callbacksResult) rows(sh *figures.Sheet) {
 	cpu(sh, c.CPU)
 	if c.Faults > 0 {
 		sh.Text(c.Ledger)
-	}
-}
-
-func (i *inflightResult) rows(sh *figures.Sheet) {
-	sh.Titlef("inflight: %d turns with answers of %s in one client and one server", i.Turns, i.Answer)
-	sh.Row("most at once", "%d (posted within %s)", i.Most, i.Posting.Round(10*time.Millisecond))
-	sh.Row("answered exactly once, see ledger", "%d; lost %d, doubled %d, faults %d", i.Answered, i.Lost, i.Doubled, i.Faults)
-	sh.Row("acknowledged after", "%s", i.Ack)
-	sh.Row("shown later than an ideal answer by", "%s", i.Over)
-	for _, name := range slices.Sorted(maps.Keys(i.Memory)) {
-		x := i.Memory[name]
-		heap := ""
-		if x.HeapMost > 0 {
-			heap = fmt.Sprintf("; Go heap %.0f → %.0f MB, %.1f kB a turn", mb(x.HeapIdle), mb(x.HeapMost), float64(x.HeapTurn)/1024)
-		}
-		sh.Row("memory of "+name, "RSS %.0f → %.0f MB, %.1f kB a turn%s", mb(x.Idle), mb(x.Most), float64(x.PerTurn)/1024, heap)
-	}
-	cpu(sh, i.CPU)
-	if i.Faults > 0 {
-		sh.Text(i.Ledger)
 	}
 }
 

@@ -55,3 +55,8 @@ func between(list []Message, end func(Message) time.Time) Latency {
 	}
 	return Summarize(times)
 }
+
+// Lates gives the time from when each message was due to its first post: how late the load itself was.
+func Lates(list []Message) Latency {
+	return between(list, func(m Message) time.Time { return m.Begun })
+}
