@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"parley/internal/chat"
@@ -30,6 +31,7 @@ type Provider struct {
 	appID   string
 	dialect llm.Dialect
 	http    *http.Client
+	buffers sync.Pool // of *[]byte, for bodies of requests
 }
 
 var _ llm.Provider = (*Provider)(nil)

@@ -1,10 +1,12 @@
 package openai
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,55 +19,59 @@ import (
 
 // newRequest builds the HTTP request of a call.
 func (p *Provider) newRequest(ctx context.Context, c llm.Call) (*http.Request, error) {
-	body, err := p.body(c)
+	body, err := p.newBody(c)
 	if err != nil {
 		return nil, chat.E(chat.Internal, op, err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, body)
 	if err != nil {
 		return nil, chat.E(chat.Internal, op, err)
 	}
+	req.ContentLength = int64(len(body.rest))
+	req.GetBody = func() (io.ReadCloser, error) { return p.newBody(c) } // for a connection that the provider had just closed
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "text/event-stream")
 	return req, p.sign(req, c.Key)
 }
 
-// body is the request as the dialect wants it.
-func (p *Provider) body(c llm.Call) ([]byte, error) {
-	r := goopenai.ChatCompletionRequest{Model: c.Model, Messages: messages(c), Stream: true}
+// appendBody appends the request as the dialect wants it. It has the form of goopenai.ChatCompletionRequest, whose own encoding costs ten times
+// as much.
+func (p *Provider) appendBody(b []byte, c llm.Call) ([]byte, error) {
+	model := c.Model
 	if p.dialect.LowerModel {
-		r.Model = strings.ToLower(c.Model)
+		model = strings.ToLower(model)
 	}
+	b = appendQuoted(append(b, `{"model":`...), model)
+	b = appendMessages(append(b, `,"messages":`...), c)
+	b = append(b, `,"stream":true`...)
 	if !p.dialect.NoStreamOptions {
-		r.StreamOptions = &goopenai.StreamOptions{IncludeUsage: true}
+		b = append(b, `,"stream_options":{"include_usage":true}`...)
 	}
-	extra := map[string]any{}
-	if p.dialect.Extra != nil {
-		for name, value := range p.dialect.Extra(c) {
-			extra[name] = value
-		}
+	fields := p.fields(c)
+	if len(fields) == 0 {
+		return append(b, '}'), nil
 	}
-	if c.User != "" {
-		field := p.dialect.UserField
-		if field == "" {
-			field = "user"
-		}
-		extra[field] = c.User
-	}
-	p.sampling(extra, c)
-	if n := p.maxOutput(c); n > 0 {
-		extra[p.maxTokensField(c.Model)] = n
-	}
-	body, err := json.Marshal(r)
-	if err != nil || len(extra) == 0 {
-		return body, err
-	}
-	more, err := json.Marshal(extra)
+	more, err := json.Marshal(fields)
 	if err != nil {
 		return nil, err
 	}
-	// Both are objects with at least one field: {a} and {b} become {a,b}.
-	return append(append(body[:len(body)-1], ','), more[1:]...), nil
+	return append(append(b, ','), more[1:]...), nil // {a and {b} become {a,b}
+}
+
+// fields are those that not every request has.
+func (p *Provider) fields(c llm.Call) map[string]any {
+	fields := map[string]any{}
+	if p.dialect.Extra != nil {
+		maps.Copy(fields, p.dialect.Extra(c))
+	}
+	if c.User != "" {
+		fields[cmp.Or(p.dialect.UserField, "user")] = c.User
+	}
+	p.sampling(fields, c)
+	if n := p.maxOutput(c); n > 0 {
+		fields[p.maxTokensField(c.Model)] = n
+	}
+	return fields
 }
 
 // maxOutput bounds the wish by what the model can write.
@@ -95,33 +101,37 @@ func reasons(model string) bool {
 	return slices.ContainsFunc([]string{"o1", "o3", "o4", "gpt-5", "gpt-6"}, func(prefix string) bool { return strings.HasPrefix(model, prefix) })
 }
 
-func messages(c llm.Call) []goopenai.ChatCompletionMessage {
-	list := make([]goopenai.ChatCompletionMessage, 0, 2*len(c.History)+2)
-	add := func(role, text string) {
-		list = append(list, goopenai.ChatCompletionMessage{Role: role, Content: text})
-	}
+func appendMessages(b []byte, c llm.Call) []byte {
+	b = append(b, '[')
 	if c.System != "" {
-		add(goopenai.ChatMessageRoleSystem, c.System)
+		b = append(appendMessage(b, goopenai.ChatMessageRoleSystem, c.System), ',')
 	}
 	for _, t := range c.History {
-		add(goopenai.ChatMessageRoleUser, t.Question)
-		add(goopenai.ChatMessageRoleAssistant, t.Answer)
+		b = append(appendMessage(b, goopenai.ChatMessageRoleUser, t.Question), ',')
+		b = append(appendMessage(b, goopenai.ChatMessageRoleAssistant, t.Answer), ',')
 	}
-	if len(c.Images) == 0 {
-		add(goopenai.ChatMessageRoleUser, c.Question)
-		return list
+	if len(c.Images) > 0 {
+		b = appendLook(b, c)
+	} else {
+		b = appendMessage(b, goopenai.ChatMessageRoleUser, c.Question)
 	}
-	return append(list, goopenai.ChatCompletionMessage{Role: goopenai.ChatMessageRoleUser, MultiContent: parts(c)})
+	return append(b, ']')
 }
 
-// parts are a question and its pictures, which travel in the request itself: no vendor needs to fetch them.
-func parts(c llm.Call) []goopenai.ChatMessagePart {
-	list := make([]goopenai.ChatMessagePart, 0, len(c.Images)+1)
+func appendMessage(b []byte, role, text string) []byte {
+	b = append(append(b, `{"role":"`...), role...)
+	b = appendQuoted(append(b, `","content":`...), text)
+	return append(b, '}')
+}
+
+// appendLook appends a question with its pictures, which travel in the request itself: no vendor needs to fetch them.
+func appendLook(b []byte, c llm.Call) []byte {
+	b = append(b, `{"role":"user","content":[`...)
 	for _, p := range c.Images {
-		list = append(list, goopenai.ChatMessagePart{
-			Type:     goopenai.ChatMessagePartTypeImageURL,
-			ImageURL: &goopenai.ChatMessageImageURL{URL: "data:" + p.Type + ";base64," + base64.StdEncoding.EncodeToString(p.Data)},
-		})
+		b = appendQuoted(append(b, `{"type":"image_url","image_url":{"url":`...), "data:"+p.Type+";base64,")
+		b = base64.StdEncoding.AppendEncode(b[:len(b)-1], p.Data)
+		b = append(b, `"}},`...)
 	}
-	return append(list, goopenai.ChatMessagePart{Type: goopenai.ChatMessagePartTypeText, Text: c.Question})
+	b = appendQuoted(append(b, `{"type":"text","text":`...), c.Question)
+	return append(b, "}]}"...)
 }
