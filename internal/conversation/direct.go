@@ -91,7 +91,7 @@ func (a *asking) finish(ctx context.Context) {
 	if a.queued {
 		a.room.dequeue(a.t.Name)
 	}
-	a.account(ctx, a.c, a.tally)
+	a.directs.bills.account(ctx, a.Service, a.c, a.tally)
 }
 
 // directClaim stands for a claim where there is no conversation: it names the turn, and whose usage it is. Its fence is one that no claim ever
@@ -215,8 +215,9 @@ func (nowhere) Live() time.Duration                                    { return 
 
 // directs are the requests of programs that this process answers.
 type directs struct {
-	base int64 // of fences
-	last atomic.Int64
+	base  int64 // of fences
+	last  atomic.Int64
+	bills bills
 
 	mu sync.Mutex
 	of map[string]map[*context.CancelCauseFunc]struct{} // by tenant
