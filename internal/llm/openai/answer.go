@@ -32,6 +32,7 @@ func (c *chunk) failed() bool {
 type answer struct {
 	dialect *llm.Dialect
 	emit    func(string) error
+	said    said
 	text    strings.Builder
 	finish  llm.Finish
 	reason  string // as the provider wrote it
@@ -111,41 +112,54 @@ func (a *answer) event(ev event) error {
 		a.late(data)
 		return nil
 	}
-	var c chunk
-	if err := json.Unmarshal(data, &c); err != nil {
-		if ev.unfinished {
-			return io.ErrUnexpectedEOF
+	if ev.name != "" || !a.said.scan(data) {
+		var c chunk
+		if err := json.Unmarshal(data, &c); err != nil {
+			if ev.unfinished {
+				return io.ErrUnexpectedEOF
+			}
+			return chat.E(chat.Unavailable, op, errors.New("a piece of the stream is no valid JSON of a completion"))
 		}
-		return chat.E(chat.Unavailable, op, errors.New("a piece of the stream is no valid JSON of a completion"))
-	}
-	a.count(c.Usage)
-	if c.failed() || ev.name == "error" {
-		return a.fail(200, c.fault)
-	}
-	for _, choice := range c.Choices {
-		if choice.Index == 0 {
-			return a.choice(choice)
+		if c.failed() || ev.name == "error" {
+			a.count(c.Usage)
+			return a.fail(200, c.fault)
 		}
+		a.said = c.said()
 	}
-	return nil
+	a.count(a.said.usage)
+	return a.take(&a.said)
 }
 
-func (a *answer) choice(c goopenai.ChatCompletionStreamChoice) error {
-	// A refusal is the model's own answer in words, in a field of its own.
-	text := c.Delta.Content + c.Delta.Refusal
-	if a.text.Len()+len(text) > maxAnswer {
+// said is the chunk's first choice.
+func (c *chunk) said() said {
+	s := said{usage: c.Usage}
+	for _, choice := range c.Choices {
+		if choice.Index == 0 {
+			// A refusal is the model's own answer in words, in a field of its own.
+			s.text = []byte(choice.Delta.Content + choice.Delta.Refusal)
+			s.thought = choice.Delta.ReasoningContent != ""
+			s.finish = string(choice.FinishReason)
+			break
+		}
+	}
+	return s
+}
+
+func (a *answer) take(s *said) error {
+	if a.text.Len()+len(s.text) > maxAnswer {
 		return chat.E(chat.Unavailable, op, fmt.Errorf("the answer is longer than %d bytes", maxAnswer))
 	}
-	if text != "" || c.Delta.ReasoningContent != "" {
-		a.text.WriteString(text)
-		if err := a.emit(text); err != nil {
+	if len(s.text) > 0 || s.thought {
+		from := a.text.Len()
+		a.text.Write(s.text)
+		if err := a.emit(a.text.String()[from:]); err != nil {
 			return emitError{err}
 		}
 	}
-	if c.FinishReason == "" || c.FinishReason == "null" {
+	if s.finish == "" || s.finish == "null" {
 		return nil
 	}
-	a.reason = string(c.FinishReason)
+	a.reason = s.finish
 	a.finish = finishOf(a.dialect, a.reason)
 	a.complete = true
 	a.finished()
@@ -154,6 +168,10 @@ func (a *answer) choice(c goopenai.ChatCompletionStreamChoice) error {
 
 // late reads what may follow a finish_reason: the usage.
 func (a *answer) late(data []byte) {
+	if a.said.scan(data) {
+		a.count(a.said.usage)
+		return
+	}
 	var c chunk
 	if json.Unmarshal(data, &c) == nil {
 		a.count(c.Usage)
