@@ -8,36 +8,62 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"time"
 )
 
-// profiles collects what every Parley process of a stage tells of itself while it is measured, for `go tool pprof`. The figures of a run
-// with profiles are a little worse than those of one without.
+// profiles collects what every Go process of a stage tells of itself while it is measured, this one included, for `go tool pprof`. The
+// figures of a run with profiles are a little worse than those of one without.
 type profiles struct{ dir string }
 
 // during profiles the processor for d from now, and takes heap and goroutines at its end. wait blocks until the files are written.
-func (p profiles) during(ctx context.Context, s *stage, name string, d time.Duration) (wait func() error) {
+func (p profiles) during(ctx context.Context, s *stage, mode string, d time.Duration) (wait func() error) {
 	if p.dir == "" {
 		return func() error { return nil }
 	}
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var errs []error
+	debug := map[string]string{"llmsim": s.model.Debug}
 	for _, n := range s.nodes() {
-		wg.Go(func() {
-			var err error
-			for _, kind := range []string{fmt.Sprintf("profile?seconds=%d", max(1, int(d.Seconds()))), "heap", "goroutine", "allocs", "mutex", "block"} {
-				what, _, _ := strings.Cut(kind, "?")
-				err = errors.Join(err, fetch(ctx, "http://"+n.Debug+"/debug/pprof/"+kind, filepath.Join(p.dir, name+"-"+n.Name+"-"+what+".pb.gz")))
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			errs = append(errs, err)
-		})
+		debug[n.Name] = n.Debug
 	}
-	return func() error { wg.Wait(); return errors.Join(errs...) }
+	var wg sync.WaitGroup
+	errs := make(chan error, len(debug)+1)
+	for name, addr := range debug {
+		wg.Go(func() { errs <- p.process(ctx, addr, filepath.Join(p.dir, mode+"-"+name), d) })
+	}
+	wg.Go(func() { errs <- p.self(filepath.Join(p.dir, mode+"-bench"), d) })
+	return func() error {
+		wg.Wait()
+		close(errs)
+		var all error
+		for err := range errs {
+			all = errors.Join(all, err)
+		}
+		return all
+	}
+}
+
+func (p profiles) process(ctx context.Context, addr, file string, d time.Duration) (err error) {
+	for _, kind := range []string{fmt.Sprintf("profile?seconds=%d", max(1, int(d.Seconds()))), "heap", "goroutine", "allocs", "mutex", "block"} {
+		what, _, _ := strings.Cut(kind, "?")
+		err = errors.Join(err, fetch(ctx, "http://"+addr+"/debug/pprof/"+kind, file+"-"+what+".pb.gz"))
+	}
+	return err
+}
+
+// self is the load generator's own.
+func (p profiles) self(file string, d time.Duration) error {
+	f, err := os.Create(file + "-profile.pb.gz")
+	if err != nil {
+		return err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	time.Sleep(d)
+	pprof.StopCPUProfile()
+	return f.Close()
 }
 
 func fetch(ctx context.Context, url, file string) error {

@@ -17,6 +17,7 @@ import (
 type Model struct {
 	*Process
 	Origin string // http://host:port
+	Debug  string // pprof
 	Vendor llm.Vendor
 
 	rig  *Rig
@@ -63,13 +64,17 @@ func (r *Rig) RunModel(ctx context.Context, o ModelOptions) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Origin: "http://" + addr, Vendor: cmp.Or(o.Vendor, llm.OpenAI), rig: r, addr: addr, opt: o}
+	debug, err := realdeps.FreeAddr()
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{Origin: "http://" + addr, Debug: debug, Vendor: cmp.Or(o.Vendor, llm.OpenAI), rig: r, addr: addr, opt: o}
 	return m, m.start(ctx)
 }
 
 func (m *Model) start(ctx context.Context) (err error) {
 	o := m.opt
-	if m.Process, err = m.rig.spawn(cmp.Or(o.Name, "llmsim"), nil, m.rig.llmsim, "-listen", m.addr, "-vendor", string(m.Vendor),
+	if m.Process, err = m.rig.spawn(cmp.Or(o.Name, "llmsim"), nil, m.rig.llmsim, "-listen", m.addr, "-debug", m.Debug, "-vendor", string(m.Vendor),
 		"-keys", strings.Join(o.Keys, ","), "-window", fmt.Sprint(o.Window), "-long", fmt.Sprint(o.Long), "-chars", fmt.Sprint(o.Chars)); err != nil {
 		return err
 	}
@@ -86,7 +91,7 @@ func (m *Model) start(ctx context.Context) (err error) {
 
 // Restart starts a model that has ended again, on the same address and as it was started first. Its ledger begins anew.
 func (m *Model) Restart(ctx context.Context) (*Model, error) {
-	again := &Model{Origin: m.Origin, Vendor: m.Vendor, rig: m.rig, addr: m.addr, opt: m.opt}
+	again := &Model{Origin: m.Origin, Debug: m.Debug, Vendor: m.Vendor, rig: m.rig, addr: m.addr, opt: m.opt}
 	return again, again.start(ctx)
 }
 

@@ -7,16 +7,24 @@ import (
 	"time"
 )
 
+// complete answers in a frame of its own, so that the stack of a stream that waits is small.
 func (s *Server) complete(w http.ResponseWriter, r *http.Request, key string) {
+	if c := s.begin(w, r, key); c != nil {
+		c.answer()
+	}
+}
+
+// begin judges a request and prepares its answer; nil: it is refused.
+func (s *Server) begin(w http.ResponseWriter, r *http.Request, key string) *completion {
 	req, err := readRequest(w, r)
 	entry := req.entry(key, r.Header.Get("appid"))
 	if err != nil {
 		s.refuse(w, entry, complaint{s.spec.does.malformed, ""})
-		return
+		return nil
 	}
 	if c := s.judge(req, entry); c.code != "" {
 		s.refuse(w, entry, c)
-		return
+		return nil
 	}
 	e, met, state := s.ledger.admit(entry, s.limits.Load().of(key))
 	if s.spec.rateHeaders {
@@ -27,12 +35,16 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, key string) {
 		code := map[limit]string{tooBusy: d.busy, tooManyRequests: d.requests, tooManyTokens: d.tokens}[met]
 		s.ledger.say(e, code)
 		s.writeRefusal(w, s.spec.refusal(complaint{code, ""}), e.ID)
-		return
+		return nil
 	}
 	c := &completion{s: s, w: w, r: r, req: req, entry: e, pace: s.pace.Load().drawn(), fault: s.rules.strike(req.Model, entry.Last, key),
 		id: s.spec.id(e.ID), created: e.At.Unix(), finish: "stop"}
 	c.prepare()
-	defer func() { s.ledger.end(e, c) }()
+	return c
+}
+
+func (c *completion) answer() {
+	defer c.s.ledger.end(c.entry, c)
 	c.outcome = Cancelled
 	c.outcome = c.run()
 }
@@ -88,10 +100,11 @@ type completion struct {
 	sent     int // tokens of the answer
 	reasoned int // tokens of the thoughts
 	told     *Usage
+	cached   int // tokens of the question
 	outcome  Outcome
 }
 
-// prepare makes the answer, no longer than asked for.
+// prepare makes the answer, no longer than asked for, and lets go of the question: a hundred thousand may wait.
 func (c *completion) prepare() {
 	text := c.s.vendor.Sign(c.s.answer(c.req.Messages, *c.entry))
 	c.list = pieces(text, c.pace.Chunks)
@@ -104,6 +117,10 @@ func (c *completion) prepare() {
 			c.finish = "length"
 		}
 	}
+	if c.s.spec.usageAlways {
+		c.cached = c.req.cached()
+	}
+	c.req.Messages, c.req.fields = nil, nil
 }
 
 // run answers and tells how it ended. FaultCut leaves by the panic that net/http understands.
@@ -176,12 +193,8 @@ func (c *completion) wait(d time.Duration) bool {
 
 // usage is what the call has cost so far, and from now on what the caller was told.
 func (c *completion) usage() *Usage {
-	u := &Usage{Input: c.entry.InputTokens, Output: c.sent + c.reasoned, Reasoning: c.reasoned}
-	if c.s.spec.usageAlways {
-		u.Cached = c.req.cached()
-	}
-	c.told = u
-	return u
+	c.told = &Usage{Input: c.entry.InputTokens, Cached: c.cached, Output: c.sent + c.reasoned, Reasoning: c.reasoned}
+	return c.told
 }
 
 // whole answers a request that wants no stream, after the time that a stream would have taken.

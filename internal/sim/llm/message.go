@@ -29,22 +29,45 @@ const imageTokens = 1000
 // maxImage is the most bytes of a picture that the strictest vendor takes (GLM-4V: 5 MB).
 const maxImage = 5 << 20
 
-// UnmarshalJSON reads both forms of content. Pictures must come in the request itself and be what they say.
-func (m *Message) UnmarshalJSON(raw []byte) error {
-	var form struct {
-		Role    string          `json:"role"`
-		Content json.RawMessage `json:"content"`
-	}
-	if err := json.Unmarshal(raw, &form); err != nil {
+// messages reads the list of a request's messages.
+func (s *scanner) messages() (list []Message, err error) {
+	err = s.list('[', ']', func() error {
+		m, err := s.message()
+		list = append(list, m)
 		return err
+	})
+	return list, err
+}
+
+func (s *scanner) message() (m Message, err error) {
+	err = s.object(func(name string) error {
+		var err error
+		switch {
+		case name == "role":
+			m.Role, err = s.text()
+		case name == "content" && s.next() == '"':
+			m.Content, err = s.text()
+		case name == "content" && s.next() == '[':
+			var parts json.RawMessage
+			if parts, err = s.raw(); err == nil {
+				err = m.read(parts)
+			}
+		default:
+			var v json.RawMessage
+			if v, err = s.raw(); err == nil && name == "content" && string(v) != "null" {
+				err = errJSON
+			}
+		}
+		return err
+	})
+	if err == nil && len(m.Images) > 0 && m.Role != "user" {
+		err = fmt.Errorf("a picture in a message of %s", m.Role)
 	}
-	m.Role = form.Role
-	if len(form.Content) == 0 {
-		return nil
-	}
-	if form.Content[0] != '[' {
-		return json.Unmarshal(form.Content, &m.Content)
-	}
+	return m, err
+}
+
+// read takes content that is a list of parts. Pictures must come in the request itself and be what they say.
+func (m *Message) read(content json.RawMessage) error {
 	var parts []struct {
 		Type     string `json:"type"`
 		Text     string `json:"text"`
@@ -52,7 +75,7 @@ func (m *Message) UnmarshalJSON(raw []byte) error {
 			URL string `json:"url"`
 		} `json:"image_url"`
 	}
-	if err := json.Unmarshal(form.Content, &parts); err != nil {
+	if err := json.Unmarshal(content, &parts); err != nil {
 		return err
 	}
 	for _, p := range parts {
@@ -61,8 +84,8 @@ func (m *Message) UnmarshalJSON(raw []byte) error {
 			m.Content += p.Text
 		case "image_url":
 			image, err := readImage(p.ImageURL.URL)
-			if err != nil || m.Role != "user" {
-				return errors.Join(err, fmt.Errorf("a picture in a message of %s", m.Role))
+			if err != nil {
+				return err
 			}
 			m.Images = append(m.Images, image)
 		default:

@@ -101,17 +101,18 @@ func byCode(list []refusal) map[string]refusal {
 }
 
 func openaiChunk(c *completion, p piece) string {
-	choice := fmt.Sprintf(`{"index":0,"delta":{"content":%s},"finish_reason":null}`, quote(p.text))
+	var choice string
 	switch {
 	case p.onlyUsage:
-		choice = ""
 	case p.finish != "":
-		choice = fmt.Sprintf(`{"index":0,"delta":{},"finish_reason":%s}`, quote(p.finish))
+		choice = `{"index":0,"delta":{},"finish_reason":` + quote(p.finish) + `}`
 	case p.first:
-		choice = fmt.Sprintf(`{"index":0,"delta":{"role":"assistant","content":%s},"finish_reason":null}`, quote(p.text))
+		choice = `{"index":0,"delta":{"role":"assistant","content":` + quote(p.text) + `},"finish_reason":null}`
+	default:
+		choice = `{"index":0,"delta":{"content":` + quote(p.text) + `},"finish_reason":null}`
 	}
-	return fmt.Sprintf(`{"id":%q,"object":"chat.completion.chunk","created":%d,"model":%s,"choices":[%s],"usage":%s}`,
-		c.id, c.created, quote(c.req.Model), choice, p.usage)
+	return `{"id":"` + c.id + `","object":"chat.completion.chunk","created":` + strconv.FormatInt(c.created, 10) + `,"model":` + quote(c.req.Model) +
+		`,"choices":[` + choice + `],"usage":` + p.usage.String() + `}`
 }
 
 func openaiWhole(c *completion, text, finish string) string {

@@ -1,17 +1,21 @@
 package llm
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // request is a call's body, as far as any vendor looks at it.
 type request struct {
 	Model               string    `json:"model"`
-	Messages            []Message `json:"messages"`
+	Messages            []Message `json:"-"` // see decode
 	Stream              bool      `json:"stream"`
 	User                string    `json:"user"`
 	UserID              string    `json:"user_id"`
@@ -35,13 +39,48 @@ const maxRequest = 64 << 20
 
 // readRequest reads to the end: only behind the body does net/http notice that the caller went away.
 func readRequest(w http.ResponseWriter, r *http.Request) (*request, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	body, err := readAll(http.MaxBytesReader(w, r.Body, maxRequest), r.ContentLength)
 	if err != nil {
 		return &request{}, err
 	}
-	q := &request{}
-	if err := errors.Join(json.Unmarshal(body, q), json.Unmarshal(body, &q.fields)); err != nil {
+	return decode(body)
+}
+
+// readAll is io.ReadAll with room for what was announced.
+func readAll(r io.Reader, size int64) ([]byte, error) {
+	var b bytes.Buffer
+	b.Grow(int(min(max(0, size), maxRequest)) + bytes.MinRead)
+	_, err := b.ReadFrom(r)
+	return b.Bytes(), err
+}
+
+// decode reads the messages in one pass, and the small rest as encoding/json does.
+func decode(body []byte) (*request, error) {
+	q, s := &request{}, &scanner{b: body}
+	var begin, end int
+	err := s.object(func(name string) (err error) {
+		if name != "messages" || q.Messages != nil {
+			_, err = s.raw()
+			return err
+		}
+		s.next()
+		begin = s.i
+		q.Messages, err = s.messages()
+		end = s.i
+		return err
+	})
+	if err != nil || s.next() != 0 {
+		return q, cmp.Or(err, errJSON)
+	}
+	rest := body
+	if end > 0 {
+		rest = slices.Concat(body[:begin], []byte("null"), body[end:])
+	}
+	if err := errors.Join(json.Unmarshal(rest, q), json.Unmarshal(rest, &q.fields)); err != nil {
 		return q, err
+	}
+	if end > 0 {
+		q.fields["messages"] = body[begin:end]
 	}
 	if q.Model == "" || len(q.Messages) == 0 {
 		return q, errors.New("no model or no messages")
@@ -87,7 +126,21 @@ func (q *request) cached() int {
 	return n
 }
 
+// quote writes a string as JSON.
 func quote(s string) string {
+	if plain(s) {
+		return `"` + s + `"`
+	}
 	b, _ := json.Marshal(strings.ToValidUTF8(s, "\ufffd"))
 	return string(b)
+}
+
+// plain: JSON has it as it is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return utf8.ValidString(s)
 }

@@ -146,12 +146,18 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request) {
 	if key != "" {
 		key = chat.NewSecret(key).Fingerprint()
 	}
+	if code == "" && r.Method == http.MethodPost && s.spec.takes(r.URL.Path) {
+		s.complete(w, r, key)
+		return
+	}
+	s.other(w, r, key, code)
+}
+
+func (s *Server) other(w http.ResponseWriter, r *http.Request, key, code string) {
 	path := r.URL.Path
 	switch {
 	case code != "":
 		s.refuse(w, Entry{Key: key}, complaint{code, ""})
-	case r.Method == http.MethodPost && s.spec.takes(path):
-		s.complete(w, r, key)
 	case r.Method == http.MethodGet && s.spec.lists(path):
 		writeJSON(w, map[string]any{"object": "list", "data": []map[string]string{{"id": "simulated", "object": "model"}}})
 	case s.spec.takes(path) && s.vendor == ERNIE:

@@ -1,6 +1,9 @@
 package llm
 
-import "net/http"
+import (
+	"io"
+	"net/http"
+)
 
 func (c *completion) stream() Outcome {
 	c.w.Header().Set("Content-Type", "text/event-stream")
@@ -45,7 +48,7 @@ func (c *completion) stream() Outcome {
 
 func (c *completion) event(p piece) { c.write("data: " + c.s.spec.chunk(c, p) + "\n\n") }
 
-func (c *completion) write(s string) { _, _ = c.w.Write([]byte(s)) }
+func (c *completion) write(s string) { _, _ = io.WriteString(c.w, s) }
 
 func (c *completion) flush() bool { return http.NewResponseController(c.w).Flush() == nil }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -134,10 +135,13 @@ func (s *Sim) repeated(a *app, q request, body []byte, sent Sent) (firstID strin
 	}
 	same := fmt.Sprintf("%d\x00%s\x00%s", a.AgentID, q.ToUser, sent.Content)
 	if !s.opt.ByContent {
-		var whole map[string]any // fields in any order are the same request
+		var whole map[string]json.RawMessage // fields in any order are the same request
 		_ = json.Unmarshal(body, &whole)
-		sorted, _ := json.Marshal(whole)
-		same = string(sorted)
+		var sorted strings.Builder
+		for _, name := range slices.Sorted(maps.Keys(whole)) {
+			fmt.Fprintf(&sorted, "%q:%s,", name, whole[name])
+		}
+		same = sorted.String()
 	}
 	key := sha256.Sum256([]byte(a.CorpID + "\x00" + same))
 	s.mu.Lock()
