@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"parley/internal/chat"
@@ -21,19 +22,33 @@ func (s *Store) Claim(ctx context.Context, shards []conversation.Shard, owner st
 	if most <= 0 || len(shards) == 0 {
 		return nil, nil
 	}
-	v, err := s.each(ctx, op, s.scripts.claim, prefixes(shards), nil, name(owner), most, millis(opt.Lease), opt.HistoryTurns)
+	v, err := s.each(ctx, op, s.scripts.claim, prefixes(shards), nil, name(owner), most, millis(opt.Lease))
 	err = inShards(shards, v, err)
-	var out []conversation.Claim
+	var claims []conversation.Claim
 	strange := &conversation.Unreadable{}
+	leave := func(c conversation.Claim, why error) {
+		strange.Held = append(strange.Held, s.leave(ctx, c))
+		strange.Err = cmp.Or(strange.Err, error(chat.E(chat.Internal, "redis."+op, why)))
+	}
 	for i, r := range v {
 		for _, row := range list(r) {
-			c, unreadable := decodeClaim(shards[i], owner, list(row))
-			if unreadable != nil {
-				strange.Held = append(strange.Held, s.leave(ctx, shards[i], owner, list(row)))
-				strange.Err = cmp.Or(strange.Err, error(chat.E(chat.Internal, "redis."+op, unreadable)))
+			c, why := decodeClaim(shards[i], owner, list(row))
+			if why != nil {
+				leave(c, why)
 				continue
 			}
-			out = append(out, *c)
+			claims = append(claims, c)
+		}
+	}
+	out := claims[:0]
+	for i, why := range s.recall(ctx, claims, opt.HistoryTurns) {
+		switch {
+		case why == nil:
+			out = append(out, claims[i])
+		case errors.Is(why, errLater):
+			leave(claims[i], why)
+		default:
+			err = without(claims[i].Shard, err, why)
 		}
 	}
 	if strange.Err != nil {
@@ -42,17 +57,27 @@ func (s *Store) Claim(ctx context.Context, shards []conversation.Shard, owner st
 	return out, err
 }
 
+// without adds a shard to those of which a claim is not returned: whoever compares books gives it back (see [Store.Owned]).
+func without(sh conversation.Shard, err, why error) error {
+	e, _ := errors.AsType[*conversation.PartError](err)
+	if e == nil {
+		e = &conversation.PartError{Err: why}
+	}
+	if !slices.Contains(e.Shards, sh) {
+		e.Shards = append(e.Shards, sh)
+	}
+	return e
+}
+
 // leaveFor is how long nobody claims again what could not be read.
 const leaveFor = 10 * time.Second
 
 // leave gives back what this program cannot read. If that fails, whoever compares books does it (see [Store.Owned]), or the lease's end.
-func (s *Store) leave(ctx context.Context, sh conversation.Shard, owner string, row []any) (h conversation.Held) {
-	h.Shard = sh
-	if len(row) > 1 {
-		h.Handle, h.Fence = text(row[0]), number(row[1])
-		_, _ = s.run(ctx, "leave", s.scripts.leave, prefix(sh), h.Handle, name(owner), h.Fence, millis(leaveFor))
+func (s *Store) leave(ctx context.Context, c conversation.Claim) conversation.Held {
+	if c.Handle != "" {
+		_, _ = s.run(ctx, "leave", s.scripts.leave, prefix(c.Shard), c.Handle, name(c.Owner), c.Fence, millis(leaveFor))
 	}
-	return h
+	return conversation.Held{Shard: c.Shard, Handle: c.Handle, Fence: c.Fence}
 }
 
 // inShards says in which shards a step failed: those without a result.
@@ -77,18 +102,16 @@ func prefixes(shards []conversation.Shard) []string {
 	return out
 }
 
-// decodeClaim reads what view in common.lua returns.
-func decodeClaim(sh conversation.Shard, owner string, r []any) (*conversation.Claim, error) {
-	if len(r) != 14 {
-		return nil, fmt.Errorf("claim of %d fields", len(r))
+// decodeClaim reads what view in common.lua returns. With an error, the claim has what names it.
+func decodeClaim(sh conversation.Shard, owner string, r []any) (c conversation.Claim, err error) {
+	c.Shard, c.Owner = sh, owner
+	if len(r) != 13 {
+		return c, fmt.Errorf("claim of %d fields", len(r))
 	}
-	c := &conversation.Claim{
-		Shard: sh, Owner: owner, Handle: text(r[0]), Fence: number(r[1]), Attempt: int(number(r[2])), Now: when(r[3]),
-		Waits: int(number(r[4])), Stopped: number(r[5]) == 1, Forget: number(r[13]) == 1,
-	}
-	var err error
+	c.Handle, c.Fence, c.Attempt, c.Now = text(r[0]), number(r[1]), int(number(r[2])), when(r[3])
+	c.Waits, c.Stopped, c.Forget = int(number(r[4])), number(r[5]) == 1, number(r[12]) == 1
 	if c.Message, err = decodeWaiting(text(r[6])); err != nil {
-		return nil, err
+		return c, err
 	}
 	c.Key = c.Message.Conversation
 	// A memory that is damaged is as one that ended: better than no answer. One of a later release is for that to go on with.
@@ -96,21 +119,14 @@ func decodeClaim(sh conversation.Shard, owner string, r []any) (*conversation.Cl
 	if err := decode(text(r[7]), &st); err == nil {
 		c.State = st.State
 	} else if errors.Is(err, errLater) {
-		return nil, fmt.Errorf("state: %w", err)
+		return c, fmt.Errorf("state: %w", err)
 	}
-	for _, e := range list(r[8]) {
-		if t, err := decodeTurn(text(e)); err == nil {
-			c.History = append(c.History, t)
-		} else if errors.Is(err, errLater) {
-			return nil, err
-		}
-	}
-	if b := text(r[9]); b != "" {
+	if b := text(r[8]); b != "" {
 		var p parts
 		if err := decode(b, &p); err != nil {
-			return nil, fmt.Errorf("reply: %w", err)
+			return c, fmt.Errorf("reply: %w", err)
 		}
-		c.Unfinished = &conversation.Unfinished{Parts: p.Parts, Next: int(number(r[10])), Since: when(r[11]), Tries: int(number(r[12]))}
+		c.Unfinished = &conversation.Unfinished{Parts: p.Parts, Next: int(number(r[9])), Since: when(r[10]), Tries: int(number(r[11]))}
 	}
 	return c, nil
 }

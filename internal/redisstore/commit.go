@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
+	"parley/internal/chat"
 	"parley/internal/conversation"
 )
 
@@ -43,22 +45,22 @@ func (s *Store) Commit(ctx context.Context, c conversation.Claim, o conversation
 		dead = strconv.QuoteToASCII(o.Dead) // one line
 	}
 	args := []any{
-		c.Handle, name(c.Owner), c.Fence, o.Claim.HistoryTurns,
+		c.Handle, name(c.Owner), c.Fence,
 		turnDoc, size, reset, stateDoc, partsDoc, len(o.Parts), millis(max(o.Keep.TTL, 0)), o.Keep.Turns, o.Keep.Bytes,
 		dead, millis(cmp.Or(max(o.Keep.Dead, 0), deadFor)),
 		o.Claim.Pace.Burst, millis(max(o.Claim.Pace.Every, 0)),
 	}
 	s.apart(ctx, c, args)
 	v, err := s.run(ctx, op, s.scripts.commit, prefix(c.Shard), append(args, spending(o.User, o.Spent)...)...)
-	return s.next(ctx, op, c, v, err)
+	return s.next(ctx, op, c, o.Claim, v, err)
 }
 
 // Delivered implements conversation.Store.
 func (s *Store) Delivered(ctx context.Context, c conversation.Claim, part int, opt conversation.ClaimOptions) (conversation.Next, error) {
 	const op = "delivered"
-	v, err := s.run(ctx, op, s.scripts.delivered, prefix(c.Shard), c.Handle, name(c.Owner), c.Fence, opt.HistoryTurns, part,
+	v, err := s.run(ctx, op, s.scripts.delivered, prefix(c.Shard), c.Handle, name(c.Owner), c.Fence, part,
 		opt.Pace.Burst, millis(max(opt.Pace.Every, 0)))
-	return s.next(ctx, op, c, v, err)
+	return s.next(ctx, op, c, opt, v, err)
 }
 
 // The codes that common.lua lists.
@@ -69,7 +71,10 @@ const (
 	codeMisused
 )
 
-func (s *Store) next(ctx context.Context, op string, c conversation.Claim, v any, err error) (conversation.Next, error) {
+// next reads a step's answer. opt is for the next message, if the step claimed that.
+func (s *Store) next(
+	ctx context.Context, op string, c conversation.Claim, opt conversation.ClaimOptions, v any, err error,
+) (conversation.Next, error) {
 	if err != nil {
 		return conversation.Next{}, err
 	}
@@ -88,12 +93,18 @@ func (s *Store) next(ctx context.Context, op string, c conversation.Claim, v any
 		}
 	case codeDone:
 		if len(r) > 1 {
-			claim, err := decodeClaim(c.Shard, c.Owner, list(r[1]))
-			if err != nil { // the step was done; whoever claims the conversation next tells of it
-				s.leave(ctx, c.Shard, c.Owner, list(r[1]))
-				return conversation.Next{}, nil
+			claims := make([]conversation.Claim, 1)
+			claims[0], err = decodeClaim(c.Shard, c.Owner, list(r[1]))
+			if err == nil {
+				err = s.recall(ctx, claims, opt.HistoryTurns)[0]
 			}
-			return conversation.Next{Claim: claim}, nil
+			switch _, down := errors.AsType[*chat.Error](err); {
+			case err == nil:
+				return conversation.Next{Claim: &claims[0]}, nil
+			case down: // the step was done; repeated, it claims no more
+				return conversation.Next{}, err
+			}
+			s.leave(ctx, claims[0]) // whoever claims the conversation next tells of it
 		}
 	}
 	return conversation.Next{}, nil

@@ -36,12 +36,12 @@ func (s *Store) apart(ctx context.Context, c conversation.Claim, args []any) {
 	if os.Getenv("PARLEY_PLANT") != "commit" {
 		return
 	}
-	const middle = "if tonumber(ARGV[10]) == 0 then return finish(conv, owner, fence, turns) end"
+	const middle = "if tonumber(ARGV[9]) == 0 then return finish(conv, owner, fence) end"
 	if !strings.Contains(s.scripts.commit.source, middle) {
 		panic("PARLEY_PLANT: the line to be changed is no more")
 	}
 	first := strings.Replace(s.scripts.commit.source, middle, "do return { GOES_ON } end", 1)
 	_ = s.rdb.Eval(ctx, first, []string{prefix(c.Shard)}, args...).Err()
 	time.Sleep(50 * time.Millisecond)
-	args[4], args[5] = []byte{}, 0 // the turn, and its size: they are in the history
+	args[3], args[4] = []byte{}, 0 // the turn, and its size: they are in the history
 }

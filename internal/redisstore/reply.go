@@ -14,7 +14,7 @@ import (
 func (s *Store) Intend(ctx context.Context, c conversation.Claim, pace chat.Pace) (conversation.Next, error) {
 	const op = "intend"
 	v, err := s.run(ctx, op, s.scripts.intend, prefix(c.Shard), c.Handle, name(c.Owner), c.Fence, pace.Burst, millis(max(pace.Every, 0)))
-	return s.next(ctx, op, c, v, err)
+	return s.next(ctx, op, c, conversation.ClaimOptions{}, v, err)
 }
 
 // Postpone implements conversation.Store.
@@ -36,7 +36,7 @@ func (s *Store) GiveUp(
 	ctx context.Context, c conversation.Claim, reason string, keep time.Duration, opt conversation.ClaimOptions,
 ) (conversation.Next, error) {
 	const op = "give_up"
-	v, err := s.run(ctx, op, s.scripts.giveUp, prefix(c.Shard), c.Handle, name(c.Owner), c.Fence, opt.HistoryTurns,
+	v, err := s.run(ctx, op, s.scripts.giveUp, prefix(c.Shard), c.Handle, name(c.Owner), c.Fence,
 		strconv.QuoteToASCII(reason), millis(cmp.Or(max(keep, 0), deadFor)))
-	return s.next(ctx, op, c, v, err)
+	return s.next(ctx, op, c, opt, v, err)
 }

@@ -11,7 +11,7 @@ import (
 // of them at the price of a connection. Time spent here is not the call's.
 func (s *Store) turnStep(ctx context.Context, op string) (done func(), err error) {
 	switch op {
-	case "claim", "commit", "delivered", "intend", "postpone", "give_up", "release", "reserve", "settle", "spend":
+	case "claim", "history", "commit", "delivered", "intend", "postpone", "give_up", "release", "reserve", "settle", "spend":
 	default:
 		return func() {}, nil
 	}

@@ -17,8 +17,7 @@ if limit > 0 and not stop then
   if oldest and t - tonumber(oldest) < 60000 then
     shed = 'rate'
   else
-    redis.call('LPUSH', rate, int(t))
-    redis.call('LTRIM', rate, 0, limit - 1)
+    if redis.call('LPUSH', rate, int(t)) > limit then redis.call('LTRIM', rate, 0, limit - 1) end
     redis.call('PEXPIRE', rate, 60000)
   end
 end
@@ -39,6 +38,7 @@ if stop then
     if tonumber(v[1] or '0') >= math.max(first, before) then flags = 'sf' end
     if v[3] and not v[5] and not command and first >= before then
       redis.call('HSET', B .. 'stops', conv, '1')
+      outlive('stops')
       -- A user without the right to this channel still stops: renew tells the owner.
       redis.pcall('PUBLISH', ARGV[12] .. v[3], ARGV[13] .. ' ' .. conv .. ' ' .. v[4])
     end

@@ -27,7 +27,7 @@
 -- What names a person or holds their words has a time to live, always. owners names processes and, like n, has none.
 local B = KEYS[1]
 
-local function int(x) return string.format('%.0f', x) end
+local function int(x) return string.format('%d', x) end
 
 -- must begins a step that has to go on when Redis's memory is full: Redis refuses scripts whose first write needs memory, and no others.
 local function must() redis.call('DEL', B) end
@@ -40,25 +40,24 @@ local function parse(entry)
   return tonumber(seq), tonumber(at), v == '1' and string.find(rest, '%S*s%S*$') ~= nil
 end
 
--- holds says whether owner has the conversation under exactly this fence.
-local function holds(conv, owner, fence)
-  local v = redis.call('HMGET', B .. 'c:' .. conv, 'owner', 'fence')
-  return v[1] == owner and v[2] == fence
+-- holds says whether owner has the conversation under exactly this fence, and then gives the fields asked for, from 3 on.
+local function holds(conv, owner, fence, ...)
+  local v = redis.call('HMGET', B .. 'c:' .. conv, 'owner', 'fence', ...)
+  return v[1] == owner and v[2] == fence, v
 end
 
--- view is what a claim returns of a conversation that its caller owns.
-local function view(conv, turns)
+-- view is what a claim returns of a conversation that its caller owns, but for the history: its caller reads that next, since what Lua touches
+-- it copies and hashes byte by byte. Nobody else writes there meanwhile, or the caller's commit is fenced off.
+local function view(conv)
   local v = redis.call('HMGET', B .. 'c:' .. conv, 'fence', 'att', 'parts', 'next', 'at', 'stop', 'try', 'forget')
   local head = redis.call('LINDEX', B .. 'm:' .. conv, 0)
   local seq, _, command = parse(head)
   local stopped, forget = 0, 0
   if v[8] and seq < tonumber(v[8]) then forget = 1 end
   if v[6] and seq < tonumber(v[6]) and not command then stopped = 1 end
-  local history = {}
-  if tonumber(turns) > 0 then history = redis.call('LRANGE', B .. 'h:' .. conv, '-' .. turns, -1) end
   return {
     conv, v[1], v[2] or '1', int(now()), redis.call('LLEN', B .. 'm:' .. conv) - 1, stopped, head,
-    redis.call('GET', B .. 's:' .. conv) or '', history, v[3] or '', v[4] or '0', v[5] or '0', v[7] or '0', forget,
+    redis.call('GET', B .. 's:' .. conv) or '', v[3] or '', v[4] or '0', v[5] or '0', v[7] or '0', forget,
   }
 end
 
@@ -72,20 +71,27 @@ end
 -- A mailbox that takes nothing for a week is forgotten by reap. Where nobody runs, Redis forgets it a day later, and then all that names it.
 local DAY, WEEK = 86400000, 604800000
 
+-- outlive has a key that many share end after any mailbox that it names. Its time starts anew when half a day of that is gone: less is written.
+local function outlive(key)
+  if redis.call('PTTL', B .. key) < WEEK + 1.5 * DAY then redis.call('PEXPIRE', B .. key, WEEK + 2 * DAY) end
+end
+
 -- keep starts the time of a conversation's mailbox anew.
 local function keep(conv, t)
   redis.call('ZADD', B .. 'mail', int(t + WEEK), conv)
   redis.call('PEXPIRE', B .. 'm:' .. conv, WEEK + DAY)
-  for _, key in ipairs({ 'c:' .. conv, 'mail', 'ready', 'stops' }) do redis.call('PEXPIRE', B .. key, WEEK + 2 * DAY) end
+  redis.call('PEXPIRE', B .. 'c:' .. conv, WEEK + 2 * DAY)
+  outlive('mail')
+  outlive('ready')
 end
 
 -- announce makes a conversation claimable, in the order in which people have waited.
-local function announce(conv)
-  local head = redis.call('LINDEX', B .. 'm:' .. conv, 0)
+local function announce(conv, head)
+  head = head or redis.call('LINDEX', B .. 'm:' .. conv, 0)
   if head then
     local _, at = parse(head)
     redis.call('ZADD', B .. 'ready', 'NX', int(at), conv) -- what is postponed stays so
-    redis.call('PEXPIRE', B .. 'ready', WEEK + 2 * DAY)
+    outlive('ready')
   end
 end
 
@@ -105,7 +111,7 @@ local function put(conv, seq, t, shed, flags, message, over)
     redis.call('HINCRBY', B .. 'n', 'waiting', 1)
   end
   if orphan then disown(conv, owner) end
-  if orphan or not head then announce(conv) end
+  if orphan or not head then announce(conv, head or entry) end
   keep(conv, t)
   return not head
 end
@@ -192,31 +198,31 @@ local FENCED, DONE, GOES_ON, MISUSED = 0, 1, 2, 3
 
 -- finish ends the head message and claims the next one for the same owner, or releases the conversation. The conversation's record stays
 -- ten minutes more, so that a repetition of this step is recognised; two seconds if it is of a person who asked to be forgotten.
-local function finish(conv, owner, fence, turns)
+local function finish(conv, owner, fence)
   local c = B .. 'c:' .. conv
   local gone = redis.call('HEXISTS', c, 'gone') == 1
   redis.call('LPOP', B .. 'm:' .. conv)
   if redis.call('HINCRBY', B .. 'n', 'waiting', -1) < 0 then redis.call('HSET', B .. 'n', 'waiting', 0) end
   redis.call('HDEL', c, 'parts', 'np', 'next', 'at', 'try', 'att', 'nf', 'gone')
-  redis.call('HSET', c, 'pf', fence, 'po', owner)
   if redis.call('LLEN', B .. 'm:' .. conv) == 0 then
+    redis.call('HSET', c, 'pf', fence, 'po', owner)
     disown(conv, owner)
     redis.call('ZREM', B .. 'mail', conv)
     if gone then redis.call('PEXPIRE', c, 2000) else redis.call('PEXPIRE', c, 600000) end
     return { DONE }
   end
   local new = int(redis.call('HINCRBY', B .. 'n', 'fence', 1))
-  redis.call('HSET', c, 'fence', new, 'nf', new, 'att', 1)
+  redis.call('HSET', c, 'pf', fence, 'po', owner, 'fence', new, 'nf', new, 'att', 1)
   redis.call('HSET', B .. 'o:' .. owner, conv, new)
   redis.call('HDEL', B .. 'stops', conv)
-  return { DONE, view(conv, turns) }
+  return { DONE, view(conv) }
 end
 
 -- repeated answers a step that is not its caller's turn: if the same step was done and its reply was lost, what it answered then, as far
 -- as it still holds.
-local function repeated(conv, owner, fence, turns)
+local function repeated(conv, owner, fence)
   local v = redis.call('HMGET', B .. 'c:' .. conv, 'pf', 'po', 'owner', 'fence', 'nf')
   if v[1] ~= fence or v[2] ~= owner then return { FENCED } end
-  if v[3] == owner and v[5] and v[4] == v[5] then return { DONE, view(conv, turns) } end
+  if v[3] == owner and v[5] and v[4] == v[5] then return { DONE, view(conv) } end
   return { DONE }
 end

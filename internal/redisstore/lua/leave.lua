@@ -7,5 +7,5 @@ local c = B .. 'c:' .. conv
 if redis.call('HEXISTS', c, 'parts') == 0 then redis.call('HINCRBY', c, 'att', -1) end
 disown(conv, owner)
 redis.call('ZADD', B .. 'ready', int(now() + tonumber(ARGV[4])), conv)
-redis.call('PEXPIRE', B .. 'ready', WEEK + 2 * DAY)
+outlive('ready')
 return 1

@@ -12,5 +12,5 @@ redis.call('HSET', c, 'try', ARGV[6])
 if ARGV[5] == '0' then redis.call('HSET', c, 'at', int(NEVER)) end
 disown(conv, owner)
 redis.call('ZADD', B .. 'ready', int(now() + ms), conv)
-redis.call('PEXPIRE', B .. 'ready', WEEK + 2 * DAY)
+outlive('ready')
 return 1

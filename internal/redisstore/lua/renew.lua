@@ -6,7 +6,7 @@ must()
 local out = { 0, redis.call('HGET', B .. 'n', 'fence') or '0', redis.call('HLEN', B .. 'o:' .. owner) }
 if not redis.call('ZSCORE', B .. 'owners', owner) then return out end
 redis.call('ZADD', B .. 'owners', int(now() + tonumber(ARGV[2])), owner)
-redis.call('PEXPIRE', B .. 'o:' .. owner, WEEK + 2 * DAY)
+outlive('o:' .. owner)
 out[1] = 1
 for _, conv in ipairs(redis.call('HKEYS', B .. 'stops')) do
   local fence = redis.call('HGET', B .. 'o:' .. owner, conv)
