@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"dubbo.apache.org/dubbo-go/v3/cluster/directory"
@@ -108,29 +107,22 @@ func (track) Invoke(ctx context.Context, next base.Invoker, inv base.Invocation)
 	if kind, _ := inv.GetAttribute(constant.CallTypeKey); kind != constant.CallServerStream || m == nil {
 		return next.Invoke(ctx, inv)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	life := m.life.Load()
-	unlink := context.AfterFunc(life.ctx, func() { cancel(errHung) })
+	t := &tracked{member: m, method: inv.MethodName()}
+	t.ctx, t.cancel = context.WithCancelCause(ctx)
+	t.unlink = context.AfterFunc(m.life.Load().ctx, func() { t.cancel(errHung) })
 	m.streams.Add(1)
-	end := sync.OnceFunc(func() {
-		m.streams.Add(-1)
-		unlink()
-		cancel(nil)
-	})
-	unwatch := context.AfterFunc(ctx, end) // the caller may go away without reading to the end
-	release := func() {
-		unwatch()
-		end()
-	}
-	res := next.Invoke(ctx, inv)
+	res := next.Invoke(t.ctx, inv)
 	if err := res.Error(); err != nil {
 		m.judge(err)
-		release()
+		t.close()
 		return res
 	}
-	if s, ok := res.Result().(receiver); ok {
-		res.SetResult(&tracked{receiver: s, ctx: ctx, member: m, release: release, op: "rpc." + inv.MethodName()})
+	var ok bool
+	if t.stream, ok = res.Result().(receiver); !ok {
+		t.close()
+		return res
 	}
+	res.SetResult(t)
 	return res
 }
 
@@ -152,13 +144,26 @@ func (m *member) judge(err error) {
 	}
 }
 
-// tracked is a stream whose end is noticed; its errors are *chat.Error, or io.EOF.
+// tracked is a stream whose end is noticed; its errors are *chat.Error, or io.EOF. It is for one goroutine, and whoever has it must close it.
 type tracked struct {
-	receiver
-	ctx     context.Context
-	member  *member
-	release func()
-	op      string
+	stream receiver
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	unlink func() bool
+	member *member
+	method string
+	closed bool
+}
+
+// close ends the stream, if it has not ended, and is harmless afterwards.
+func (t *tracked) close() {
+	if t.closed {
+		return
+	}
+	t.closed = true
+	t.member.streams.Add(-1)
+	t.unlink()
+	t.cancel(nil)
 }
 
 // overlooks notes that the instance passes no pictures on.
@@ -166,16 +171,16 @@ func (t *tracked) overlooks() { t.member.blind.Store(time.Now().Add(blindFor).Un
 
 // RecvMsg implements receiver.
 func (t *tracked) RecvMsg(m any) error {
-	err := t.receiver.RecvMsg(m)
+	err := t.stream.RecvMsg(m)
 	if err == nil {
 		t.member.hear()
 		return nil
 	}
-	defer t.release()
+	defer t.close()
 	if errors.Is(err, io.EOF) {
 		return io.EOF
 	}
-	e := decodeError(t.ctx, t.op, err)
+	e := decodeError(t.ctx, "rpc."+t.method, err)
 	t.member.judge(e)
 	return e
 }

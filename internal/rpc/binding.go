@@ -63,10 +63,7 @@ func binding() *common.ServiceInfo {
 type sender interface{ SendMsg(m any) error }
 
 // receiver is the client's half of a stream.
-type receiver interface {
-	RecvMsg(m any) error
-	Context() context.Context
-}
+type receiver interface{ RecvMsg(m any) error }
 
 // toTriple gives err the form in which dubbo-go keeps an error's code: any other it turns into a code of its own.
 func toTriple(err error) error {

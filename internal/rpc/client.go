@@ -114,26 +114,25 @@ func (c *Client) Complete(ctx context.Context, req chat.Request, emit func(chat.
 	if size := proto.Size(in); size > maxRequest {
 		return reply, chat.E(chat.TooLarge, "rpc.Complete", fmt.Errorf("the request has %d bytes, %d is the most", size, maxRequest))
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	began := time.Now()
 	res := c.invoker.Invoke(ctx, call(methodComplete, constant.CallServerStream, in))
 	if err := res.Error(); err != nil {
 		return reply, asChat(err)
 	}
-	s, ok := res.Result().(receiver)
+	s, ok := res.Result().(*tracked)
 	if !ok {
 		return reply, chat.E(chat.Internal, "rpc.Complete", fmt.Errorf("a stream is missing, there is %T", res.Result()))
 	}
+	defer s.close()
 	return c.receive(s, began, len(req.Images), emit)
 }
 
 // receive reads a completion to its end. Without Finished there is no reply, however clean the end looks.
-func (c *Client) receive(s receiver, began time.Time, images int, emit func(chat.Event)) (chat.Reply, error) {
+func (c *Client) receive(s *tracked, began time.Time, images int, emit func(chat.Event)) (chat.Reply, error) {
 	var start chat.Start
 	var reply *chat.Reply
+	m := new(chatv1.CompleteEvent) // for one event after the other
 	for waiting := true; ; {
-		m := new(chatv1.CompleteEvent)
 		err := s.RecvMsg(m)
 		switch {
 		case err != nil && reply != nil:
@@ -154,9 +153,7 @@ func (c *Client) receive(s receiver, began time.Time, images int, emit func(chat
 		switch e.Kind {
 		case chat.Started:
 			if start = e.Start; start.Images < images {
-				if t, ok := s.(*tracked); ok {
-					t.overlooks()
-				}
+				s.overlooks()
 				return chat.Reply{}, instanceError("rpc.Complete", errNoImages)
 			}
 		case chat.Finished:
@@ -202,8 +199,7 @@ func (c *Client) Inspect(ctx context.Context, addr string) (Status, error) {
 }
 
 func call(method, kind string, values ...any) base.Invocation {
-	inv := invocation.NewRPCInvocationWithOptions(
-		invocation.WithMethodName(method), invocation.WithParameterRawValues(values), invocation.WithAttachments(map[string]any{}))
+	inv := invocation.NewRPCInvocationWithOptions(invocation.WithMethodName(method), invocation.WithParameterRawValues(values))
 	inv.SetAttribute(constant.CallTypeKey, kind)
 	return inv
 }

@@ -44,18 +44,17 @@ func (c *Client) Hold(ctx context.Context, addr string, ask KeyAsk, granted func
 	if m == nil {
 		return instanceError("rpc.Hold", fmt.Errorf("no server %s is known", addr))
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	res := m.invoker.Invoke(ctx, call(methodHold, constant.CallServerStream, &chatv1.HoldRequest{
 		Key: ask.Key, Concurrency: count(ask.Limit), Running: ask.Running, Try: ask.Try,
 	}))
 	if err := res.Error(); err != nil {
 		return asChat(err)
 	}
-	s, ok := res.Result().(receiver)
+	s, ok := res.Result().(*tracked)
 	if !ok {
 		return chat.E(chat.Internal, "rpc.Hold", fmt.Errorf("a stream is missing, there is %T", res.Result()))
 	}
+	defer s.close()
 	for first := true; ; first = false {
 		err := s.RecvMsg(new(chatv1.HoldEvent))
 		switch {

@@ -136,7 +136,15 @@ func TestWatch(t *testing.T) {
 			{"nothing new", func(*paper) {}, 10 * time.Second, nil},
 			{"a weight", hosts(host(1, 0.5), host(2, 1)), 3 * time.Second, [][]string{{"1 0.5 true", "2 1 true"}}},
 			{"one goes", hosts(host(2, 1)), 3 * time.Second, [][]string{{"2 1 true"}}},
-			{"the last one goes", hosts(), 3 * time.Second, [][]string{{}}},
+			{"the last one goes: it may be a restart that nobody saw", hosts(), 3 * time.Second, nil},
+			{"nobody has come back", func(*paper) {}, nacosForgets, [][]string{{}}},
+			{"and somebody has", hosts(host(2, 1)), 3 * time.Second, [][]string{{"2 1 true"}}},
+		},
+		"nor is one that was back before anybody saw it go": {
+			{"two are there", hosts(host(1, 1), host(2, 1)), time.Second, both},
+			{"it is empty", hosts(), 5 * time.Second, nil},
+			{"one has registered again, with a new weight", hosts(host(1, 3)), 3 * time.Second, [][]string{{"1 3 true", "2 1 true"}}},
+			{"the other has not: it is gone", func(*paper) {}, nacosForgets, [][]string{{"1 3 true"}}},
 		},
 		"a restarted Nacos that is still empty is not believed": {
 			{"two are there", hosts(host(1, 1), host(2, 1)), time.Second, both},

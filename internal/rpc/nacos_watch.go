@@ -16,7 +16,7 @@ const (
 	// nacosPoll finds what a lost push would hide.
 	nacosPoll = 2 * time.Second
 	// nacosForgets is how long after a lost connection an instance that is missing in Nacos is still believed in: a restarted Nacos is
-	// empty until its servers have registered again.
+	// empty until its servers have registered again. A connection may be lost and made anew unseen, so an empty list counts as one.
 	nacosForgets = 15 * time.Second
 )
 
@@ -57,6 +57,7 @@ type watcher struct {
 	listener   registry.NotifyListener
 	subscribed bool
 	lost       time.Time // when the connection was last seen down; zero: never
+	empty      bool      // Nacos listed nothing, at the last query
 	complained bool
 	next       time.Time // of the next query
 	last       map[string]model.Instance
@@ -121,6 +122,10 @@ func (w *watcher) tell(hosts []model.Instance) bool {
 			now[h.Ip+" "+strconv.FormatUint(h.Port, 10)] = h
 		}
 	}
+	if len(now) == 0 && !w.empty {
+		w.lost = time.Now()
+	}
+	w.empty = len(now) == 0
 	if time.Since(w.lost) < nacosForgets {
 		for k, h := range w.last {
 			if _, ok := now[k]; !ok {

@@ -54,22 +54,21 @@ func (i *invoker) Invoke(ctx context.Context, inv base.Invocation) result.Result
 	res := &result.RPCResult{}
 	ctx = outgoing(ctx, inv.Attachments())
 	method := "/" + serviceName + "/" + inv.MethodName()
-	op := "rpc." + inv.MethodName()
 	kind, _ := inv.GetAttribute(constant.CallTypeKey)
 	args := inv.ParameterRawValues()
 	switch {
 	case kind == constant.CallUnary && len(args) == 2:
 		if err := i.conn.Invoke(ctx, method, args[0], args[1]); err != nil {
-			res.SetError(decodeError(ctx, op, err))
+			res.SetError(decodeError(ctx, "rpc."+inv.MethodName(), err))
 		}
 	case kind == constant.CallServerStream && len(args) == 1:
 		s, err := i.stream(ctx, method, args[0])
 		if err != nil {
-			res.SetError(decodeError(ctx, op, err))
+			res.SetError(decodeError(ctx, "rpc."+inv.MethodName(), err))
 		}
 		res.SetResult(s)
 	default:
-		res.SetError(chat.E(chat.Internal, op, fmt.Errorf("a call of kind %v with %d values is not supported", kind, len(args))))
+		res.SetError(chat.E(chat.Internal, "rpc."+inv.MethodName(), fmt.Errorf("a call of kind %v with %d values is not supported", kind, len(args))))
 	}
 	return res
 }

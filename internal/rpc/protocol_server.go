@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"net"
@@ -19,7 +18,6 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/status"
 )
@@ -55,10 +53,15 @@ func (p *protocol) Export(invoker base.Invoker) base.Exporter {
 	return exporter
 }
 
+// workers take calls one after the other: a new goroutine would first have to grow its stack, by copying it again and again, as deep as a
+// call to a provider goes. Calls beyond this number get goroutines of their own.
+const workers = 256
+
 func (t *transport) serve(invoker base.Invoker, info *common.ServiceInfo) {
 	t.grpc = grpc.NewServer(
 		grpc.Creds(t.creds),
 		grpc.MaxRecvMsgSize(maxRequest), grpc.MaxSendMsgSize(maxEvent),
+		grpc.NumStreamWorkers(workers),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 	)
@@ -101,9 +104,7 @@ func (t *transport) handle(invoker base.Invoker, m *common.MethodInfo, s grpc.Se
 	if m.StreamInitFunc != nil {
 		args = append(args, m.StreamInitFunc(s))
 	}
-	attachments := incoming(s.Context())
-	ctx := context.WithValue(s.Context(), constant.AttachmentKey, attachments)
-	res := invoker.Invoke(ctx, invocation.NewRPCInvocation(m.Name, args, attachments))
+	res := invoker.Invoke(s.Context(), invocation.NewRPCInvocation(m.Name, args, incoming(s.Context())))
 	if err := res.Error(); err != nil {
 		return toStatus(err)
 	}
@@ -111,16 +112,6 @@ func (t *transport) handle(invoker base.Invoker, m *common.MethodInfo, s grpc.Se
 		return s.SendMsg(res.Result())
 	}
 	return nil
-}
-
-// incoming gives a call's metadata the form that dubbo-go's filters read.
-func incoming(ctx context.Context) map[string]any {
-	md, _ := metadata.FromIncomingContext(ctx)
-	out := make(map[string]any, len(md))
-	for k, v := range md {
-		out[k] = v
-	}
-	return out
 }
 
 func toStatus(err error) error {

@@ -9,7 +9,6 @@ import (
 	"dubbo.apache.org/dubbo-go/v3/common/constant"
 	"dubbo.apache.org/dubbo-go/v3/common/extension"
 	"dubbo.apache.org/dubbo-go/v3/filter"
-	_ "dubbo.apache.org/dubbo-go/v3/filter/otel/trace" // registers the filters named below
 	"dubbo.apache.org/dubbo-go/v3/protocol/base"
 	_ "dubbo.apache.org/dubbo-go/v3/protocol/protocolwrapper" // registers what builds the chain of filters
 	_ "dubbo.apache.org/dubbo-go/v3/proxy/proxy_factory"      // registers what makes a stub of an invoker
@@ -20,8 +19,11 @@ import (
 // The names under which Parley's parts are known to dubbo-go, and the chains of filters around an invoker on either side.
 const (
 	extensionName = "parley"
-	clientFilters = extensionName + "," + constant.OTELClientTraceKey
-	serverFilters = constant.OTELServerTraceKey
+	clientFilters = extensionName + "," + nameClientTrace
+	serverFilters = nameServerTrace
+
+	nameClientTrace = extensionName + ".trace.client"
+	nameServerTrace = extensionName + ".trace.server"
 )
 
 // The keys of URL attributes by which dubbo-go hands our objects from where they are made to where they work.
@@ -42,5 +44,7 @@ func install(log *slog.Logger) {
 		extension.SetCluster(extensionName, func() cluster.Cluster { return oneTry{} })
 		extension.SetLoadbalance(extensionName, func() loadbalance.LoadBalance { return leastStreams{} })
 		extension.SetFilter(extensionName, func() filter.Filter { return track{} })
+		extension.SetFilter(nameClientTrace, clientTrace)
+		extension.SetFilter(nameServerTrace, serverTrace)
 	})
 }
