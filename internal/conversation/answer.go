@@ -16,11 +16,19 @@ type result struct {
 
 // answer decides whether a message goes to a model and what the person gets. Its error is one of the causes that end a turn without an
 // outcome: lost or handed over.
-func (s *Service) answer(ctx context.Context, t *chat.Tenant, outlet Outlet, c Claim, sum *tally) (result, error) {
-	say := func(name, outcome string) (result, error) {
-		return result{text: text(t, name), result: outcome, out: Outcome{State: c.State}}, nil
+func (s *Service) answer(ctx context.Context, t *chat.Tenant, outlet Outlet, c *Claim, sum *tally) (*result, error) {
+	if res, err := s.unasked(ctx, t, c); res != nil || err != nil {
+		return res, err
 	}
-	m := c.Message
+	return s.ask(ctx, t, outlet, c, sum)
+}
+
+// unasked answers what needs no model. Both nil: it does. It is apart from answer, whose frame waits with the turn.
+func (s *Service) unasked(ctx context.Context, t *chat.Tenant, c *Claim) (*result, error) {
+	say := func(name, outcome string) (*result, error) {
+		return &result{text: text(t, name), result: outcome, out: Outcome{State: c.State}}, nil
+	}
+	m := &c.Message
 	switch {
 	case c.Attempt > maxAttempts:
 		s.Log.Error("giving a message up after its attempts", "tenant", t.Name, "channel", c.Key.Channel, "turn", turnID(c), "attempts", c.Attempt-1)
@@ -54,5 +62,5 @@ func (s *Service) answer(ctx context.Context, t *chat.Tenant, outlet Outlet, c C
 	case t.Limits.MaxInput > 0 && utf8.RuneCountInString(m.Text) > t.Limits.MaxInput:
 		return say("too_long", "too_long")
 	}
-	return s.ask(ctx, t, outlet, c, sum)
+	return nil, nil
 }

@@ -14,7 +14,7 @@ type asking struct {
 	*Service
 	t        *chat.Tenant // as its document stands at this try
 	outlet   Outlet
-	c        Claim
+	c        *Claim
 	live     *live
 	tally    *tally
 	pictures []chat.Picture // of the question
@@ -58,7 +58,7 @@ func (e *errCap) Error() string {
 }
 
 // ask gets the model's answer and turns every way in which that can fail into a text.
-func (s *Service) ask(ctx context.Context, t *chat.Tenant, outlet Outlet, c Claim, sum *tally) (result, error) {
+func (s *Service) ask(ctx context.Context, t *chat.Tenant, outlet Outlet, c *Claim, sum *tally) (*result, error) {
 	a := &asking{
 		Service: s, t: t, outlet: outlet, c: c, live: newLive(s, outlet, c), tally: sum, attempt: c.Attempt,
 		since: time.Now().Add(-c.Message.Age(c.Now)), until: time.Now().Add(s.Turn()),
@@ -79,8 +79,8 @@ func (s *Service) ask(ctx context.Context, t *chat.Tenant, outlet Outlet, c Clai
 }
 
 // answered is a reply with what the person must know of it in its first lines.
-func (a *asking) answered(reply chat.Reply) result {
-	res := result{result: "answered", text: reply.Text, out: Outcome{State: a.c.State}}
+func (a *asking) answered(reply chat.Reply) *result {
+	res := &result{result: "answered", text: reply.Text, out: Outcome{State: a.c.State}}
 	if a.waited >= tellAfter && a.outlet.Live() == 0 {
 		res.text = text(a.t, "waited", "seconds", strconv.Itoa(int(a.waited.Seconds()))) + "\n\n" + res.text
 	}
@@ -99,8 +99,8 @@ func (a *asking) answered(reply chat.Reply) result {
 	return res
 }
 
-func (a *asking) unanswered(ctx context.Context, err error) (result, error) {
-	res := result{out: Outcome{State: a.c.State}}
+func (a *asking) unanswered(ctx context.Context, err error) (*result, error) {
+	res := &result{out: Outcome{State: a.c.State}}
 	switch cause := context.Cause(ctx); { // lost or handed over, if not stopped
 	case errors.Is(cause, errStopped):
 		a.live.settle() // the person may ask to be forgotten next
@@ -227,7 +227,7 @@ func (a *asking) try(turn context.Context) (chat.Reply, error) {
 	return reply, err
 }
 
-func request(t *chat.Tenant, outlet Outlet, c Claim) chat.Request {
+func request(t *chat.Tenant, outlet Outlet, c *Claim) chat.Request {
 	return chat.Request{
 		Tenant:       t.Name,
 		Conversation: opaque(c.Key.Tenant, c.Key.Channel, c.Key.ID),
@@ -247,7 +247,7 @@ func request(t *chat.Tenant, outlet Outlet, c Claim) chat.Request {
 }
 
 // userID names a person in requests and in usage, without saying who it is.
-func userID(c Claim) string { return opaque(c.Key.Tenant, c.Message.User) }
+func userID(c *Claim) string { return opaque(c.Key.Tenant, c.Message.User) }
 
 // growing is a pause that is longer each time, up to most, and not in step with others.
 func (s *Service) growing(n int, most time.Duration) time.Duration {

@@ -26,7 +26,7 @@ type billing struct {
 
 // account tells the store what a program's request has spent, and returns when that was done, or could not be done. The first of those that come
 // while the store is being told of others waits for that, and tells what has come together by then; the rest wait for it.
-func (b *bills) account(ctx context.Context, s *Service, c Claim, mine *tally) {
+func (b *bills) account(ctx context.Context, s *Service, c *Claim, mine *tally) {
 	switch {
 	case mine.reserved != nil: // it has to be settled by itself
 		s.account(ctx, c, mine)

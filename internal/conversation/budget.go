@@ -90,7 +90,7 @@ func (s *Service) settle(ctx context.Context, sum *tally) error {
 
 // account tells the store what a turn has spent that no commit will tell: another owner has the conversation, or it was handed over, or the
 // store did not answer in time. It is bounded; what cannot be told is counted as lost.
-func (s *Service) account(ctx context.Context, c Claim, sum *tally) {
+func (s *Service) account(ctx context.Context, c *Claim, sum *tally) {
 	if !sum.unfinished() {
 		return
 	}
@@ -112,7 +112,7 @@ func (s *Service) account(ctx context.Context, c Claim, sum *tally) {
 	err = s.settle(ctx, sum)
 	if !sum.counted && len(sum.spent) > 0 {
 		_, failed := insist(ctx, s, "spend", func(ctx context.Context) (struct{}, error) {
-			return struct{}{}, s.Store.Spend(ctx, c, sum.user, sum.spent)
+			return struct{}{}, s.Store.Spend(ctx, *c, sum.user, sum.spent)
 		})
 		sum.counted = failed == nil
 		err = errors.Join(err, failed)
@@ -122,7 +122,7 @@ func (s *Service) account(ctx context.Context, c Claim, sum *tally) {
 	}
 }
 
-func (s *Service) unaccounted(c Claim, sum *tally, err error) {
+func (s *Service) unaccounted(c *Claim, sum *tally, err error) {
 	if !sum.counted {
 		s.metrics.unaccounted.WithLabelValues(c.Key.Tenant).Add(float64(sum.sum()))
 	}

@@ -162,7 +162,7 @@ func (s *Service) claim(ctx, work context.Context, shards []Shard, most int, opt
 	s.metrics.step("claim", began)
 	claims = s.confirm(ctx, shards[0].Tenant, claims)
 	for _, c := range claims {
-		s.start(work, c)
+		s.start(work, &c)
 	}
 	return claims, err
 }
@@ -210,7 +210,7 @@ func (s *Service) reconcile(ctx context.Context, shards []Shard) {
 			break // the next renewal sees the difference again
 		}
 		for _, h := range unknown {
-			s.release(ctx, Claim{Shard: h.Shard, Owner: s.Owner, Handle: h.Handle, Fence: h.Fence})
+			s.release(ctx, &Claim{Shard: h.Shard, Owner: s.Owner, Handle: h.Handle, Fence: h.Fence})
 			released++
 		}
 	}

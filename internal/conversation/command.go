@@ -72,8 +72,8 @@ func forgets(m chat.Message) bool {
 }
 
 // command answers without the model.
-func (s *Service) command(ctx context.Context, t *chat.Tenant, c Claim, cmd command) result {
-	res := result{result: "command", out: Outcome{State: c.State}}
+func (s *Service) command(ctx context.Context, t *chat.Tenant, c *Claim, cmd command) *result {
+	res := &result{result: "command", out: Outcome{State: c.State}}
 	switch cmd.name {
 	case commandReset:
 		res.out.Reset = true
@@ -96,7 +96,7 @@ func (s *Service) command(ctx context.Context, t *chat.Tenant, c Claim, cmd comm
 }
 
 // used is the line about a person's own tokens today, where they are capped.
-func (s *Service) used(ctx context.Context, t *chat.Tenant, c Claim) string {
+func (s *Service) used(ctx context.Context, t *chat.Tenant, c *Claim) string {
 	if t.Limits.UserPerDay <= 0 {
 		return ""
 	}
@@ -108,14 +108,14 @@ func (s *Service) used(ctx context.Context, t *chat.Tenant, c Claim) string {
 	return "\n" + text(t, "status_used", "used", strconv.Itoa(b.User), "limit", strconv.Itoa(t.Limits.UserPerDay))
 }
 
-func model(t *chat.Tenant, c Claim) string {
+func model(t *chat.Tenant, c *Claim) string {
 	if c.State.Model != "" {
 		return c.State.Model
 	}
 	return t.Model
 }
 
-func (s *Service) chooseModel(t *chat.Tenant, c Claim, arg string, st *State) string {
+func (s *Service) chooseModel(t *chat.Tenant, c *Claim, arg string, st *State) string {
 	models := s.Directory.Models(t.Name)
 	list := strings.Join(models, text(t, "list_separator"))
 	switch {

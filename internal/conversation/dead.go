@@ -34,7 +34,7 @@ type DeadLetter struct {
 
 // Turn is the name under which the log tells of the message.
 func (d DeadLetter) Turn() string {
-	return turnID(Claim{Key: d.Message.Conversation, Message: d.Message})
+	return turnID(&Claim{Key: d.Message.Conversation, Message: d.Message})
 }
 
 // DeadID names a dead letter as long as it is one: given up again, a message has another.

@@ -16,7 +16,7 @@ type delivery struct {
 	*Service
 	t      *chat.Tenant
 	outlet Outlet
-	c      Claim
+	c      *Claim
 	parts  []chat.Part
 	part   int // the next to send
 
@@ -37,7 +37,7 @@ const (
 )
 
 // resume goes on with a reply that was committed before.
-func (s *Service) resume(own context.Context, t *chat.Tenant, outlet Outlet, c Claim) (*Claim, error) {
+func (s *Service) resume(own context.Context, t *chat.Tenant, outlet Outlet, c *Claim) (*Claim, error) {
 	u := c.Unfinished
 	d := &delivery{Service: s, t: t, outlet: outlet, c: c, parts: u.Parts, part: u.Next, left: true, tries: u.Tries}
 	if age := c.Now.Sub(u.Since); age >= 0 {
@@ -67,7 +67,7 @@ func (d *delivery) run(own context.Context) (*Claim, error) {
 		}
 		began := time.Now()
 		next, err := insist(own, d.Service, "delivered", func(ctx context.Context) (Next, error) {
-			return d.Store.Delivered(ctx, d.c, d.part, d.replyOptions(d.t, d.outlet))
+			return d.Store.Delivered(ctx, *d.c, d.part, d.replyOptions(d.t, d.outlet))
 		})
 		d.metrics.step("delivered", began)
 		if err != nil {
@@ -87,9 +87,9 @@ func (d *delivery) names(more ...any) []any {
 }
 
 // giveUp ends a message whose reply cannot be delivered: it is kept as a dead letter.
-func (s *Service) giveUp(own context.Context, t *chat.Tenant, c Claim, reason string) (*Claim, error) {
+func (s *Service) giveUp(own context.Context, t *chat.Tenant, c *Claim, reason string) (*Claim, error) {
 	next, err := insist(own, s, "give_up", func(ctx context.Context) (Next, error) {
-		return s.Store.GiveUp(ctx, c, reason, deadFor, s.claimOptions(t))
+		return s.Store.GiveUp(ctx, *c, reason, deadFor, s.claimOptions(t))
 	})
 	return next.Claim, err
 }
@@ -185,7 +185,7 @@ func (d *delivery) try(own, ctx context.Context) (e *chat.Error, shut time.Durat
 // intend stores the intent to make a try, unless the step before has, and waits until the channel's pace has a place for it.
 func (d *delivery) intend(own context.Context) error {
 	if !d.intended {
-		next, err := insist(own, d.Service, "intend", func(ctx context.Context) (Next, error) { return d.Store.Intend(ctx, d.c, d.outlet.Pace()) })
+		next, err := insist(own, d.Service, "intend", func(ctx context.Context) (Next, error) { return d.Store.Intend(ctx, *d.c, d.outlet.Pace()) })
 		if err != nil {
 			return err
 		}
@@ -202,7 +202,7 @@ func (d *delivery) intend(own context.Context) error {
 // postpone gives the conversation back until the next try is due.
 func (d *delivery) postpone(own context.Context, pause time.Duration, reason string) (string, error) {
 	_, err := insist(own, d.Service, "postpone", func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, d.Store.Postpone(ctx, d.c, Postponement{For: pause, Maybe: !d.maybe.IsZero(), Tries: d.tries})
+		return struct{}{}, d.Store.Postpone(ctx, *d.c, Postponement{For: pause, Maybe: !d.maybe.IsZero(), Tries: d.tries})
 	})
 	if err != nil {
 		return "", d.unsent(err)

@@ -96,18 +96,18 @@ func (a *asking) finish(ctx context.Context) {
 
 // directClaim stands for a claim where there is no conversation: it names the turn, and whose usage it is. Its fence is one that no claim ever
 // has, and no other request of any process; neighbours are used one after the other, because a store marks them in blocks.
-func (s *Service) directClaim(want chat.Request) Claim {
+func (s *Service) directClaim(want chat.Request) *Claim {
 	n := s.directs.last.Add(1)
 	key := chat.ConversationKey{Tenant: want.Tenant, ID: strconv.FormatInt(s.directs.base+n, 36)}
 	whose := opaque(want.Tenant, want.User)
-	return Claim{
+	return &Claim{
 		Key: key, Shard: Shard{Tenant: want.Tenant, Index: int(whose[0]) % Shards}, Fence: s.directs.base + n, Attempt: 1,
 		Message: Waiting{Message: chat.Message{ID: key.ID, Conversation: key, User: want.User}}, State: State{Model: want.Model},
 	}
 }
 
 // request is what a server is asked, as the tenant's document has it now.
-func (d *direct) request(t *chat.Tenant, c Claim) chat.Request {
+func (d *direct) request(t *chat.Tenant, c *Claim) chat.Request {
 	req := d.want
 	req.Conversation = opaque(c.Key.Tenant, c.Key.Channel, c.Key.ID)
 	req.Turn, req.User = cmp.Or(req.Turn, turnID(c)), userID(c)

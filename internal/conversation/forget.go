@@ -25,12 +25,12 @@ type Forgotten struct {
 
 // forget removes what is kept of a person in a conversation, and tells them what that was. Its error is a cause that ends a turn without an
 // outcome.
-func (s *Service) forget(ctx context.Context, t *chat.Tenant, c Claim) (result, error) {
+func (s *Service) forget(ctx context.Context, t *chat.Tenant, c *Claim) (*result, error) {
 	began := time.Now()
-	gone, err := insist(ctx, s, "forget", func(ctx context.Context) (Forgotten, error) { return s.Store.Forget(ctx, c, userID(c)) })
+	gone, err := insist(ctx, s, "forget", func(ctx context.Context) (Forgotten, error) { return s.Store.Forget(ctx, *c, userID(c)) })
 	s.metrics.step("forget", began)
 	if err != nil {
-		return result{}, err
+		return nil, err
 	}
 	s.Log.Info("audit", "action", "forget", "tenant", t.Name, "channel", c.Key.Channel, "turn", turnID(c),
 		"turns", gone.Turns, "shown", gone.Shown, "dead_letters", gone.Letters, "days_of_usage", gone.Days)
@@ -39,7 +39,7 @@ func (s *Service) forget(ctx context.Context, t *chat.Tenant, c Claim) (result, 
 	if t.Limits.TokensPerDay > 0 || t.Limits.UserPerDay > 0 {
 		reply += "\n" + text(t, "forget_cap", "until", inBeijing((DayOf(c.Now)+1).Ends()))
 	}
-	return result{text: reply, result: "command", out: Outcome{Reset: true}}, nil
+	return &result{text: reply, result: "command", out: Outcome{Reset: true}}, nil
 }
 
 func inBeijing(t time.Time) string {

@@ -41,7 +41,7 @@ type live struct {
 	written chan struct{} // closed when nothing more is shown; nil: nothing ever is
 }
 
-func newLive(s *Service, outlet Outlet, c Claim) *live {
+func newLive(s *Service, outlet Outlet, c *Claim) *live {
 	l := &live{s: s, m: c.Message.Message, gap: outlet.Live()}
 	l.over, l.end = context.WithCancel(context.Background())
 	l.streamer, _ = outlet.(Streamer)

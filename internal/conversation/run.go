@@ -49,8 +49,9 @@ func (s *Service) Running() int {
 	return len(s.running)
 }
 
-// start works on a claimed conversation in a goroutine of its own until it is released. It takes over one reserved place and seat.
-func (s *Service) start(work context.Context, c Claim) {
+// start works on a claimed conversation in a goroutine of its own until it is released. It takes over one reserved place and seat. Claims are
+// passed by pointer from here on: a copy in every frame made the stack of each waiting turn twice as large.
+func (s *Service) start(work context.Context, c *Claim) {
 	h := held{c.Shard, c.Handle}
 	r := &running{fence: c.Fence, lose: func(error) {}, stop: func(error) {}}
 	s.mu.Lock()
@@ -69,7 +70,7 @@ func (s *Service) start(work context.Context, c Claim) {
 			s.mu.Unlock()
 			s.metrics.inFlight.Dec()
 			s.room.free()
-			s.rise(c.Shard.Tenant)
+			s.rise(h.shard.Tenant)
 		}()
 		s.work(work, r, c)
 	})

@@ -135,13 +135,13 @@ func (s *Service) confirm(ctx context.Context, tenant string, claims []Claim) []
 	}
 	keep := len(claims) - min(len(claims), s.unseated(ctx, tenant, len(claims)))
 	for _, c := range claims[keep:] {
-		s.release(ctx, c)
+		s.release(ctx, &c)
 	}
 	return claims[:keep]
 }
 
 // goesOn says whether there is still a seat for the next message of a conversation; if not, it is given back.
-func (s *Service) goesOn(ctx context.Context, c Claim) bool {
+func (s *Service) goesOn(ctx context.Context, c *Claim) bool {
 	if s.unseated(ctx, c.Shard.Tenant, 0) == 0 {
 		return true
 	}

@@ -9,9 +9,9 @@ import (
 )
 
 // work goes on with a claimed conversation, message after message, until it is released, lost or handed over.
-func (s *Service) work(parent context.Context, r *running, c Claim) {
-	for next := &c; next != nil; {
-		c := *next
+func (s *Service) work(parent context.Context, r *running, c *Claim) {
+	for next := c; next != nil; {
+		c := next
 		own, lose := context.WithCancelCause(parent)
 		compute, stop := context.WithCancelCause(own) // a stop ends this message's computing only, and does not hide what ends own
 		s.mu.Lock()
@@ -30,14 +30,14 @@ func (s *Service) work(parent context.Context, r *running, c Claim) {
 		case errors.Is(err, errPostponed):
 			next = nil
 		case errors.Is(err, errUnsent):
-			s.giveBack(parent, func(ctx context.Context) error { return s.Store.Postpone(ctx, c, Postponement{}) })
+			s.giveBack(parent, func(ctx context.Context) error { return s.Store.Postpone(ctx, *c, Postponement{}) })
 			next = nil
 		default:
 			s.release(parent, c)
 			next = nil
 		}
 		s.account(parent, c, sum)
-		if next != nil && !s.goesOn(parent, *next) {
+		if next != nil && !s.goesOn(parent, next) {
 			next = nil
 		}
 	}
@@ -63,8 +63,8 @@ func (s *Service) slot(ctx context.Context) (done func(), err error) {
 }
 
 // release gives the conversation back for another replica to go on with.
-func (s *Service) release(ctx context.Context, c Claim) {
-	s.giveBack(ctx, func(ctx context.Context) error { return s.Store.Release(ctx, c) })
+func (s *Service) release(ctx context.Context, c *Claim) {
+	s.giveBack(ctx, func(ctx context.Context) error { return s.Store.Release(ctx, *c) })
 }
 
 func (s *Service) giveBack(ctx context.Context, step func(context.Context) error) {
@@ -83,7 +83,7 @@ func (s *Service) giveBack(ctx context.Context, step func(context.Context) error
 
 // turn deals with the head message of a claimed conversation: compute and commit unless that was done before, then deliver.
 // compute is own until the person stops the answer.
-func (s *Service) turn(own, compute context.Context, c Claim, sum *tally) (*Claim, error) {
+func (s *Service) turn(own, compute context.Context, c *Claim, sum *tally) (*Claim, error) {
 	t, ok := s.Directory.Tenant(c.Key.Tenant)
 	if !ok {
 		return nil, errHandover
@@ -102,6 +102,11 @@ func (s *Service) turn(own, compute context.Context, c Claim, sum *tally) (*Clai
 		return nil, err
 	}
 	s.metrics.step("answer", began)
+	return s.reply(own, t, outlet, c, sum, res)
+}
+
+// reply commits what a turn came to, and delivers it.
+func (s *Service) reply(own context.Context, t *chat.Tenant, outlet Outlet, c *Claim, sum *tally, res *result) (*Claim, error) {
 	parts, err := outlet.Parts(c.Message.Message, res.text, c.Fence)
 	if err != nil {
 		s.Log.Error("making the parts of a reply failed", "tenant", t.Name, "channel", c.Key.Channel, "turn", turnID(c), "err", err)
@@ -131,7 +136,7 @@ func (s *Service) turn(own, compute context.Context, c Claim, sum *tally) (*Clai
 }
 
 // abandon ends a message whose channel is not configured any more: there is no way to the person.
-func (s *Service) abandon(own context.Context, t *chat.Tenant, c Claim) (*Claim, error) {
+func (s *Service) abandon(own context.Context, t *chat.Tenant, c *Claim) (*Claim, error) {
 	s.Log.Error("a message's channel is gone from its tenant's document; it is kept as a dead letter",
 		"tenant", t.Name, "channel", c.Key.Channel, "turn", turnID(c))
 	if c.Unfinished != nil {
@@ -150,14 +155,14 @@ func keep(t *chat.Tenant) Keep {
 }
 
 // turnID names a turn over all its attempts.
-func turnID(c Claim) string {
+func turnID(c *Claim) string {
 	return opaque(c.Key.Tenant, c.Key.Channel, c.Key.ID, c.Message.ID)
 }
 
 // commit stores the outcome. A stop does not interrupt it: the answer is there.
-func (s *Service) commit(own context.Context, c Claim, o Outcome) (Next, error) {
+func (s *Service) commit(own context.Context, c *Claim, o Outcome) (Next, error) {
 	began := time.Now()
-	next, err := insist(own, s, "commit", func(ctx context.Context) (Next, error) { return s.Store.Commit(ctx, c, o) })
+	next, err := insist(own, s, "commit", func(ctx context.Context) (Next, error) { return s.Store.Commit(ctx, *c, o) })
 	s.metrics.step("commit", began)
 	return next, err
 }
