@@ -30,7 +30,7 @@ func TestStatusShowsBlockedChannels(t *testing.T) {
 		}
 	}
 	b := newSwitchboardWith(t, "switches: []")
-	path := b.write("with-redis.yaml", strings.Replace(b.file("client.yaml"), "127.0.0.1:1", mr.Addr(), 1)+"tenants: [acme]\n")
+	path := b.write("with-redis.yaml", strings.Replace(b.file("client.yaml"), "[127.0.0.1:1]", "["+mr.Addr()+"]", 1)+"tenants: [acme]\n")
 	out, err := b.run(func(env wire.Env) error { return operate.Status(t.Context(), env, path, false) })
 	if err != nil && !strings.Contains(err.Error(), "tenant.acme") {
 		t.Fatalf("%v\n%s", err, out)

@@ -49,8 +49,7 @@ func TestStatusReadsTheDocuments(t *testing.T) {
 	mr := miniredis.RunT(t)
 	b := newSwitchboardWith(t, "switches: [{id: a, active: true, to: chatglm, tenants: [acme, acmee]}]")
 	b.write("tenant.acme.yaml", "name: acme\nlimits: {tokens_per_day: 5000}\n")
-	old := "127.0.0.1:1"
-	content := strings.Replace(b.file("client.yaml"), old, mr.Addr(), 1) + "tenants: [acme, strict]\n"
+	content := strings.Replace(b.file("client.yaml"), "[127.0.0.1:1]", "["+mr.Addr()+"]", 1) + "tenants: [acme, strict]\n"
 	path := b.write("with-redis.yaml", content)
 	out, err := b.run(func(env wire.Env) error { return operate.Status(t.Context(), env, path, false) })
 	if err != nil {
