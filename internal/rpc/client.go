@@ -13,6 +13,7 @@ import (
 	"dubbo.apache.org/dubbo-go/v3/protocol/base"
 	"dubbo.apache.org/dubbo-go/v3/protocol/invocation"
 	"dubbo.apache.org/dubbo-go/v3/registry"
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/protobuf/proto"
 
@@ -129,39 +130,57 @@ func (c *Client) Complete(ctx context.Context, req chat.Request, emit func(chat.
 
 // receive reads a completion to its end. Without Finished there is no reply, however clean the end looks.
 func (c *Client) receive(s *tracked, began time.Time, images int, emit func(chat.Event)) (chat.Reply, error) {
-	var start chat.Start
-	var reply *chat.Reply
+	r := &reading{tracked: s, first: c.metrics.first, began: began, images: images, emit: emit}
 	m := new(chatv1.CompleteEvent) // for one event after the other
-	for waiting := true; ; {
+	for {
 		err := s.RecvMsg(m)
 		switch {
-		case err != nil && reply != nil:
-			return *reply, nil
+		case err != nil && r.reply != nil:
+			return *r.reply, nil
 		case errors.Is(err, io.EOF):
 			return chat.Reply{}, instanceError("rpc.Complete", errors.New("the stream ended without an answer"))
 		case err != nil:
 			return chat.Reply{}, asChat(err)
 		}
-		e, known := decodeEvent(m)
-		if !known || reply != nil {
-			continue
+		if err := r.event(m); err != nil {
+			return chat.Reply{}, err
 		}
-		if waiting && e.Kind != chat.Started { // which is sent before a provider is called
-			waiting = false
-			c.metrics.first.Observe(time.Since(began).Seconds())
-		}
-		switch e.Kind {
-		case chat.Started:
-			if start = e.Start; start.Images < images {
-				s.overlooks()
-				return chat.Reply{}, instanceError("rpc.Complete", errNoImages)
-			}
-		case chat.Finished:
-			e.Reply.Start = start
-			reply = &e.Reply
-		}
-		emit(e)
 	}
+}
+
+// reading is how far a completion was read. It is apart from receive, whose frame stays on the stack while a turn waits for its answer.
+type reading struct {
+	*tracked
+	first  prometheus.Observer
+	began  time.Time
+	heard  bool // more than that it started
+	images int
+	start  chat.Start
+	reply  *chat.Reply
+	emit   func(chat.Event)
+}
+
+func (r *reading) event(m *chatv1.CompleteEvent) error {
+	e, known := decodeEvent(m)
+	if !known || r.reply != nil {
+		return nil
+	}
+	if !r.heard && e.Kind != chat.Started { // which is sent before a provider is called
+		r.heard = true
+		r.first.Observe(time.Since(r.began).Seconds())
+	}
+	switch e.Kind {
+	case chat.Started:
+		if r.start = e.Start; r.start.Images < r.images {
+			r.overlooks()
+			return instanceError("rpc.Complete", errNoImages)
+		}
+	case chat.Finished:
+		e.Reply.Start = r.start
+		r.reply = &e.Reply
+	}
+	r.emit(e)
+	return nil
 }
 
 // Inspect asks one instance, by address, for its status. Give ctx a deadline.
