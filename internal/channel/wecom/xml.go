@@ -16,6 +16,9 @@ const (
 // DecodeXML decodes a document of WeCom into v as encoding/xml does, but bounded in depth and number of elements and without
 // directives. People paste characters that XML forbids, and WeCom passes them on: they become U+FFFD, not an error.
 func DecodeXML(doc []byte, v any) error {
+	if f, ok := v.(Flat); ok && flat(doc, f) {
+		return nil
+	}
 	in := &boundedTokens{d: xml.NewDecoder(bytes.NewReader(bytes.Map(legal, doc)))}
 	return xml.NewTokenDecoder(in).Decode(v)
 }
@@ -59,4 +62,12 @@ func (b *boundedTokens) Token() (xml.Token, error) {
 // Callback is the document that WeCom posts around its envelope.
 type Callback struct {
 	Encrypt string `xml:"Encrypt"`
+}
+
+// SetXML implements Flat.
+func (c *Callback) SetXML(name string, text []byte) bool {
+	if name == "Encrypt" {
+		c.Encrypt = string(text)
+	}
+	return true
 }

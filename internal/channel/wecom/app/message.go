@@ -32,6 +32,35 @@ type incoming struct {
 	Recognition string `xml:"Recognition"`
 }
 
+// SetXML implements wecom.Flat.
+func (in *incoming) SetXML(name string, text []byte) bool {
+	switch name {
+	case "FromUserName":
+		in.From = string(text)
+	case "CreateTime":
+		n, err := strconv.ParseInt(string(text), 10, 64)
+		in.CreatedAt = n
+		return err == nil
+	case "MsgType":
+		in.Type = string(text)
+	case "AgentID":
+		in.Agent = string(text)
+	case "MsgId":
+		in.ID = string(text)
+	case "Content":
+		in.Content = string(text)
+	case "Event":
+		in.Event = string(text)
+	case "EventKey":
+		in.EventKey = string(text)
+	case "MediaId":
+		in.MediaID = string(text)
+	case "Recognition":
+		in.Recognition = string(text)
+	}
+	return true
+}
+
 // message turns a callback into a message; ok is false for what needs no answer.
 func (a *App) message(in incoming) (m chat.Message, ok bool, err error) {
 	const op = "wecom.open"
