@@ -21,7 +21,7 @@ func newFrontMetrics(reg prometheus.Registerer) *frontMetrics {
 		}, []string{"kind", "reason"}),
 		ack: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "parley_callback_ack_seconds", Help: "From a delivery's first byte to its 200.",
-			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2, 5},
+			Buckets: []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5},
 		}, []string{"kind"}),
 	}
 	if reg != nil {

@@ -27,7 +27,7 @@ type metrics struct {
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	who := []string{"provider", "model"}
-	buckets := prometheus.ExponentialBuckets(0.05, 2, 13) // 50 ms to 205 s
+	buckets := []float64{.002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 20, 50, 100, 200}
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "parley_llm_requests_total",
 			Help: "Calls to providers by outcome: ok, or the kind of the error."}, append(who, "outcome")),

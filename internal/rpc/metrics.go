@@ -21,7 +21,8 @@ func register[C prometheus.Collector](reg prometheus.Registerer, c C) C {
 	return c
 }
 
-var durations = []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320}
+// durations are steps of 1, 2 and 5: fine enough to read a quantile between them.
+var durations = []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 20, 50, 100, 200, 500}
 
 type serverMetrics struct {
 	streams prometheus.Gauge

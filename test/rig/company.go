@@ -11,12 +11,13 @@ import (
 	"parley/internal/sim/wecom"
 )
 
-// Company is a tenant with a WeCom application and a web page, and the simulated platform that it is on.
+// Company is a tenant with a WeCom application, a web page and an API, and the simulated platform that it is on.
 type Company struct {
 	Tenant   string
 	Window   int // turns that its history keeps
 	App      wecom.App
 	WebToken string
+	APIKey   string // of its OpenAI-compatible API
 	Platform string // the origin of the simulated WeCom
 	Sim      *wecom.Sim
 }
@@ -26,7 +27,7 @@ type Company struct {
 // 0 is the true one.
 func (r *Rig) NewCompany(ctx context.Context, shown func(wecom.Sent), perMinute int) (Company, error) {
 	c := Company{
-		Tenant: "acme", Window: 20, WebToken: "web-token-of-the-rig",
+		Tenant: "acme", Window: 20, WebToken: "web-token-of-the-rig", APIKey: "sk-acme-key-of-the-rig-0123456789",
 		App: wecom.App{
 			Ref: wecom.Ref{CorpID: "wwrig0000000000001", AgentID: 1000002}, Secret: "secret-of-the-rig", Token: "TokenOfTheRig",
 			AESKey: "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
@@ -64,6 +65,7 @@ limits: {per_user_per_minute: 600, turns_in_flight: 1000000, max_wait: 5m, max_i
 channels:
   - {name: app, kind: wecom, corp_id: %s, agent_id: %d, secret: env:ACME_SECRET, token: env:ACME_TOKEN, aes_key: env:ACME_AES}
   - {name: web, kind: web, access: token, tokens: [env:ACME_WEB_TOKEN]}
+  - {name: api, kind: openai, keys: [env:ACME_API_KEY], per_minute: 0}
 `, c.Tenant, c.Window, c.App.CorpID, c.App.AgentID)
 }
 
@@ -72,5 +74,6 @@ func (c *Company) env() []string {
 	prefix := strings.ToUpper(c.Tenant) + "_"
 	return []string{
 		prefix + "SECRET=" + c.App.Secret, prefix + "TOKEN=" + c.App.Token, prefix + "AES=" + c.App.AESKey, prefix + "WEB_TOKEN=" + c.WebToken,
+		prefix + "API_KEY=" + c.APIKey,
 	}
 }

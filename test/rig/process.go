@@ -59,6 +59,17 @@ func start(dir, name string, env []string, program string, args ...string) (*Pro
 	return p, nil
 }
 
+// Run starts a program that ends with the rig, and returns once probe succeeds.
+func (r *Rig) Run(ctx context.Context, name string, env []string, probe func(context.Context) error, program string, args ...string) (*Process, error) {
+	p, err := r.spawn(name, env, program, args...)
+	if err != nil {
+		return nil, err
+	}
+	ready, cancel := context.WithTimeout(ctx, readyWithin)
+	defer cancel()
+	return p, p.waitFor(ready, "ready", probe)
+}
+
 // PID is the process's id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 

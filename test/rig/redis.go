@@ -15,7 +15,7 @@ func (r *Rig) RestartRedis(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := realdeps.StartRedis(ctx, realdeps.Redis{Dir: filepath.Join(r.Dir, "redis"), Port: port, Args: durable()})
+	s, err := realdeps.StartRedis(ctx, realdeps.Redis{Dir: filepath.Join(r.Dir, "redis"), Port: port, Args: r.durable()})
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,8 @@ type Options struct {
 	// Nacos is host:port of a Nacos to use; empty: the one at PARLEY_TEST_NACOS or, without it, one of the rig's own.
 	Nacos string
 	Tags  string // build tags of bin/parley, separated by commas
+	// Fsync is when Redis writes what it appended to the disk: always or everysec; empty: always, as production has it.
+	Fsync string
 	// Binary is a bin/parley that nodes are started with at first; empty: one built here.
 	Binary string
 }
@@ -39,6 +41,7 @@ type Rig struct {
 	keep   bool
 	log    io.Writer
 	tags   string
+	fsync  string
 	binary string // bin/parley
 	llmsim string
 	wecom  string // bin/wecomsim
@@ -48,14 +51,14 @@ type Rig struct {
 	closers   []func()
 }
 
-// New builds the programs and starts a Redis that fsyncs every write, as production has it, and uses the Nacos at PARLEY_TEST_NACOS
+// New builds the programs and starts a Redis, which fsyncs every write unless told otherwise, and uses the Nacos at PARLEY_TEST_NACOS
 // (host:port) or starts one, which takes 15 to 60 s. Whoever gets a Rig must Close it, at best in a defer.
 func New(ctx context.Context, o Options) (*Rig, error) {
 	dir, err := os.MkdirTemp("", "parley-rig-")
 	if err != nil {
 		return nil, err
 	}
-	r := &Rig{Dir: dir, keep: o.Keep, log: o.Log, tags: o.Tags, binary: o.Binary, Nacos: Nacos{Addr: cmp.Or(o.Nacos, os.Getenv("PARLEY_TEST_NACOS"))}}
+	r := &Rig{Dir: dir, keep: o.Keep, log: o.Log, tags: o.Tags, fsync: cmp.Or(o.Fsync, "always"), binary: o.Binary, Nacos: Nacos{Addr: cmp.Or(o.Nacos, os.Getenv("PARLEY_TEST_NACOS"))}}
 	if r.log == nil {
 		r.log = io.Discard
 	}
@@ -143,14 +146,14 @@ func Root(ctx context.Context) (string, error) {
 
 func (r *Rig) startRedis(ctx context.Context) (err error) {
 	r.Redis, err = r.dependency(ctx, "redis", func(dir string) (*realdeps.Server, error) {
-		return realdeps.StartRedis(ctx, realdeps.Redis{Dir: dir, Args: durable()})
+		return realdeps.StartRedis(ctx, realdeps.Redis{Dir: dir, Args: r.durable()})
 	})
 	return err
 }
 
 // durable is how production has Redis.
-func durable() []string {
-	return []string{"--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"}
+func (r *Rig) durable() []string {
+	return []string{"--appendonly", "yes", "--appendfsync", r.fsync, "--maxmemory-policy", "noeviction"}
 }
 
 func (r *Rig) startNacos(ctx context.Context) error {

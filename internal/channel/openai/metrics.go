@@ -19,7 +19,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"tenant", "status"}),
 		first: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "parley_api_first_text_seconds", Help: "From a request's first byte to the first text of its answer, or to all of it without streaming.",
-			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2, 5, 10, 30, 60, 180},
+			Buckets: []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 20, 60, 180},
 		}),
 		running: prometheus.NewGauge(prometheus.GaugeOpts{Name: "parley_api_in_flight", Help: "Completions that this process answers at /v1/."}),
 	}
