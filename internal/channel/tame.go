@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // A model's text is a stranger's: it may not mention people, and a link may not say one address and lead to another.
@@ -22,10 +23,18 @@ var (
 	inline = regexp.MustCompile(`!?\[([^\]\n]*)\]\(\s*<?([^\s()<>]+(?:\([^\s()]*\)[^\s()<>]*)*)>?(?:\s+(?:"[^"]*"|'[^']*'))?\s*\)`)
 	// brackets are what makes a link of what stands before them, or defines one.
 	brackets = strings.NewReplacer("](", "]"+joiner+"(", "]:", "]"+joiner+":")
+	// lineEnds are what ends a line besides a newline.
+	lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n", "\u0085", "\n", "\v", "\n", "\f", "\n")
 )
 
 // TameText makes a model's text safe for platforms that show plain text but know some tags and mentions in it (WeCom's <a href>).
-func TameText(text string) string { return tameTags(anchor.ReplaceAllString(clean(text), "$2 ($1)")) }
+func TameText(text string) string {
+	text = clean(text)
+	if strings.Contains(text, "<") {
+		text = anchor.ReplaceAllString(text, "$2 ($1)")
+	}
+	return tameTags(text)
+}
 
 // TameMarkdown makes a model's text safe for platforms that render Markdown: links show where they lead, pictures are links (nothing is loaded
 // from elsewhere), tags and mentions are text. Blocks of code stay as they are, wherever everybody agrees that they are such.
@@ -48,9 +57,14 @@ func tameLinks(text string) string {
 }
 
 func tameTags(text string) string {
-	text = tag.ReplaceAllString(text, "<"+joiner+"$1$2$3")
-	text = atTag.ReplaceAllString(text, "<"+joiner+"$1")
-	return mention.ReplaceAllString(text, "@"+joiner+"$1")
+	if strings.Contains(text, "<") {
+		text = tag.ReplaceAllString(text, "<"+joiner+"$1$2$3")
+		text = atTag.ReplaceAllString(text, "<"+joiner+"$1")
+	}
+	if strings.Contains(text, "@") || strings.Contains(text, "＠") {
+		text = mention.ReplaceAllString(text, "@"+joiner+"$1")
+	}
+	return text
 }
 
 // plainLink writes a link as its text and its address.
@@ -65,15 +79,20 @@ func plainLink(link string) string {
 // clean makes every end of a line a newline, and takes out what has no form: control characters, and those that turn the direction of writing, by which
 // an address can be made to look like another.
 func clean(text string) string {
-	text = strings.ToValidUTF8(text, "\uFFFD")
-	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n", "\u0085", "\n", "\v", "\n", "\f", "\n").Replace(text)
+	if !strings.ContainsFunc(text, unclean) {
+		return text
+	}
 	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return r
-		case unicode.IsControl(r), r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069':
+		if formless(r) {
 			return -1
 		}
 		return r
-	}, text)
+	}, lineEnds.Replace(strings.ToValidUTF8(text, "\uFFFD")))
+}
+
+// unclean says that clean may change a text with r.
+func unclean(r rune) bool { return formless(r) || r == '\u2028' || r == '\u2029' || r == utf8.RuneError }
+
+func formless(r rune) bool {
+	return r != '\n' && r != '\t' && unicode.IsControl(r) || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
 }
