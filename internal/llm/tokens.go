@@ -4,8 +4,7 @@ import (
 	"strings"
 	"sync"
 	"unicode"
-
-	"github.com/tiktoken-go/tokenizer"
+	"unicode/utf8"
 
 	"parley/internal/chat"
 )
@@ -22,7 +21,7 @@ const (
 // counter counts tokens with one vocabulary, o200k: a turn is counted once, whatever model answers the next. Models with another
 // vocabulary get an upper bound made from that count (bound).
 type counter struct {
-	codec   tokenizer.Codec
+	*vocabulary
 	mu      sync.Mutex
 	systems map[string]int // system prompts are long and the same in every turn of a tenant
 }
@@ -31,23 +30,11 @@ type counter struct {
 const maxSystems = 512
 
 func newCounter() (*counter, error) {
-	codec, err := tokenizer.Get(tokenizer.O200kBase)
+	v, err := o200k()
 	if err != nil {
 		return nil, err
 	}
-	return &counter{codec: codec, systems: map[string]int{}}, nil
-}
-
-// count is the number of tokens of a text.
-func (c *counter) count(text string) int {
-	if text == "" {
-		return 0
-	}
-	n, err := c.codec.Count(text)
-	if err != nil {
-		return len(text) // no token is shorter than a byte
-	}
-	return n
+	return &counter{vocabulary: v, systems: map[string]int{}}, nil
 }
 
 func (c *counter) system(text string) int {
@@ -101,7 +88,13 @@ func (f family) bound(text string, counted int) int {
 		return counted
 	}
 	han, words, in := 0, 0, false
-	for _, r := range text {
+	for i := 0; i < len(text); {
+		if c := text[i]; c >= 0xe5 && c <= 0xe8 && i+2 < len(text) { // U+5000 to U+8FFF: nearly all Chinese, as nobody need decode to see
+			han, in, i = han+1, false, i+3
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(text[i:])
+		i += size
 		switch {
 		case isHan(r):
 			han, in = han+1, false
