@@ -230,6 +230,7 @@ func (c *client) run(ctx context.Context, public, ops net.Listener) error {
 		stopServing()
 	})
 	work.Wait()
+	c.service.Settle()
 	stop()
 	wg.Wait()
 	c.tel.Log.Info("client service ends", "id", c.id)

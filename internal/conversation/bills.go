@@ -3,84 +3,74 @@ package conversation
 import (
 	"context"
 	"sync"
+	"time"
 
 	"parley/internal/chat"
 )
 
-// bills gather what programs' requests have spent while the store is being told of earlier ones: a key has many at once, and telling it of each
-// costs as much as all else that a request costs here.
+// gather is how long the store is not told of what a program's request has spent, for others to come together with it: a key has many requests
+// at once, and to tell of each costs as much as all else that it costs here. A process that is killed takes that with it.
+const gather = 20 * time.Millisecond
+
+// bills are what programs' requests have spent and the store is still to be told.
 type bills struct {
-	mu sync.Mutex
-	of map[billTo]*billing
+	mu      sync.Mutex
+	of      map[billTo]*bill
+	telling sync.WaitGroup
 }
 
 // billTo is whose usage it is.
 type billTo struct{ tenant, user string }
 
-// billing is what one user's bills come to.
-type billing struct {
-	open chan struct{} // closed when the one being gathered was told; nil: none is
-	told chan struct{} // the same of the one being told
-	sum  []chat.Spend  // of the open one
+// bill is what one user's requests come to since the store was told last.
+type bill struct {
+	first *Claim // in whose name it is told of all of them
+	spent []chat.Spend
 }
 
-// account tells the store what a program's request has spent, and returns when that was done, or could not be done. The first of those that come
-// while the store is being told of others waits for that, and tells what has come together by then; the rest wait for it.
-func (b *bills) account(ctx context.Context, s *Service, c *Claim, mine *tally) {
-	switch {
-	case mine.reserved != nil: // it has to be settled by itself
-		s.account(ctx, c, mine)
-		return
-	case !mine.unfinished():
-		return
-	}
+// add tells the store soon what a request has spent.
+func (b *bills) add(s *Service, c *Claim, mine *tally) {
 	whose := billTo{c.Key.Tenant, mine.user}
-	all, told := b.lead(whose, mine.spent)
-	if all == nil {
-		<-told
-		return
-	}
-	defer b.end(whose, told)
-	s.account(ctx, c, &tally{user: mine.user, spent: all()})
-}
-
-// lead adds to a user's open bill. Who opens it has to tell it: all waits for the one before and gives what there is by then. Otherwise all is
-// nil, and told is closed when another has told it.
-func (b *bills) lead(whose billTo, spent []chat.Spend) (all func() []chat.Spend, told chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	u := b.of[whose]
 	if u == nil {
-		u = &billing{}
 		if b.of == nil {
-			b.of = map[billTo]*billing{}
+			b.of = map[billTo]*bill{}
 		}
+		u = &bill{}
 		b.of[whose] = u
+		b.telling.Go(func() { b.tell(s, whose) })
 	}
-	u.sum = append(u.sum, spent...)
-	if u.open != nil {
-		return nil, u.open
+	if u.first == nil {
+		u.first = c
 	}
-	told, before := make(chan struct{}), u.told
-	u.open = told
-	return func() []chat.Spend {
-		if before != nil {
-			<-before
-		}
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		sum := u.sum
-		u.open, u.told, u.sum = nil, told, nil
-		return sum
-	}, told
+	u.spent = append(u.spent, mine.spent...)
 }
 
-// end lets those go that waited for a bill to be told.
-func (b *bills) end(whose billTo, told chan struct{}) {
+// tell tells the store of one user's bill, until there is nothing more to tell.
+func (b *bills) tell(s *Service, whose billTo) {
+	for {
+		time.Sleep(gather)
+		now, ok := b.take(whose)
+		if !ok {
+			return
+		}
+		s.account(context.Background(), now.first, &tally{user: whose.user, spent: now.spent})
+	}
+}
+
+func (b *bills) take(whose billTo) (now bill, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.of[whose].open == nil {
+	u := b.of[whose]
+	if u.first == nil {
 		delete(b.of, whose)
+		return now, false
 	}
-	close(told)
+	now, *u = *u, bill{}
+	return now, true
 }
+
+// Settle returns when the store was told, or could not be told, of all that ended calls of Direct have spent. No call may begin meanwhile.
+func (s *Service) Settle() { s.directs.bills.telling.Wait() }

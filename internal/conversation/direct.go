@@ -39,7 +39,7 @@ type direct struct {
 // System (which comes after the tenant's own), History, Question, Images, MaxOutput, Sampling, Deltas and DeltaGap; the rest is the tenant's.
 //
 // emit is called from this goroutine with Started, Delta and Finished; there may be several Started before the first Delta, but none after it: a
-// failure after text was emitted is final. Direct returns only when what was spent is told to the store, a moment after Finished.
+// failure after text was emitted is final. The store is told of what was spent a moment later, of what many requests have spent at once; see Settle.
 // Errors are *chat.Error, those of rpc besides CodeQuota, CodeInFlight and CodeStopped.
 func (s *Service) Direct(ctx context.Context, want chat.Request, emit func(chat.Event)) error {
 	t, ok := s.Directory.Tenant(want.Tenant)
@@ -84,14 +84,19 @@ func (s *Service) direct(ctx context.Context, t *chat.Tenant, want chat.Request,
 	return "answered", nil
 }
 
-// finish takes a program's request out of its line, and tells what it has spent.
+// finish takes a program's request out of its line, and sees to it that the store is told what it has spent.
 func (a *asking) finish(ctx context.Context) {
 	a.placed(false)
 	a.live.close()
 	if a.queued {
 		a.room.dequeue(a.t.Name)
 	}
-	a.directs.bills.account(ctx, a.Service, a.c, a.tally)
+	switch {
+	case a.tally.reserved != nil: // it has to be settled by itself
+		a.account(ctx, a.c, a.tally)
+	case a.tally.unfinished():
+		a.directs.bills.add(a.Service, a.c, a.tally)
+	}
 }
 
 // directClaim stands for a claim where there is no conversation: it names the turn, and whose usage it is. Its fence is one that no claim ever

@@ -72,6 +72,7 @@ func TestDirect(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		p.Settle()
 		w.spends(map[string]conversation.Tokens{"openai": {Calls: 4, Input: 120, Output: 48}})
 		if n := counter(t, reg, "parley_turns_total", map[string]string{"result": "answered"}); n != 4 {
 			t.Errorf("%v turns counted", n)
@@ -234,6 +235,7 @@ func TestDirectCanceled(t *testing.T) {
 		if k := chat.KindOf(err); k != chat.Timeout {
 			t.Errorf("got %v", err)
 		}
+		p.Settle()
 		got := w.spent()["sim (estimated)"]
 		if got.Calls != 1 || got.Output != 2 || got.Input == 0 {
 			t.Errorf("usage %+v", got)
@@ -318,9 +320,11 @@ func TestDirectOfManyProcesses(t *testing.T) {
 		w := newWorld(t)
 		w.llm.usage = chat.Usage{Input: 1, Output: 1}
 		for range 20 {
-			if _, _, err := w.start().ask(t.Context(), want("q")); err != nil {
+			p := w.start()
+			if _, _, err := p.ask(t.Context(), want("q")); err != nil {
 				t.Fatal(err)
 			}
+			p.Settle()
 		}
 		w.spends(map[string]conversation.Tokens{"sim": {Calls: 20, Input: 20, Output: 20}})
 	})

@@ -85,7 +85,7 @@ func (w *world) start(change ...func(*conversation.Options)) *process {
 	done := make(chan struct{})
 	go func() { defer close(done); _ = s.Run(ctx) }()
 	p := &process{Service: s, store: k, stop: func() { cancel(); <-done }}
-	w.t.Cleanup(func() { k.revive(); p.stop() })
+	w.t.Cleanup(func() { k.revive(); p.stop(); p.Settle() })
 	return p
 }
 
