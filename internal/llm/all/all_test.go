@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -18,7 +19,13 @@ import (
 	"parley/internal/telemetry"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if first, err := time.ParseDuration(os.Getenv(benchModel)); err == nil {
+		serveModel(first)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // rig is a Service in front of simulators, each a provider of its own.
 type rig struct {
