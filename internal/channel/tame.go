@@ -91,7 +91,9 @@ func clean(text string) string {
 }
 
 // unclean says that clean may change a text with r.
-func unclean(r rune) bool { return formless(r) || r == '\u2028' || r == '\u2029' || r == utf8.RuneError }
+func unclean(r rune) bool {
+	return formless(r) || r == '\u2028' || r == '\u2029' || r == utf8.RuneError
+}
 
 func formless(r rune) bool {
 	return r != '\n' && r != '\t' && unicode.IsControl(r) || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'

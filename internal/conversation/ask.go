@@ -27,6 +27,7 @@ type asking struct {
 
 	standing *standing // in its line; nil: in none
 	found    bool      // the last place came after standing in line
+	let      bool      // the history was let go: the next try reads it again
 	direct   *direct   // nil: it is a message of a conversation
 }
 
@@ -203,28 +204,56 @@ func (a *asking) try(turn context.Context) (chat.Reply, error) {
 	if t, ok := a.Directory.Tenant(a.t.Name); ok {
 		a.t = t
 	}
+	if err := a.recall(turn); err != nil {
+		return chat.Reply{}, err
+	}
+	req := a.request()
+	if err := a.reserve(turn, req); err != nil {
+		return chat.Reply{}, err
+	}
+	a.tally.begin(req)
+	before := len(a.tally.spent)
+	reply, err := a.Complete.Complete(turn, req, func(e chat.Event) {
+		if e.Kind == chat.Started {
+			a.placed(true)
+			a.letGo()
+		}
+		a.tally.event(e)
+		a.live.event(e)
+		a.direct.event(e)
+	})
+	a.tally.end(reply, err, turn.Err() != nil, a.live.text())
+	a.metrics.spent(a.t.Name, a.tally.spent[before:])
+	return reply, err
+}
+
+// letGo forgets the history once a server has it: the answer may take minutes, and the history is most of what a turn holds meanwhile.
+func (a *asking) letGo() {
+	if len(a.c.History) > 0 {
+		a.c.History, a.let = nil, true
+	}
+}
+
+// recall reads a history again that was let go, for the next server.
+func (a *asking) recall(turn context.Context) (err error) {
+	if !a.let {
+		return nil
+	}
+	a.c.History, err = insist(turn, a.Service, "history", func(ctx context.Context) ([]chat.Turn, error) {
+		return a.Store.History(ctx, *a.c, a.claimOptions(a.t).HistoryTurns)
+	})
+	a.let = err != nil
+	return err
+}
+
+func (a *asking) request() chat.Request {
 	req := request(a.t, a.outlet, a.c)
 	req.Images = a.pictures
 	if a.direct != nil {
 		req = a.direct.request(a.t, a.c)
 	}
 	req.Attempt = a.attempt
-	if err := a.reserve(turn, req); err != nil {
-		return chat.Reply{}, err
-	}
-	a.tally.begin()
-	before := len(a.tally.spent)
-	reply, err := a.Complete.Complete(turn, req, func(e chat.Event) {
-		if e.Kind == chat.Started {
-			a.placed(true)
-		}
-		a.tally.event(e)
-		a.live.event(e)
-		a.direct.event(e)
-	})
-	a.tally.end(req, reply, err, turn.Err() != nil, a.live.text())
-	a.metrics.spent(a.t.Name, a.tally.spent[before:])
-	return reply, err
+	return req
 }
 
 func request(t *chat.Tenant, outlet Outlet, c *Claim) chat.Request {

@@ -32,6 +32,10 @@ type Store interface {
 	// nobody has reaped is revived.
 	Renew(ctx context.Context, owner string, shards []Shard, lease time.Duration) (Renewed, error)
 
+	// History returns the newest turns of a claimed conversation once more: those of the claim, but for what has ended meanwhile. Of c it uses Shard
+	// and Handle only.
+	History(ctx context.Context, c Claim, turns int) ([]chat.Turn, error)
+
 	// Commit ends the computing of a turn: it writes the outcome to the history, counts what was spent, and stores the reply's parts with
 	// the intent to send the first, once Next.Wait has passed. With no parts it also does what Delivered does after the last. ErrFenced:
 	// nothing was written, the turn is another's. A second commit of one turn changes nothing. Of c it uses Shard, Owner, Handle and Fence only; so does Delivered.

@@ -15,14 +15,20 @@ type tally struct {
 	open  *chat.Start // a call that began, and whose cost nobody has told
 	told  bool        // the server of this try tells what calls cost
 
+	prompt int                      // what this try sends, by estimate, in tokens
+	keys   map[string][]chat.Secret // the tenant's own, at this try
+
 	reserved *Reservation // what was set aside under the day's caps, last; nil: nothing
 	held     time.Time    // until when
 	settled  bool
 	counted  bool // with the commit, or after it
 }
 
-// begin starts a try.
-func (t *tally) begin() { t.open, t.told = nil, false }
+// begin starts a try. Nothing here keeps the request: it is large, and the try may take minutes.
+func (t *tally) begin(req chat.Request) {
+	t.open, t.told = nil, false
+	t.prompt, t.keys = promptTokens(req), req.Keys
+}
 
 // event takes an event of the completion.
 func (t *tally) event(e chat.Event) {
@@ -38,11 +44,11 @@ func (t *tally) event(e chat.Event) {
 
 // end ends a try. Older servers tell the cost with the answer only. A try that was cut off, by the person or with its server, has cost what
 // was sent and what came back until then: that is estimated.
-func (t *tally) end(req chat.Request, reply chat.Reply, err error, cut bool, partial string) {
+func (t *tally) end(reply chat.Reply, err error, cut bool, partial string) {
 	if err == nil {
 		if !t.told {
 			t.spent = append(t.spent, chat.Spend{
-				Provider: reply.Provider, Model: reply.Model, Own: len(req.Keys[reply.Provider]) > 0, Usage: reply.Usage,
+				Provider: reply.Provider, Model: reply.Model, Own: len(t.keys[reply.Provider]) > 0, Usage: reply.Usage,
 			})
 		}
 		return
@@ -51,8 +57,8 @@ func (t *tally) end(req chat.Request, reply chat.Reply, err error, cut bool, par
 	cut = cut || ok && e.Code == chat.CodeInstance && e.Kind != chat.Overloaded
 	if t.open != nil && cut {
 		t.spent = append(t.spent, chat.Spend{
-			Provider: t.open.Provider, Model: t.open.Model, Own: len(req.Keys[t.open.Provider]) > 0,
-			Usage: chat.Usage{Input: promptTokens(req), Output: estimateTokens(partial), Estimated: true},
+			Provider: t.open.Provider, Model: t.open.Model, Own: len(t.keys[t.open.Provider]) > 0,
+			Usage: chat.Usage{Input: t.prompt, Output: estimateTokens(partial), Estimated: true},
 		})
 	}
 }

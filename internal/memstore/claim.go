@@ -85,14 +85,32 @@ func (sh *shard) view(c *conv, now time.Time, turns int) conversation.Claim {
 	}
 	if now.Before(c.kept) {
 		out.State = c.state
-		if n := min(turns, len(c.history)); n > 0 {
-			out.History = slices.Clone(c.history[len(c.history)-n:])
-		}
 	}
+	out.History = c.newest(now, turns)
 	if r := c.reply; r != nil {
 		out.Unfinished = &conversation.Unfinished{Parts: cloneParts(r.parts), Next: r.next, Since: r.since, Tries: r.tries}
 	}
 	return out
+}
+
+// newest are the last turns of a conversation's history.
+func (c *conv) newest(now time.Time, turns int) []chat.Turn {
+	n := min(turns, len(c.history))
+	if n <= 0 || !now.Before(c.kept) {
+		return nil
+	}
+	return slices.Clone(c.history[len(c.history)-n:])
+}
+
+// History implements conversation.Store.
+func (s *Store) History(ctx context.Context, c conversation.Claim, turns int) (out []chat.Turn, err error) {
+	err = s.with(ctx, "history", c.Shard, func(sh *shard, now time.Time) error {
+		if known := sh.convs[c.Handle]; known != nil {
+			out = known.newest(now, turns)
+		}
+		return nil
+	})
+	return out, err
 }
 
 func cloneParts(parts []chat.Part) []chat.Part {

@@ -174,6 +174,13 @@ func (s *Store) Release(ctx context.Context, c conversation.Claim) error {
 	return err
 }
 
+// History implements conversation.Store.
+func (s *Store) History(ctx context.Context, c conversation.Claim, turns int) ([]chat.Turn, error) {
+	claims := []conversation.Claim{{Shard: c.Shard, Handle: c.Handle}}
+	err := s.recall(ctx, claims, turns)[0]
+	return claims[0].History, err
+}
+
 // Reap implements conversation.Store. With an error, the number is of the shards that did not fail.
 func (s *Store) Reap(ctx context.Context, shards []conversation.Shard) (int, error) {
 	v, err := s.each(ctx, "reap", s.scripts.reap, prefixes(shards), nil)

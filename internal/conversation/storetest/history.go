@@ -50,6 +50,11 @@ func testHistory(e *env) {
 		}
 		all := []string{long.Answer, "answer to m3", "answer to m4"}
 		e.same(fmt.Sprintf("the newest %d", n), answers(cs[0].History), all[max(0, 3-n):])
+		again, err := e.s.History(e.ctx, cs[0], n)
+		if err != nil {
+			e.Fatal(err)
+		}
+		e.same(fmt.Sprintf("the newest %d once more", n), answers(again), answers(cs[0].History))
 		if err := e.s.Release(e.ctx, cs[0]); err != nil {
 			e.Fatal(err)
 		}
