@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -166,6 +167,41 @@ func TestDirectTakesASeat(t *testing.T) {
 				t.Errorf("the seats did not come back: %v", err)
 			}
 		}
+	})
+}
+
+// desk counts how often it is asked for seats, and takes its time.
+type desk struct {
+	conversation.Store
+	asked atomic.Int32
+}
+
+func (d *desk) Seat(ctx context.Context, owner string, asks []conversation.SeatAsk, lease time.Duration) (map[string]conversation.Seated, error) {
+	d.asked.Add(1)
+	time.Sleep(10 * time.Millisecond)
+	return d.Store.Seat(ctx, owner, asks, lease)
+}
+
+// Who waits while another asks for seats takes of those that come, before asking for more.
+func TestDirectSharesSeats(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.tenant.Limits.TurnsInFlight = 1000
+		d := &desk{Store: w.store}
+		p := w.start(func(o *conversation.Options) { o.Store = d })
+		var wg sync.WaitGroup
+		for range 90 {
+			wg.Go(func() {
+				if _, _, err := p.ask(t.Context(), want("q")); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		settle(500 * time.Millisecond)
+		if n := d.asked.Load(); n > 12 { // each brings nine
+			t.Errorf("asked for seats %d times", n)
+		}
+		wg.Wait()
 	})
 }
 

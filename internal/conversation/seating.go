@@ -36,10 +36,14 @@ func (s *Service) sit(ctx context.Context, t *chat.Tenant, shards []Shard, n int
 			return shards, got
 		}
 	}
-	s.seek(ctx, t.Name, need, false)
-	got := s.holdings.take(t.Name, limit, n, 1, fresh)
-	s.holdings.lacks(t.Name, got < need)
-	return shards, got
+	for {
+		asked := s.seekOnce(ctx, t.Name, need, false)
+		// Another's ask may have brought enough for all who waited for it. While one is under way nobody takes a seat, so each is to be worth it.
+		if got := s.holdings.take(t.Name, limit, n, 1, fresh); got > 0 || asked || ctx.Err() != nil {
+			s.holdings.lacks(t.Name, got < need)
+			return shards, got
+		}
+	}
 }
 
 // look lists the shards in which something is ready, the oldest first, and how much there is.
@@ -59,18 +63,22 @@ func (s *Service) look(ctx context.Context, shards []Shard) (out []Shard, n int)
 
 // seek asks for n seats more than are taken; of 0 it gives back what is free.
 func (s *Service) seek(ctx context.Context, tenant string, n int, reap bool) {
-	for {
-		a, under := s.holdings.begin(tenant, n, min(n, 1)*some(n), reap)
-		if under == nil {
-			s.askSeats(ctx, []SeatAsk{a})
-			return
-		}
-		select {
-		case <-under:
-		case <-ctx.Done():
-			return
-		}
+	for !s.seekOnce(ctx, tenant, n, reap) && ctx.Err() == nil {
 	}
+}
+
+// seekOnce is seek, but where an ask is under way it only waits for that to end: then it is false.
+func (s *Service) seekOnce(ctx context.Context, tenant string, n int, reap bool) (asked bool) {
+	a, under := s.holdings.begin(tenant, n, min(n, 1)*some(n), reap)
+	if under == nil {
+		s.askSeats(ctx, []SeatAsk{a})
+		return true
+	}
+	select {
+	case <-under:
+	case <-ctx.Done():
+	}
+	return false
 }
 
 func (s *Service) askSeats(ctx context.Context, asks []SeatAsk) {
