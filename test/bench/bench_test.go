@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"net"
 	"net/http"
 	"strings"
@@ -95,7 +96,7 @@ func TestTimesKeepFailuresApart(t *testing.T) {
 
 // TestBareMeasuresTheModelItself runs it against the simulated model.
 func TestBareMeasuresTheModelItself(t *testing.T) {
-	sim := llm.New(llm.Options{Pace: llm.Pace{First: 60 * time.Millisecond, Between: 20 * time.Millisecond, Chunks: 5}})
+	sim := llm.New(llm.Options{Pace: llm.Pace{First: 60 * time.Millisecond, Between: 20 * time.Millisecond, Chunks: 5}, Answer: numbered})
 	origin, stop, err := sim.Start()
 	if err != nil {
 		t.Fatal(err)
@@ -111,6 +112,59 @@ func TestBareMeasuresTheModelItself(t *testing.T) {
 	sim.SetRules([]llm.Rule{{Fault: llm.Fault{Kind: llm.FaultTruncate, After: 2}}})
 	if _, _, err := newBare(origin).turn(t.Context(), time.Now()); err == nil {
 		t.Error("a cut stream is no error")
+	}
+}
+
+func numbered(list []llm.Message) string {
+	return ledger.Answer([]ledger.Line{{Role: "user", Text: list[len(list)-1].Content}})
+}
+
+// TestAskersKnowTheirAnswers: an answer to another question is a failure, in both forms.
+func TestAskersKnowTheirAnswers(t *testing.T) {
+	right := true
+	sim := llm.New(llm.Options{Answer: func(list []llm.Message) string {
+		if right {
+			return numbered(list)
+		}
+		return ledger.Answer([]ledger.Line{{Role: "user", Text: ledger.Question(ledger.ID{Person: "other", N: 1})}})
+	}})
+	origin, stop, err := sim.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	a := newAsker(origin, "sk-key", "gpt-4o-mini")
+	t.Cleanup(a.client.CloseIdleConnections)
+	for _, stream := range []bool{false, true} {
+		if _, whole, err := a.ask(t.Context(), time.Now(), stream); err != nil || whole <= 0 {
+			t.Errorf("stream %v: %v", stream, err)
+		}
+	}
+	right = false
+	for _, stream := range []bool{false, true} {
+		if _, _, err := a.ask(t.Context(), time.Now(), stream); err == nil || !strings.Contains(err.Error(), "was answered") {
+			t.Errorf("stream %v: another's answer: %v", stream, err)
+		}
+	}
+}
+
+func TestQuantilesOfHistograms(t *testing.T) {
+	before := make([]histogram, len(steps))
+	after := make([]histogram, len(steps))
+	for i := range steps {
+		before[i], after[i] = histogram{}, histogram{}
+	}
+	before[1] = histogram{0.001: 100, 0.002: 100, math.Inf(1): 100}
+	after[1] = histogram{0.001: 150, 0.002: 190, math.Inf(1): 200}
+	want := []taken{{steps[1].name, 100, time.Millisecond, 2 * time.Millisecond}} // p99 is beyond the last bound
+	if diff := cmp.Diff(want, between(before, after)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := (histogram{1: 0, 2: 100, math.Inf(1): 100}).quantile(0.25); got != 1250*time.Millisecond {
+		t.Errorf("a quarter of the bucket from 1 to 2 s is %s", got)
+	}
+	if got := bound(`{le="0.005",step="accept"}`); got != 0.005 {
+		t.Errorf("bound %v", got)
 	}
 }
 
@@ -198,9 +252,10 @@ func TestReportShowsFaults(t *testing.T) {
 	bad := people.Check(20)
 	r := &report{
 		Machine:   figures.Run{CPU: "test", Cores: 2},
-		Callbacks: &callbacksResult{Messages: 1, Faults: len(bad.Faults), Ledger: bad.String(), CPU: map[string]float64{"client": 12.5}},
-		Flight:    &flightResult{flight: flight{Turns: 10}, AtOnce: 10, Memory: map[string]memory{"client": {PerTurn: 1000}}, Goals: []goal{{"10 at once", "9", false}}},
+		Callbacks: &callbacksResult{Messages: 1, Asked: counts(bad), Ledger: bad.String(), CPU: map[string]float64{"client": 12.5}},
+		Flight:    &flightResult{flight: flight{Turns: 10}, AtOnce: 10, Memory: map[string]memory{"client": {PerTurn: 1000}}},
 		Delta:     &deltaResult{Failed: 2},
+		Goals:     []goal{{"10 at once", "9", false}},
 	}
 	table := r.table()
 	for _, want := range []string{"not an answer: amy", "CPU of client", "1.0 kB a turn", "10 at once", "9: NOT REACHED", "failed        0, 2"} {

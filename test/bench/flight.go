@@ -38,7 +38,6 @@ type flightResult struct {
 	Memory  map[string]memory  `json:"memory"`
 	CPU     map[string]float64 `json:"cpu_us_per_message"`
 	Trouble map[string]float64 `json:"trouble"`
-	Goals   []goal             `json:"goals"`
 	Ledger  string             `json:"ledger_text"`
 }
 
@@ -80,10 +79,14 @@ func (b flight) run(ctx context.Context, g *rig.Rig) (*flightResult, error) {
 	g.Logf("flight: %d turns at %d a second, answered after %s to %s; %d clients, %d servers", b.Turns, b.Rate, b.Least, b.Most, b.Clients, b.Servers)
 	w := watch(ctx, a.stage)
 	posting := time.Duration(b.Turns) * time.Second / time.Duration(b.Rate)
-	profiled := b.profiles.during(ctx, a.stage, "flight", posting)
+	profiled := b.profiles.during(ctx, a.stage, "flight-posting", posting)
 	before, began := a.usage(), time.Now()
 	a.post(ctx, 0, b.Turns, b.Rate)
 	posted := time.Since(began)
+	if err := profiled(); err != nil {
+		return nil, err
+	}
+	profiled = b.profiles.during(ctx, a.stage, "flight-answering", b.Most)
 	settle, cancel := context.WithTimeout(ctx, b.Most+2*time.Minute)
 	a.people.Settle(settle, 0)
 	after := a.usage()
@@ -99,7 +102,6 @@ func (b flight) run(ctx context.Context, g *rig.Rig) (*flightResult, error) {
 	if res.After, err = a.afterModel(ctx, list); err != nil {
 		return nil, err
 	}
-	res.Goals = res.goals()
 	return res, nil
 }
 
@@ -201,8 +203,6 @@ func (b *flight) flags() {
 	flag.DurationVar(&b.Least, "least", 85*time.Second, "flight: the shortest answer; all are posted before it has ended")
 	flag.DurationVar(&b.Most, "most", 120*time.Second, "flight: the longest answer")
 	flag.IntVar(&b.History, "flight-history", 0, "flight, weight: turns that everybody had before")
-	flag.IntVar(&b.Clients, "clients", 2, "flight, weight: client services")
-	flag.IntVar(&b.Servers, "servers", 2, "flight, weight: servers")
 }
 
 func (b *flight) wrong() bool {

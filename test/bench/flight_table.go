@@ -10,49 +10,6 @@ import (
 	"parley/test/figures"
 )
 
-// goal is a figure to be reached, and whether it was.
-type goal struct {
-	What     string `json:"what"`
-	Measured string `json:"measured"`
-	Reached  bool   `json:"reached"`
-}
-
-func goals(sh *figures.Sheet, list []goal) {
-	for _, g := range list {
-		reached := "reached"
-		if !g.Reached {
-			reached = "NOT REACHED"
-		}
-		sh.Row("goal: "+g.What, "%s: %s", g.Measured, reached)
-	}
-}
-
-// Goals in memory are kilobytes a turn.
-const (
-	clientGoal = 60
-	serverGoal = 80
-	ackGoal    = time.Second
-	ratioGoal  = 1.3
-)
-
-func (f *flightResult) goals() []goal {
-	memory := func(kind string, most float64) goal {
-		kb := f.Memory[kind].PerTurn / 1000
-		return goal{fmt.Sprintf("≤ %.0f kB a turn in the %s", most, kind), fmt.Sprintf("%.1f kB", kb), kb <= most}
-	}
-	return []goal{
-		{fmt.Sprintf("%d at once", f.Turns), fmt.Sprint(f.AtOnce), f.AtOnce >= f.Turns},
-		f.Asked.goal(),
-		{"acknowledged within 1 s at p99", fmt.Sprintf("%.0f ms", f.Ack.P99.Seconds()*1000), f.Ack.P99 <= ackGoal && f.Asked.Unacked == 0},
-		memory("client", clientGoal), memory("server", serverGoal),
-	}
-}
-
-func (c ledgerCounts) goal() goal {
-	return goal{"0 lost, 0 doubled, 0 misdirected", fmt.Sprintf("%d, %d, %d; other faults %d", c.Lost, c.Doubled, c.Misdirected,
-		c.Faults-c.Lost-c.Doubled-c.Misdirected), c.Faults == 0}
-}
-
 func (f *flightResult) rows(sh *figures.Sheet) {
 	sh.Titlef("flight: %d turns at %d a second, answered after %s to %s, in %d clients and %d servers", f.Turns, f.Rate, f.Least, f.Most, f.Clients, f.Servers)
 	sh.Row("most at once", "%d (posted within %s)", f.AtOnce, f.Posting.Round(10*time.Millisecond))
@@ -77,16 +34,8 @@ func (f *flightResult) rows(sh *figures.Sheet) {
 		}
 		sh.Row("trouble", "%s", strings.Join(list, ", "))
 	}
-	goals(sh, f.Goals)
 	if f.Asked.Faults > 0 {
 		sh.Text(f.Ledger)
-	}
-}
-
-func (w *weightResult) goals() []goal {
-	return []goal{
-		w.Asked.goal(),
-		{fmt.Sprintf("CPU a message with %d within %.1f × of that with %d", w.weight.Many, ratioGoal, w.weight.Few), fmt.Sprintf("%.2f ×", w.Ratio), w.Ratio <= ratioGoal},
 	}
 }
 
@@ -101,7 +50,6 @@ func (w *weightResult) rows(sh *figures.Sheet) {
 	sh.Row("CPU of client, server and Redis together", "%.0f and %.0f µs a message, %.2f ×", w.Few.Chain, w.Many.Chain, w.Ratio)
 	sh.Row("acknowledged after, with few", "%s", w.Few.Ack)
 	sh.Row("acknowledged after, with many", "%s", w.Many.Ack)
-	goals(sh, w.Goals)
 	if w.Asked.Faults > 0 {
 		sh.Text(w.Ledger)
 	}

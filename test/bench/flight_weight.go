@@ -24,7 +24,6 @@ type weightResult struct {
 	Many   heft         `json:"with_many"`
 	Ratio  float64      `json:"chain_ratio"`
 	Asked  ledgerCounts `json:"ledger"`
-	Goals  []goal       `json:"goals"`
 	Ledger string       `json:"ledger_text"`
 }
 
@@ -56,7 +55,6 @@ func (b weight) run(ctx context.Context, g *rig.Rig) (*weightResult, error) {
 	r := a.people.Check(a.company.Window)
 	res := &weightResult{weight: b, Few: hefts[0].and(hefts[2]), Many: hefts[1], Asked: counts(r), Ledger: r.String()}
 	res.Ratio = res.Many.Chain / res.Few.Chain
-	res.Goals = res.goals()
 	return res, ctx.Err()
 }
 

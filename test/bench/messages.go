@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,8 @@ import (
 // messages is a closed loop: so many questions are open at once, asked by everybody in turn; the model answers at once. People come with full
 // histories, which is what costs. There are so many that none is at WeCom's pace for one member (15 a minute).
 type messages struct {
+	crew
+	Fsync    string        `json:"appendfsync"`
 	People   int           `json:"people"`
 	AtOnce   int           `json:"at_once"`
 	For      time.Duration `json:"for_ns"`
@@ -29,13 +32,13 @@ type messagesResult struct {
 	messages
 	PerSecond float64            `json:"messages_per_second"`
 	Messages  int                `json:"messages"`
-	Answered  int                `json:"answered_once"`
-	Faults    int                `json:"ledger_faults"`
+	Asked     ledgerCounts       `json:"ledger"`
 	Ack       crowd.Latency      `json:"ack"`
 	Reply     crowd.Latency      `json:"reply"`
+	Steps     []taken            `json:"steps"`
 	CPU       map[string]float64 `json:"cpu_us_per_message"`
 	Chain     float64            `json:"chain_cpu_us_per_message"`
-	Ledger    string             `json:"ledger"`
+	Ledger    string             `json:"ledger_text"`
 }
 
 func (b messages) run(ctx context.Context, g *rig.Rig) (*messagesResult, error) {
@@ -44,36 +47,32 @@ func (b messages) run(ctx context.Context, g *rig.Rig) (*messagesResult, error) 
 	for i := range b.People {
 		p.names = append(p.names, b.name(i))
 	}
-	s, err := newStageAfter(ctx, g, people.Shown, rig.ModelOptions{Pace: llm.Pace{Chunks: b.Chunks}, Chars: b.Chars}, func(c rig.Company) error {
+	s, err := newStageOf(ctx, g, people.Shown, rig.ModelOptions{Pace: llm.Pace{Chunks: b.Chunks}, Chars: b.Chars}, b.crew, func(c rig.Company) error {
 		g.Logf("messages: %d people with %d turns before", b.People, b.History)
 		return p.before(ctx, g, c, people)
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.warm(ctx, people, 200)
 	g.Logf("messages: %s from now", b.For)
 	profiled := b.profiles.during(ctx, s, "messages", b.For)
-	before, began := s.usage(), time.Now()
-	n, err := b.talk(ctx, s, people, func() bool { return time.Since(began) < b.For })
-	took, after := time.Since(began), s.usage()
+	m, err := s.measure(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := profiled(); err != nil {
+	n, err := b.talk(ctx, s, people, func() bool { return time.Since(m.began) < b.For })
+	if err != nil {
+		return nil, err
+	}
+	cost, err := m.end(ctx, n)
+	if err := errors.Join(err, profiled()); err != nil {
 		return nil, err
 	}
 	people.Settle(ctx, time.Second)
-	var list []crowd.Message
-	for _, m := range people.Messages() {
-		if !m.Due.Before(began) {
-			list = append(list, m)
-		}
-	}
-	r := people.Check(s.company.Window)
-	res := &messagesResult{messages: b, PerSecond: float64(n) / took.Seconds(), Messages: n, Answered: r.Answered, Faults: len(r.Faults),
-		Ack: crowd.Acks(list), Reply: crowd.Replies(list), CPU: perMessage(before, after, n), Ledger: r.String()}
-	res.Chain = res.CPU["client"] + res.CPU["server"] + res.CPU["redis"]
-	return res, ctx.Err()
+	list, r := people.Since(m.began), people.Check(s.company.Window)
+	return &messagesResult{messages: b, PerSecond: float64(n) / cost.took.Seconds(), Messages: n, Asked: counts(r), Ack: crowd.Acks(list),
+		Reply: crowd.Replies(list), Steps: cost.steps, CPU: cost.cpu, Chain: chain(cost.cpu), Ledger: r.String()}, ctx.Err()
 }
 
 func (messages) name(i int) string { return fmt.Sprintf("m%05d", i+1) }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"parley/internal/chat"
 	"parley/internal/conversation"
 	"parley/internal/redisstore"
@@ -31,6 +33,10 @@ func (p past) before(ctx context.Context, g *rig.Rig, c rig.Company, people *cro
 		return err
 	}
 	defer store.Close()
+	resync, err := unsynced(ctx, g)
+	if err != nil {
+		return err
+	}
 	shards := map[conversation.Shard][]string{}
 	for _, name := range p.names {
 		sh := conversation.ShardOf(p.key(c, name))
@@ -47,7 +53,19 @@ func (p past) before(ctx context.Context, g *rig.Rig, c rig.Company, people *cro
 	for err := range errs {
 		all = errors.Join(all, err)
 	}
-	return all
+	return errors.Join(all, resync())
+}
+
+// unsynced keeps Redis from writing to the disk until resync: nothing is measured yet.
+func unsynced(ctx context.Context, g *rig.Rig) (resync func() error, err error) {
+	rdb := redis.NewClient(&redis.Options{Addr: g.Redis.Addr})
+	was, err := rdb.ConfigGet(ctx, "appendfsync").Result()
+	if err == nil {
+		err = rdb.ConfigSet(ctx, "appendfsync", "no").Err()
+	}
+	return func() error {
+		return errors.Join(rdb.ConfigSet(ctx, "appendfsync", was["appendfsync"]).Err(), rdb.Close())
+	}, err
 }
 
 func (past) key(c rig.Company, name string) chat.ConversationKey {

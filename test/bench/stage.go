@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"parley/internal/sim/wecom"
@@ -18,6 +20,12 @@ type crew struct {
 	Servers int `json:"servers"`
 
 	client, server string // YAML
+}
+
+// or fills in what is not set.
+func (c crew) or(n int) crew {
+	c.Clients, c.Servers = cmp.Or(c.Clients, n), cmp.Or(c.Servers, n)
+	return c
 }
 
 // stage is a client service and a server, or several, with all around them.
@@ -100,20 +108,77 @@ func sum(nodes []*rig.Node) (all rig.Usage) {
 	return all
 }
 
-// perMessage is the CPU that each process used between two usages, in microseconds a message.
-func perMessage(before, after map[string]rig.Usage, messages int) map[string]float64 {
-	cost := map[string]float64{}
+// spent is the processor time that each process used while something was measured.
+type spent map[string]time.Duration
+
+// add counts what was used between two usages.
+func (s spent) add(before, after map[string]rig.Usage) {
 	for name, u := range after {
-		cost[name] = float64((u.CPU - before[name].CPU).Microseconds()) / float64(max(1, messages))
+		s[name] += u.CPU - before[name].CPU
+	}
+}
+
+// each is microseconds a message.
+func (s spent) each(messages int) map[string]float64 {
+	cost := map[string]float64{}
+	for name, cpu := range s {
+		cost[name] = float64(cpu.Microseconds()) / float64(max(1, messages))
 	}
 	return cost
 }
 
+// perMessage is the CPU that each process used between two usages, in microseconds a message.
+func perMessage(before, after map[string]rig.Usage, messages int) map[string]float64 {
+	s := spent{}
+	s.add(before, after)
+	return s.each(messages)
+}
+
+// chain is what Parley itself costs: the client services, the servers and Redis.
+func chain(cpu map[string]float64) float64 { return cpu["client"] + cpu["server"] + cpu["redis"] }
+
+// measurement is from where something is measured; cost is what it came to.
+type measurement struct {
+	s      *stage
+	began  time.Time
+	before map[string]rig.Usage
+	steps  []histogram
+}
+
+type cost struct {
+	took  time.Duration
+	cpu   map[string]float64 // by process, µs a message
+	steps []taken
+}
+
+func (s *stage) measure(ctx context.Context) (m measurement, err error) {
+	m.s = s
+	m.steps, err = s.histograms(ctx)
+	m.before, m.began = s.usage(), time.Now()
+	return m, err
+}
+
+func (m measurement) end(ctx context.Context, messages int) (cost, error) {
+	c := cost{took: time.Since(m.began), cpu: perMessage(m.before, m.s.usage(), messages)}
+	steps, err := m.s.histograms(ctx)
+	if err == nil {
+		c.steps = between(m.steps, steps)
+	}
+	return c, err
+}
+
 // warm lets every part of the chain work a little before anything is measured: connections, tokens, code paths.
 func (s *stage) warm(ctx context.Context, people *crowd.Crowd, messages int) {
+	var wg sync.WaitGroup
 	for i := range messages {
-		id := ledger.ID{Person: fmt.Sprintf("warm%d", i+1), N: 1}
-		people.Ask(ctx, s.company.Sim, s.company.App.Ref, id, time.Now())
+		wg.Go(func() {
+			id := ledger.ID{Person: fmt.Sprintf("warm%d", i+1), N: 1}
+			people.Ask(ctx, s.company.Sim, s.company.App.Ref, id, time.Now())
+		})
+		if i%20 == 19 {
+			wg.Wait()
+		}
 	}
+	wg.Wait()
 	people.Settle(ctx, 0)
 }

@@ -5,6 +5,7 @@ package crowd
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -136,6 +137,11 @@ func (c *Crowd) Messages() []Message {
 		list = append(list, m)
 	}
 	return list
+}
+
+// Since lists the questions that were due from a moment on, in no order.
+func (c *Crowd) Since(from time.Time) []Message {
+	return slices.DeleteFunc(c.Messages(), func(m Message) bool { return m.Due.Before(from) })
 }
 
 // Open is how many questions were acknowledged and have no answer, and how many texts were shown that answer nothing.

@@ -28,6 +28,8 @@ type Options struct {
 	Fsync string
 	// Binary is a bin/parley that nodes are started with at first; empty: one built here.
 	Binary string
+	// Programs is a folder that [Build] has filled; empty: they are built anew.
+	Programs string
 }
 
 // Rig is a running set of programs. Its methods are safe for concurrent use, Close and Keep apart.
@@ -38,13 +40,15 @@ type Rig struct {
 	// NacosServer is the rig's own Nacos; nil: it uses another's.
 	NacosServer *realdeps.Server
 
-	keep   bool
-	log    io.Writer
-	tags   string
-	fsync  string
-	binary string // bin/parley
-	llmsim string
-	wecom  string // bin/wecomsim
+	keep  bool
+	log   io.Writer
+	tags  string
+	fsync string
+	// programs has llmsim, wecomsim and parley.
+	programs string
+	binary   string // bin/parley
+	llmsim   string
+	wecom    string // bin/wecomsim
 
 	mu        sync.Mutex
 	documents []string
@@ -58,7 +62,7 @@ func New(ctx context.Context, o Options) (*Rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Rig{Dir: dir, keep: o.Keep, log: o.Log, tags: o.Tags, fsync: cmp.Or(o.Fsync, "always"), binary: o.Binary, Nacos: Nacos{Addr: cmp.Or(o.Nacos, os.Getenv("PARLEY_TEST_NACOS"))}}
+	r := &Rig{Dir: dir, programs: o.Programs, keep: o.Keep, log: o.Log, tags: o.Tags, fsync: cmp.Or(o.Fsync, "always"), binary: o.Binary, Nacos: Nacos{Addr: cmp.Or(o.Nacos, os.Getenv("PARLEY_TEST_NACOS"))}}
 	if r.log == nil {
 		r.log = io.Discard
 	}
@@ -111,22 +115,32 @@ func (r *Rig) atEnd(f func()) {
 }
 
 func (r *Rig) build(ctx context.Context) error {
+	var err error
+	if r.programs == "" {
+		r.programs = filepath.Join(r.Dir, "bin")
+		err = build(ctx, r.programs, r.tags, r.binary == "")
+	}
+	r.llmsim, r.wecom = filepath.Join(r.programs, "llmsim"), filepath.Join(r.programs, "wecomsim")
+	r.binary = cmp.Or(r.binary, filepath.Join(r.programs, "parley"))
+	return err
+}
+
+// Build builds the programs into a folder, for several rigs.
+func Build(ctx context.Context, dir string) error { return build(ctx, dir, "", true) }
+
+func build(ctx context.Context, dir, tags string, whole bool) error {
 	root, err := Root(ctx)
 	if err != nil {
 		return err
 	}
-	r.llmsim, r.wecom = filepath.Join(r.Dir, "bin", "llmsim"), filepath.Join(r.Dir, "bin", "wecomsim")
-	programs := map[string]string{r.llmsim: "./test/llmsim", r.wecom: "./test/wecomsim"}
-	if r.binary == "" {
-		r.binary = filepath.Join(r.Dir, "bin", "parley")
-		programs[r.binary] = "./cmd/parley"
+	programs := []string{"./test/llmsim", "./test/wecomsim"}
+	if whole {
+		programs = append(programs, "./cmd/parley")
 	}
-	for out, pkg := range programs {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", r.tags, "-o", out, pkg)
-		cmd.Dir = root
-		if said, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("go build %s: %w\n%s", pkg, err, said)
-		}
+	cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-trimpath", "-tags", tags, "-o", dir + string(filepath.Separator)}, programs...)...)
+	cmd.Dir = root
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, said)
 	}
 	return nil
 }
