@@ -9,24 +9,32 @@ import (
 	"parley/internal/chat"
 )
 
-// try makes one call to a choice if the question fits, its breaker admits it and a key is to be had, and records what became of it.
+// try makes one call to a choice if the question fits, its breaker admits it and a key is to be had, and records what became of it. A turn waits for
+// its answer below this function, minutes long, and its stack with it: what has much to keep has returned by then, here and in what this calls.
 func (t *turn) try(ctx context.Context, i int, h how) {
+	if e := t.enter(ctx, i, h); e != nil {
+		e.try.err = e.run(ctx)
+	}
+}
+
+// enter gets a call all that it needs; nil: it is not made, for the reason that the try has.
+func (t *turn) enter(ctx context.Context, i int, h how) *exchange {
 	x := &t.tries[i]
 	x.busy, x.shut = false, false
 	p, err := t.tokens.fit(t.req, x.Choice, t.question)
 	if err != nil {
 		x.err = asError(err)
-		return
+		return nil
 	}
 	client, err := t.clients.get(t.table, x.Provider)
 	if err != nil {
 		x.err = asError(err)
-		return
+		return nil
 	}
 	x.client = client
 	if h != forced && !client.admits(time.Now()) {
 		x.keptAway(client.health)
-		return
+		return nil
 	}
 	take := t.take
 	if h == inLine {
@@ -35,13 +43,13 @@ func (t *turn) try(ctx context.Context, i int, h how) {
 	key, refusal := take(ctx, x.Choice)
 	if refusal != nil {
 		x.err, x.busy = refusal, isBusy(refusal)
-		return
+		return nil
 	}
 	pass, ok := client.enter(time.Now(), h == forced)
 	if !ok { // another turn became the probe
 		t.keys.give(key, chat.E(chat.Canceled, opComplete, nil))
 		x.keptAway(client.health)
-		return
+		return nil
 	}
 	if !x.called {
 		client.turn()
@@ -51,8 +59,7 @@ func (t *turn) try(ctx context.Context, i int, h how) {
 	if t.calls == 1 {
 		t.deadline = time.Now().Add(t.table.Deadlines().Turn)
 	}
-	e := &exchange{turn: t, try: x, key: key, pass: pass, prompt: p, start: t.start(i)}
-	x.err = e.run(ctx)
+	return &exchange{turn: t, try: x, key: key, pass: pass, prompt: p, start: t.start(i)}
 }
 
 func (x *try) keptAway(h *health) {
@@ -75,18 +82,26 @@ type exchange struct {
 	pass   pass
 	prompt prompt
 	start  chat.Start
+	began  time.Time
+	watch  *watch
+	answer Answer
 	heard  bool // text came
 	left   bool // emit failed: nobody listens any more
 }
 
 // run makes the call, tells what it cost, and then the answer.
 func (c *exchange) run(ctx context.Context) *chat.Error {
-	answer, failure := c.make(ctx)
+	failure := c.make(ctx)
+	return c.finish(failure)
+}
+
+// finish tells what a call cost, and its answer.
+func (c *exchange) finish(failure *chat.Error) *chat.Error {
 	counted := 0
-	if failure == nil || answer.Usage == (chat.Usage{}) {
-		counted = c.tokens.count(answer.Text)
+	if failure == nil || c.answer.Usage == (chat.Usage{}) {
+		counted = c.tokens.count(c.answer.Text)
 	}
-	usage := c.cost(answer, counted)
+	usage := c.cost(c.answer, counted)
 	if usage != (chat.Usage{}) {
 		c.metrics.used(c.Choice, usage)
 		spend := chat.Spend{Provider: c.Provider.Name, Model: c.Model, Own: c.Own, Usage: usage}
@@ -97,7 +112,7 @@ func (c *exchange) run(ctx context.Context) *chat.Error {
 	if failure != nil {
 		return failure
 	}
-	return c.tell(chat.Event{Kind: chat.Finished, Reply: chat.Reply{Start: c.start, Text: answer.Text, FinishReason: answer.FinishReason,
+	return c.tell(chat.Event{Kind: chat.Finished, Reply: chat.Reply{Start: c.start, Text: c.answer.Text, FinishReason: c.answer.FinishReason,
 		Usage: usage, QuestionTokens: c.question, AnswerTokens: counted}})
 }
 
@@ -114,36 +129,50 @@ func (c *exchange) tell(e chat.Event) *chat.Error {
 }
 
 // make is the call itself. The breakers hear how it ended, also by a panic: then as a call that says nothing.
-func (c *exchange) make(ctx context.Context) (answer Answer, failure *chat.Error) {
-	running := c.metrics.inFlight.WithLabelValues(c.Provider.Name)
-	running.Inc()
-	began, ended := time.Now(), false
+func (c *exchange) make(ctx context.Context) (failure *chat.Error) {
+	c.began = time.Now()
+	returned := false
 	defer func() {
-		running.Dec()
-		if !ended {
+		if !returned {
 			failure = chat.E(chat.Internal, opComplete, errors.New("the call did not return"))
 		}
-		c.metrics.ended(c.Choice, began, errorOrNil(failure))
-		c.settle(ctx, failure)
+		c.ended(ctx, failure)
 	}()
-	if failure = c.tell(chat.Event{Kind: chat.Started, Start: c.start}); failure != nil {
-		ended = true
-		return Answer{}, failure
+	c.metrics.inFlight.WithLabelValues(c.Provider.Name).Inc()
+	failure = c.begin()
+	if failure == nil {
+		failure = c.complete(ctx)
 	}
-	limit := c.table.Deadlines()
-	turnCtx, cancel := context.WithDeadlineCause(ctx, c.deadline, lateError("the whole turn took more than", limit.Turn))
-	defer cancel()
-	callCtx, w := newWatch(turnCtx, limit.FirstToken, limit.Idle)
+	returned = true
+	return failure
+}
+
+func (c *exchange) begin() *chat.Error { return c.tell(chat.Event{Kind: chat.Started, Start: c.start}) }
+
+func (c *exchange) ended(ctx context.Context, failure *chat.Error) {
+	c.metrics.inFlight.WithLabelValues(c.Provider.Name).Dec()
+	c.metrics.ended(c.Choice, c.began, errorOrNil(failure))
+	c.settle(ctx, failure)
+}
+
+// complete waits for the answer as long as the deadlines allow.
+func (c *exchange) complete(ctx context.Context) *chat.Error {
+	w := newWatch(ctx, c.deadline, c.table.Deadlines())
 	defer w.stop()
-	answer, err := c.client.Complete(callCtx, c.request(), func(text string) error { return c.piece(w, began, text) })
-	ended = true
+	c.watch = w
+	err := c.call(w)
 	switch {
 	case err != nil:
-		return answer, c.explain(callCtx, err)
-	case answer.Text == "":
-		return answer, &chat.Error{Kind: chat.Unavailable, Op: opComplete, Code: CodeEmpty, Err: errors.New("the provider gave an empty answer")}
+		return c.explain(w, err)
+	case c.answer.Text == "":
+		return &chat.Error{Kind: chat.Unavailable, Op: opComplete, Code: CodeEmpty, Err: errors.New("the provider gave an empty answer")}
 	}
-	return answer, nil
+	return nil
+}
+
+func (c *exchange) call(ctx context.Context) (err error) {
+	c.answer, err = c.client.Complete(ctx, c.request(), c.piece)
+	return err
 }
 
 func (c *exchange) request() Call {
@@ -155,14 +184,14 @@ func (c *exchange) request() Call {
 }
 
 // piece passes a piece of the answer on.
-func (c *exchange) piece(w *watch, began time.Time, text string) error {
-	w.alive()
+func (c *exchange) piece(text string) error {
+	c.watch.alive()
 	if text == "" {
 		return nil
 	}
 	if !c.heard {
 		c.heard = true
-		c.metrics.first.WithLabelValues(c.Provider.Name, c.Model).Observe(time.Since(began).Seconds())
+		c.metrics.first.WithLabelValues(c.Provider.Name, c.Model).Observe(time.Since(c.began).Seconds())
 		c.keyRestored(c.keys.accepted(c.key))
 	}
 	if !c.req.Deltas {

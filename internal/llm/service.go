@@ -85,6 +85,13 @@ func (s *Service) Complete(ctx context.Context, req chat.Request, emit func(chat
 
 // complete finds the turn's choices and runs it over them.
 func (t *turn) complete(ctx context.Context) *chat.Error {
+	if failure := t.prepare(); failure != nil {
+		return failure
+	}
+	return t.run(ctx)
+}
+
+func (t *turn) prepare() *chat.Error {
 	if t.table == nil {
 		return chat.E(chat.Unavailable, opComplete, errors.New("no parley-routes was loaded yet"))
 	}
@@ -107,5 +114,5 @@ func (t *turn) complete(ctx context.Context) *chat.Error {
 	for i, c := range choices {
 		t.tries[i].Choice = c
 	}
-	return t.run(ctx)
+	return nil
 }

@@ -116,7 +116,7 @@ func isHan(r rune) bool {
 }
 
 // turn is what a stored turn takes of a window. Counts kept with it are used; only what was never counted is counted here.
-func (c *counter) turn(f family, t chat.Turn) int {
+func (c *counter) turn(f family, t *chat.Turn) int {
 	q, a := t.QuestionTokens, t.AnswerTokens
 	if q <= 0 {
 		q = c.count(t.Question)

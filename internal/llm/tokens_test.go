@@ -61,10 +61,10 @@ func TestBound(t *testing.T) {
 func TestStoredCountsAreUsed(t *testing.T) {
 	c := testCounter(t)
 	exact := family{exact: true}
-	if got := c.turn(exact, chat.Turn{Question: "hello world", Answer: "hello", QuestionTokens: 40, AnswerTokens: 50}); got != 96 {
+	if got := c.turn(exact, &chat.Turn{Question: "hello world", Answer: "hello", QuestionTokens: 40, AnswerTokens: 50}); got != 96 {
 		t.Errorf("stored: %d, want 96", got)
 	}
-	if got := c.turn(exact, chat.Turn{Question: "hello world", Answer: "hello"}); got != 9 {
+	if got := c.turn(exact, &chat.Turn{Question: "hello world", Answer: "hello"}); got != 9 {
 		t.Errorf("counted: %d, want 9", got)
 	}
 }
@@ -114,8 +114,8 @@ func BenchmarkFit(b *testing.B) {
 		b.Run(model, func(b *testing.B) {
 			for b.Loop() {
 				f := familyOf(model)
-				for _, t := range history {
-					c.turn(f, t)
+				for i := range history {
+					c.turn(f, &history[i])
 				}
 			}
 		})

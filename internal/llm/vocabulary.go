@@ -64,8 +64,8 @@ func (v *vocabulary) join(token string) {
 		for end < len(token) && !utf8.RuneStart(token[end]) {
 			end++
 		}
-		for _, a := range hans(token[from:i], strings.HasSuffix) {
-			for _, b := range hans(token[i:end], strings.HasPrefix) {
+		for _, b := range hansWith(token[i:end], false) {
+			for _, a := range hansWith(token[from:i], true) {
 				bit := pairBit(a, b)
 				v.joined[bit/64] |= 1 << (bit % 64)
 			}
@@ -74,16 +74,20 @@ func (v *vocabulary) join(token string) {
 	}
 }
 
-// hans are the Chinese characters that have the bytes: all three, or the first or the last ones.
-func hans(part string, has func(s, part string) bool) (list []rune) {
+// hansWith are the Chinese characters that have the bytes: all three, or the first, or the last ones.
+func hansWith(part string, last bool) (list []rune) {
 	if r, size := utf8.DecodeRuneInString(part); size == len(part) && r != utf8.RuneError {
 		if r >= firstHan && r <= lastHan {
 			list = append(list, r)
 		}
 		return list
 	}
+	if len(part) > 2 || !last && (part[0] < 0xe4 || part[0] > 0xe9) {
+		return nil
+	}
 	for r := rune(firstHan); r <= lastHan; r++ {
-		if has(string(r), part) {
+		b := [3]byte{0xe0 | byte(r>>12), 0x80 | byte(r>>6)&0x3f, 0x80 | byte(r)&0x3f}
+		if n := len(part); !last && string(b[:n]) == part || last && string(b[3-n:]) == part {
 			list = append(list, r)
 		}
 	}

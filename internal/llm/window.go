@@ -2,6 +2,7 @@ package llm
 
 import (
 	"fmt"
+	"slices"
 
 	"parley/internal/chat"
 	"parley/internal/route"
@@ -50,10 +51,12 @@ func (c *counter) fit(req chat.Request, ch route.Choice, question int) (prompt, 
 		return p, chat.E(chat.TooLarge, opComplete, fmt.Errorf("the question has about %d tokens with the system prompt; %s takes %d beside its answer",
 			p.tokens, ch.Model, room))
 	}
-	from := len(req.History)
+	from, whole := len(req.History), true
 	for from > 0 {
-		t := req.History[from-1]
-		if t.Question != "" && t.Answer != "" {
+		t := &req.History[from-1]
+		if t.Question == "" || t.Answer == "" {
+			whole = false
+		} else {
 			n := c.turn(f, t)
 			if p.tokens+n > room {
 				break
@@ -62,11 +65,9 @@ func (c *counter) fit(req chat.Request, ch route.Choice, question int) (prompt, 
 		}
 		from--
 	}
-	for _, t := range req.History[from:] {
-		// A turn without one of its halves would make two messages of one role follow each other.
-		if t.Question != "" && t.Answer != "" {
-			p.history = append(p.history, t)
-		}
+	p.history = req.History[from:]
+	if !whole { // a turn without one of its halves would make two messages of one role follow each other
+		p.history = slices.DeleteFunc(slices.Clone(p.history), func(t chat.Turn) bool { return t.Question == "" || t.Answer == "" })
 	}
 	if req.MaxOutput > 0 {
 		p.output = min(req.MaxOutput, ch.Window-p.tokens)

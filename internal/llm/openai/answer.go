@@ -2,11 +2,13 @@ package openai
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	goopenai "github.com/sashabaranov/go-openai"
 
@@ -30,17 +32,32 @@ func (c *chunk) failed() bool {
 
 // answer gathers a stream.
 type answer struct {
-	dialect *llm.Dialect
-	emit    func(string) error
-	said    said
-	text    strings.Builder
-	finish  llm.Finish
-	reason  string // as the provider wrote it
-	usage   chat.Usage
-	// finished: a finish_reason arrived; from then on nothing can spoil the answer, and only the usage may be missing.
-	finished func()
+	dialect  *llm.Dialect
+	emit     func(string) error
+	said     said
+	text     strings.Builder
+	finish   llm.Finish
+	reason   string // as the provider wrote it
+	usage    chat.Usage
+	cancel   context.CancelFunc // ends the call
+	rest     *time.Timer        // calls it once a finish_reason arrived: from then on nothing can spoil the answer, and only the usage may be missing
 	complete bool
 	done     bool // [DONE]
+}
+
+// gather reads a stream to its end.
+func (a *answer) gather(stream io.Reader) error {
+	src := newEvents(stream)
+	err := a.read(src)
+	if a.rest == nil {
+		return err
+	}
+	if a.done {
+		a.rest.Reset(endWait)
+		_, _ = src.next() // reads the end, so that an HTTP/1.1 connection can carry the next call
+	}
+	a.rest.Stop()
+	return err
 }
 
 // read consumes events until the stream ends. It fails unless a finish_reason arrived.
@@ -162,7 +179,7 @@ func (a *answer) take(s *said) error {
 	a.reason = s.finish
 	a.finish = finishOf(a.dialect, a.reason)
 	a.complete = true
-	a.finished()
+	a.rest = time.AfterFunc(usageWait, a.cancel)
 	return nil
 }
 

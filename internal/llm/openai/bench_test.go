@@ -43,7 +43,7 @@ func BenchmarkRequest(b *testing.B) {
 	c := long()
 	b.ReportAllocs()
 	for b.Loop() {
-		req, err := p.newRequest(b.Context(), c)
+		req, err := p.newRequest(b.Context(), &c)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -77,8 +77,8 @@ func BenchmarkStream(b *testing.B) {
 			body := stream(pieces)
 			b.ReportAllocs()
 			for b.Loop() {
-				a := &answer{dialect: &llm.Dialect{}, emit: ignore, finished: func() {}}
-				if err := a.read(newEvents(bytes.NewReader(body))); err != nil || a.text.Len() != 1800 || a.usage.Output != 600 {
+				a := &answer{dialect: &llm.Dialect{}, emit: ignore, cancel: func() {}}
+				if err := a.gather(bytes.NewReader(body)); err != nil || a.text.Len() != 1800 || a.usage.Output != 600 {
 					b.Fatal(err, a.text.Len(), a.usage)
 				}
 			}

@@ -20,7 +20,7 @@ type body struct {
 	pool   *sync.Pool
 }
 
-func (p *Provider) newBody(c llm.Call) (*body, error) {
+func (p *Provider) newBody(c *llm.Call) (*body, error) {
 	buffer, ok := p.buffers.Get().(*[]byte)
 	if !ok {
 		buffer = new([]byte)

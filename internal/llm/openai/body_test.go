@@ -32,7 +32,7 @@ func TestBodyIsGoOpenAIs(t *testing.T) {
 		"sampling": {Model: "m", Question: "q", MaxOutput: 5, Sampling: &chat.Sampling{Temperature: &hot, Seed: &seed, Stop: []string{"。"}, JSON: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, err := newProvider(t, "http://x").newBody(c)
+			b, err := newProvider(t, "http://x").newBody(&c)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -107,7 +107,7 @@ func TestBodyGivesItsBufferBack(t *testing.T) {
 			return errors.Join(b.Close(), b.Close())
 		},
 	} {
-		b, err := p.newBody(long())
+		b, err := p.newBody(new(long()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,14 +128,14 @@ func TestBodyGivesItsBufferBack(t *testing.T) {
 func TestBodyIsClosedWhileRead(t *testing.T) {
 	p := newProvider(t, "http://x")
 	for range 50 {
-		b, err := p.newBody(long())
+		b, err := p.newBody(new(long()))
 		if err != nil {
 			t.Fatal(err)
 		}
 		var wg sync.WaitGroup
 		wg.Go(func() { _, _ = io.Copy(io.Discard, b) })
 		wg.Go(func() { _ = b.Close() })
-		wg.Go(func() { _, _ = p.newBody(long()) })
+		wg.Go(func() { _, _ = p.newBody(new(long())) })
 		wg.Wait()
 	}
 }
@@ -186,7 +186,7 @@ func TestWaitingHoldsNoBody(t *testing.T) {
 			look.last.mu.Unlock()
 			close(end)
 			wg.Wait()
-			want, err := p.appendBody(nil, long())
+			want, err := p.appendBody(nil, new(long()))
 			if held || err != nil || sent != string(want) {
 				t.Errorf("held: %v, %v, sent %d bytes of %d", held, err, len(sent), len(want))
 			}

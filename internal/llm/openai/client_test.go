@@ -156,7 +156,7 @@ func TestRequest(t *testing.T) {
 				t.Fatal(err)
 			}
 			test.call.Key = chat.NewSecret(canary)
-			req, err := p.newRequest(t.Context(), test.call)
+			req, err := p.newRequest(t.Context(), &test.call)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -174,7 +174,7 @@ func TestRequest(t *testing.T) {
 	}
 	t.Run("without a key", func(t *testing.T) {
 		p, _ := New(llm.Endpoint{BaseURL: "http://x"}, llm.Dialect{})
-		req, err := p.newRequest(t.Context(), llm.Call{Model: "m", Question: "q"})
+		req, err := p.newRequest(t.Context(), &llm.Call{Model: "m", Question: "q"})
 		if err != nil || req.Header["Authorization"] != nil {
 			t.Errorf("%v, %v", req.Header, err)
 		}

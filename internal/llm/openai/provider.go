@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -77,8 +78,13 @@ func (p *Provider) report(step string, err error, key chat.Secret) error {
 
 // Complete implements [llm.Provider].
 func (p *Provider) Complete(ctx context.Context, c llm.Call, emit func(string) error) (llm.Answer, error) {
-	got, err := p.complete(ctx, c, emit)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	a := &answer{dialect: &p.dialect, emit: emit, cancel: cancel}
+	err := p.complete(ctx, &c, a)
+	got := llm.Answer{Text: a.text.String(), Usage: a.usage}
 	if err == nil {
+		got.FinishReason = a.finish.Reason
 		return got, nil
 	}
 	if e, ok := errors.AsType[emitError](err); ok {
@@ -87,37 +93,31 @@ func (p *Provider) Complete(ctx context.Context, c llm.Call, emit func(string) e
 	return got, p.report("complete", err, c.Key)
 }
 
-func (p *Provider) complete(ctx context.Context, c llm.Call, emit func(string) error) (llm.Answer, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+// complete waits for the answer: what builds the request has returned by then, and its stack is not kept.
+func (p *Provider) complete(ctx context.Context, c *llm.Call, a *answer) error {
+	body, err := p.open(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	return a.gather(body)
+}
+
+// open makes the call, and gives the stream of its answer.
+func (p *Provider) open(ctx context.Context, c *llm.Call) (io.ReadCloser, error) {
 	req, err := p.newRequest(ctx, c)
 	if err != nil {
-		return llm.Answer{}, err
+		return nil, err
 	}
 	resp, err := p.http.Do(req)
 	if err != nil {
-		return llm.Answer{}, transportError(err)
+		return nil, transportError(err)
 	}
-	defer resp.Body.Close()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return llm.Answer{}, statusError(&p.dialect, resp)
+		defer resp.Body.Close()
+		return nil, statusError(&p.dialect, resp)
 	}
-	var rest *time.Timer
-	a := &answer{dialect: &p.dialect, emit: emit, finished: func() { rest = time.AfterFunc(usageWait, cancel) }}
-	src := newEvents(resp.Body)
-	err = a.read(src)
-	if a.done && rest != nil {
-		rest.Reset(endWait)
-		_, _ = src.next() // reads the end, so that an HTTP/1.1 connection can carry the next call
-	}
-	if rest != nil {
-		rest.Stop()
-	}
-	got := llm.Answer{Text: a.text.String(), Usage: a.usage}
-	if err == nil {
-		got.FinishReason = a.finish.Reason
-	}
-	return got, err
+	return resp.Body, nil
 }
 
 // Check asks for the list of models, which costs nothing, and gives a [*chat.Error] if the address does not answer or the key is

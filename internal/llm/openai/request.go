@@ -18,7 +18,7 @@ import (
 )
 
 // newRequest builds the HTTP request of a call.
-func (p *Provider) newRequest(ctx context.Context, c llm.Call) (*http.Request, error) {
+func (p *Provider) newRequest(ctx context.Context, c *llm.Call) (*http.Request, error) {
 	body, err := p.newBody(c)
 	if err != nil {
 		return nil, chat.E(chat.Internal, op, err)
@@ -36,7 +36,7 @@ func (p *Provider) newRequest(ctx context.Context, c llm.Call) (*http.Request, e
 
 // appendBody appends the request as the dialect wants it. It has the form of goopenai.ChatCompletionRequest, whose own encoding costs ten times
 // as much.
-func (p *Provider) appendBody(b []byte, c llm.Call) ([]byte, error) {
+func (p *Provider) appendBody(b []byte, c *llm.Call) ([]byte, error) {
 	model := c.Model
 	if p.dialect.LowerModel {
 		model = strings.ToLower(model)
@@ -59,10 +59,10 @@ func (p *Provider) appendBody(b []byte, c llm.Call) ([]byte, error) {
 }
 
 // fields are those that not every request has.
-func (p *Provider) fields(c llm.Call) map[string]any {
+func (p *Provider) fields(c *llm.Call) map[string]any {
 	fields := map[string]any{}
 	if p.dialect.Extra != nil {
-		maps.Copy(fields, p.dialect.Extra(c))
+		maps.Copy(fields, p.dialect.Extra(*c))
 	}
 	if c.User != "" {
 		fields[cmp.Or(p.dialect.UserField, "user")] = c.User
@@ -75,7 +75,7 @@ func (p *Provider) fields(c llm.Call) map[string]any {
 }
 
 // maxOutput bounds the wish by what the model can write.
-func (p *Provider) maxOutput(c llm.Call) int {
+func (p *Provider) maxOutput(c *llm.Call) int {
 	wish, longest := c.MaxOutput, 0
 	for prefix, most := range p.dialect.MaxOutput {
 		if len(prefix) > longest && strings.HasPrefix(strings.ToLower(c.Model), prefix) {
@@ -101,7 +101,7 @@ func reasons(model string) bool {
 	return slices.ContainsFunc([]string{"o1", "o3", "o4", "gpt-5", "gpt-6"}, func(prefix string) bool { return strings.HasPrefix(model, prefix) })
 }
 
-func appendMessages(b []byte, c llm.Call) []byte {
+func appendMessages(b []byte, c *llm.Call) []byte {
 	b = append(b, '[')
 	if c.System != "" {
 		b = append(appendMessage(b, goopenai.ChatMessageRoleSystem, c.System), ',')
@@ -125,7 +125,7 @@ func appendMessage(b []byte, role, text string) []byte {
 }
 
 // appendLook appends a question with its pictures, which travel in the request itself: no vendor needs to fetch them.
-func appendLook(b []byte, c llm.Call) []byte {
+func appendLook(b []byte, c *llm.Call) []byte {
 	b = append(b, `{"role":"user","content":[`...)
 	for _, p := range c.Images {
 		b = appendQuoted(append(b, `{"type":"image_url","image_url":{"url":`...), "data:"+p.Type+";base64,")

@@ -10,7 +10,7 @@ import (
 
 // sampling adds what the vendor takes of the caller's wishes to a request's fields. OpenAI's reasoning models refuse whatever bears on the choice
 // of tokens, and stop texts.
-func (p *Provider) sampling(fields map[string]any, c llm.Call) {
+func (p *Provider) sampling(fields map[string]any, c *llm.Call) {
 	s, takes := c.Sampling, p.dialect.Takes
 	if s == nil {
 		return
