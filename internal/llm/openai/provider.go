@@ -32,6 +32,7 @@ type Provider struct {
 	appID   string
 	dialect llm.Dialect
 	http    *http.Client
+	gate    *gate
 	buffers sync.Pool // of *[]byte, for bodies of requests
 }
 
@@ -59,7 +60,7 @@ func New(e llm.Endpoint, d llm.Dialect) (*Provider, error) {
 	}
 	return &Provider{
 		name: name, url: base + "/chat/completions" + query, models: base + "/models" + query,
-		show: show, appID: e.AppID, dialect: d, http: newClient(e),
+		show: show, appID: e.AppID, dialect: d, http: newClient(e), gate: newGate(e),
 	}, nil
 }
 
@@ -109,7 +110,13 @@ func (p *Provider) open(ctx context.Context, c *llm.Call) (io.ReadCloser, error)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := p.http.Do(req)
+	ctx, leave, err := p.gate.enter(ctx)
+	if err != nil {
+		_ = req.Body.Close()
+		return nil, transportError(err)
+	}
+	defer leave()
+	resp, err := p.http.Do(req.WithContext(ctx))
 	if err != nil {
 		return nil, transportError(err)
 	}
