@@ -131,7 +131,7 @@ func (c *Client) Complete(ctx context.Context, req chat.Request, emit func(chat.
 // receive reads a completion to its end. Without Finished there is no reply, however clean the end looks.
 func (c *Client) receive(s *tracked, began time.Time, images int, emit func(chat.Event)) (chat.Reply, error) {
 	r := &reading{tracked: s, first: c.metrics.first, began: began, images: images, emit: emit}
-	m := new(chatv1.CompleteEvent) // for one event after the other
+	m := new(event) // for one after the other
 	for {
 		err := s.RecvMsg(m)
 		switch {
@@ -160,7 +160,7 @@ type reading struct {
 	emit   func(chat.Event)
 }
 
-func (r *reading) event(m *chatv1.CompleteEvent) error {
+func (r *reading) event(m *event) error {
 	e, known := decodeEvent(m)
 	if !known || r.reply != nil {
 		return nil

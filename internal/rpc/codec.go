@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	chatv1 "parley/api/chat/v1"
@@ -17,10 +18,12 @@ func encodeRequest(r chat.Request) *chatv1.CompleteRequest {
 	for _, p := range r.Images {
 		out.Images = append(out.Images, &chatv1.Image{Type: p.Type, Data: p.Data})
 	}
-	for _, t := range r.History {
-		out.History = append(out.History, &chatv1.Turn{
-			Question: t.Question, Answer: t.Answer, QuestionTokens: count(t.QuestionTokens), AnswerTokens: count(t.AnswerTokens),
-		})
+	turns := make([]chatv1.Turn, len(r.History))
+	out.History = make([]*chatv1.Turn, len(turns))
+	for i, t := range r.History {
+		turns[i].Question, turns[i].Answer = t.Question, t.Answer
+		turns[i].QuestionTokens, turns[i].AnswerTokens = count(t.QuestionTokens), count(t.AnswerTokens)
+		out.History[i] = &turns[i]
 	}
 	if len(r.Keys) > 0 {
 		out.Keys = make(map[string]*chatv1.Keys, len(r.Keys))
@@ -48,6 +51,7 @@ func decodeRequest(r *chatv1.CompleteRequest) chat.Request {
 	for _, p := range r.GetImages() {
 		out.Images = append(out.Images, chat.Picture{Type: chat.PictureType(p.GetData()), Data: p.GetData()})
 	}
+	out.History = slices.Grow(out.History, len(r.GetHistory()))
 	for _, t := range r.GetHistory() {
 		out.History = append(out.History, chat.Turn{
 			Question: t.GetQuestion(), Answer: t.GetAnswer(),
@@ -87,12 +91,13 @@ func decodeSampling(s *chatv1.Sampling) *chat.Sampling {
 	}
 }
 
-func encodeEvent(e chat.Event) (*chatv1.CompleteEvent, error) {
+// encodeEvent gives what is sent of an event: a message or a piece.
+func encodeEvent(e chat.Event) (any, error) {
 	switch e.Kind {
 	case chat.Started:
 		return &chatv1.CompleteEvent{Event: &chatv1.CompleteEvent_Started{Started: encodeStart(e.Start)}}, nil
 	case chat.Delta:
-		return &chatv1.CompleteEvent{Event: &chatv1.CompleteEvent_Delta{Delta: &chatv1.Delta{Text: e.Text}}}, nil
+		return piece(e.Text), nil
 	case chat.Finished:
 		r := e.Reply
 		return &chatv1.CompleteEvent{Event: &chatv1.CompleteEvent_Finished{Finished: &chatv1.Finished{
@@ -110,8 +115,11 @@ func encodeEvent(e chat.Event) (*chatv1.CompleteEvent, error) {
 }
 
 // decodeEvent reports false for an event that this release does not know: a newer server may send more, and they are passed over.
-func decodeEvent(e *chatv1.CompleteEvent) (chat.Event, bool) {
-	switch ev := e.GetEvent().(type) {
+func decodeEvent(e *event) (chat.Event, bool) {
+	if e.piece != "" {
+		return chat.Event{Kind: chat.Delta, Text: e.piece}, true
+	}
+	switch ev := e.other.GetEvent().(type) {
 	case *chatv1.CompleteEvent_Started:
 		return chat.Event{Kind: chat.Started, Start: decodeStart(ev.Started)}, true
 	case *chatv1.CompleteEvent_Delta:

@@ -33,7 +33,7 @@ func (p *protocol) Refer(url *common.URL) base.Invoker {
 func connect(addr string, creds credentials.TransportCredentials) (*grpc.ClientConn, error) {
 	return grpc.NewClient("passthrough:///"+addr,
 		grpc.WithTransportCredentials(creds),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxEvent), grpc.MaxCallSendMsgSize(maxRequest)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxEvent), grpc.MaxCallSendMsgSize(maxRequest), grpc.ForceCodecV2(newCodec())),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 2 * time.Second, PermitWithoutStream: true}),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},

@@ -59,6 +59,9 @@ func (h *StockHandler) complete(ctx context.Context, req *chatv1.CompleteRequest
 		if err != nil {
 			return err
 		}
+		if p, ok := m.(piece); ok {
+			m = p.message()
+		}
 		return stream.Send(m)
 	}))
 }
