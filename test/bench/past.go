@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
 
@@ -108,8 +109,8 @@ func (p past) person(ctx context.Context, store *redisstore.Store, c rig.Company
 	for n := 1; next != nil; n++ {
 		id := ledger.ID{Person: next.Message.User, N: n}
 		said = append(said, ledger.Line{Role: "user", Text: ledger.Question(id)})
-		answer := ledger.Answer(said)
-		answer += strings.Repeat("这里是以前的回答，说得比较详细一些。\n", max(0, (p.chars-len([]rune(answer)))/19+1))
+		framed := ledger.Answer(said)
+		answer := framed + strings.Repeat("这里是以前的回答，说得比较详细一些。\n", max(0, (p.chars-utf8.RuneCountInString(framed))/19+1))
 		said = append(said, ledger.Line{Role: "assistant", Text: answer})
 		did, err := store.Commit(ctx, *next, conversation.Outcome{
 			Turn: &chat.Turn{Question: ledger.Question(id), Answer: answer, At: time.Now(), QuestionTokens: 12, AnswerTokens: p.chars},
@@ -118,7 +119,7 @@ func (p past) person(ctx context.Context, store *redisstore.Store, c rig.Company
 		if err != nil {
 			return err
 		}
-		people.Past(id, answer)
+		people.Past(id, framed) // what counts of it; a hundred thousand whole ones are 200 MB
 		next = did.Claim
 	}
 	return nil
