@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	goopenai "github.com/sashabaranov/go-openai"
@@ -34,6 +35,7 @@ func (c *chunk) failed() bool {
 type answer struct {
 	dialect  *llm.Dialect
 	emit     func(string) error
+	readers  *sync.Pool // as events has it
 	said     said
 	text     strings.Builder
 	finish   llm.Finish
@@ -47,7 +49,8 @@ type answer struct {
 
 // gather reads a stream to its end.
 func (a *answer) gather(stream io.Reader) error {
-	src := newEvents(stream)
+	src := newEvents(stream, a.readers)
+	defer src.end()
 	err := a.read(src)
 	if a.rest == nil {
 		return err

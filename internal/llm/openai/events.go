@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"sync"
 )
 
 const (
@@ -25,14 +26,57 @@ type event struct {
 // events reads server-sent events (WHATWG HTML, "Server-sent events"), leniently: lines end in LF or CRLF, the last may lack its end, and
 // a space after the colon may be missing. What is no event, like a plain JSON error, gathers in stray.
 type events struct {
-	r     *bufio.Reader
-	long  []byte // a line that did not fit r's buffer
-	name  string
-	stray bytes.Buffer
-	begun bool
+	stream  io.Reader
+	first   [1]byte
+	readers *sync.Pool    // of *bufio.Reader; nil: none
+	r       *bufio.Reader // nil before the first byte: a model may think for minutes, and thousands at once
+	long    []byte        // a line that did not fit r's buffer
+	name    string
+	stray   bytes.Buffer
+	begun   bool
 }
 
-func newEvents(r io.Reader) *events { return &events{r: bufio.NewReaderSize(r, 4096)} }
+func newEvents(stream io.Reader, readers *sync.Pool) *events {
+	return &events{stream: stream, readers: readers}
+}
+
+// begin waits for the first byte.
+func (e *events) begin() error {
+	if _, err := io.ReadFull(e.stream, e.first[:]); err != nil {
+		return err
+	}
+	if e.readers != nil {
+		e.r, _ = e.readers.Get().(*bufio.Reader)
+	}
+	if e.r == nil {
+		e.r = bufio.NewReaderSize(nil, 4096)
+	}
+	e.r.Reset(&rest{e.first[:], e.stream})
+	return nil
+}
+
+// end gives the reader back.
+func (e *events) end() {
+	if e.r != nil && e.readers != nil {
+		e.r.Reset(nil)
+		e.readers.Put(e.r)
+	}
+	e.r = nil
+}
+
+// rest is a stream of which the first bytes were read.
+type rest struct {
+	read   []byte
+	stream io.Reader
+}
+
+// Read implements io.Reader.
+func (r *rest) Read(into []byte) (int, error) {
+	n := copy(into, r.read)
+	r.read = r.read[n:]
+	more, err := r.stream.Read(into[n:])
+	return n + more, err
+}
 
 // next returns the next data line, or the stream's error; io.EOF is a clean end.
 func (e *events) next() (event, error) {
@@ -50,6 +94,11 @@ func (e *events) next() (event, error) {
 
 // line returns a line without its end. A line cut by an error other than io.EOF is dropped: half of a JSON value says nothing.
 func (e *events) line() ([]byte, error) {
+	if e.r == nil {
+		if err := e.begin(); err != nil {
+			return nil, err
+		}
+	}
 	e.long = e.long[:0]
 	for {
 		piece, err := e.r.ReadSlice('\n')

@@ -23,7 +23,7 @@ type line struct {
 }
 
 func readAll(r io.Reader) (lines []line, stray string, err error) {
-	e := newEvents(r)
+	e := newEvents(r, nil)
 	for {
 		ev, err := e.next()
 		if err != nil {

@@ -34,6 +34,7 @@ type Provider struct {
 	http    *http.Client
 	gate    *gate
 	buffers sync.Pool // of *[]byte, for bodies of requests
+	readers sync.Pool // of *bufio.Reader, for streams
 }
 
 var _ llm.Provider = (*Provider)(nil)
@@ -81,7 +82,7 @@ func (p *Provider) report(step string, err error, key chat.Secret) error {
 func (p *Provider) Complete(ctx context.Context, c llm.Call, emit func(string) error) (llm.Answer, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	a := &answer{dialect: &p.dialect, emit: emit, cancel: cancel}
+	a := &answer{dialect: &p.dialect, emit: emit, readers: &p.readers, cancel: cancel}
 	err := p.complete(ctx, &c, a)
 	got := llm.Answer{Text: a.text.String(), Usage: a.usage}
 	if err == nil {
