@@ -43,7 +43,7 @@ gen: ## generate api/ anew from its .proto files
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	scripts/fuzz $(FUZZTIME)
 
-bench: build $(WITH) ## the figures of the README: load, turns in flight, added latency, with what they ran on
+bench: $(WITH) ## what it costs, as one table with goals: messages, callbacks, the API, turns in flight (docs/performance.md; ARGS="-only messages")
 	$(WITH) go run ./test/bench $(ARGS)
 
 e2e: build $(WITH) ## whole programs over a real Redis and a real Nacos, with kill -9, and a ledger at the end
