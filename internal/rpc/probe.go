@@ -22,7 +22,13 @@ const (
 	settleFor = 3 * time.Second
 	// hungAfter is how many probes in a row an instance may miss, with silence on its streams, before these are given up: some 2.4 s.
 	hungAfter = 3
+	// hungMore is how many more it may miss for each thousand streams, and hungMost how many in all: some 16 s. What is given up is asked anew
+	// of the others, and where thousands are, that costs more than a machine which stands still for a moment; servers fell like dominoes.
+	hungMore, hungMost = 1, 20
 )
+
+// patience is how many probes in a row an instance with so many streams may miss.
+func patience(streams int64) int { return min(hungAfter+int(streams/1000)*hungMore, hungMost) }
 
 var errLeaving = errors.New("the instance says that it is leaving")
 
@@ -100,7 +106,7 @@ func (p *pool) check(m *member, client grpc_health_v1.HealthClient, missed int) 
 	case time.Since(start) > 2*probeLimit: // this process itself got no time: that proves nothing
 	case m.silent() > probeLimit:
 		p.eject(m, err)
-		if missed++; missed >= hungAfter && m.streams.Load() > 0 {
+		if missed++; m.streams.Load() > 0 && missed >= patience(m.streams.Load()) {
 			p.log.Warn("a server hangs; its turns go on elsewhere", "server", m.addr, "streams", m.streams.Load())
 			m.cut()
 		}

@@ -83,6 +83,37 @@ func TestHowOftenIsProbed(t *testing.T) {
 	})
 }
 
+// To ask thousands of turns anew elsewhere costs more than to wait for a machine that stands still for a moment.
+func TestWhereManyStreamsRunAnInstanceMayHangForLonger(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		streams     int64
+		least, most time.Duration // from when it hangs until its streams are given up
+	}{
+		{1, 2 * time.Second, 3 * time.Second},
+		{999, 2 * time.Second, 3 * time.Second},
+		{5_000, 5 * time.Second, 8 * time.Second},
+		{1_000_000, 15 * time.Second, 19 * time.Second},
+	}
+	for _, c := range cases {
+		synctest.Test(t, func(t *testing.T) {
+			p, members := pretend(t, 1)
+			m, health := members[0], &pulse{}
+			m.streams.Store(c.streams)
+			p.probes.Go(func() { p.probe(m, health) })
+			time.Sleep(time.Minute)
+			health.hung.Store(true)
+			began := time.Now()
+			<-m.life.Load().ctx.Done()
+			if took := time.Since(began); took < c.least || took > c.most {
+				t.Errorf("%d streams were given up after %v, want %v to %v", c.streams, took, c.least, c.most)
+			}
+			m.streams.Store(0)
+			p.Destroy()
+		})
+	}
+}
+
 // A hung instance that this client does not use is avoided before three seconds have passed.
 func TestAnUnusedInstanceHangs(t *testing.T) {
 	t.Parallel()
