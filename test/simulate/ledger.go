@@ -211,7 +211,7 @@ func turns(h []chat.Turn) string {
 func (l *ledger) called(id string, req chat.Request, p *process) *call {
 	le := l.letters[id]
 	t := l.talk(le.m.Conversation)
-	c := &call{id: fmt.Sprint(id, ".", len(le.calls)+1), history: len(req.History), began: time.Now(), fence: t.fence}
+	c := &call{id: fmt.Sprint(id, ".", len(le.calls)+1), history: len(req.History), before: turns(req.History), began: time.Now(), fence: t.fence}
 	if t.owner != p.name {
 		c.fence = 0 // it is another's already
 	}
@@ -266,10 +266,10 @@ func (l *ledger) committed(c conversation.Claim, o conversation.Outcome, err err
 // remember follows the conversation's history and state.
 func (l *ledger) remember(c conversation.Claim, o conversation.Outcome, t *talk, le *letter) {
 	w := l.w
-	if got, want := turns(c.History), turns(t.history); got != want && le.m.Text != "/forget" {
-		w.fault("%s was answered out of the history %s, now it is %s", le.m.ID, got, want)
-	}
 	answer := l.answer(le.text)
+	if want := turns(t.history); answer != nil && answer.before != want {
+		w.fault("%s was answered out of the history %s, now it is %s", le.m.ID, answer.before, want)
+	}
 	kind := kindOf(le.text)
 	if want := le.m.Text == "/"+kind && (kind == "reset" || kind == "forget"); o.Reset != want {
 		w.fault("%s: the history is forgotten %v, want %v", le.m.ID, o.Reset, want)

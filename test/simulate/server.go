@@ -16,6 +16,7 @@ type call struct {
 	id       string // message, a dot, and a number
 	start    chat.Start
 	history  int
+	before   string // the history that it was given, as turns has it
 	text     string
 	end      string // answered, or the error's kind and code
 	told     []chat.Spend

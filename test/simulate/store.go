@@ -101,6 +101,12 @@ func (s *store) Reap(ctx context.Context, shards []conversation.Shard) (int, err
 	})
 }
 
+func (s *store) History(ctx context.Context, c conversation.Claim, turns int) ([]chat.Turn, error) {
+	return step(ctx, s.p, act{op: "history", key: c.Handle}, func(*act) ([]chat.Turn, error) {
+		return s.p.w.planted.History(context.Background(), c, turns)
+	})
+}
+
 func (s *store) Owned(ctx context.Context, sh conversation.Shard, owner string) ([]conversation.Held, error) {
 	return step(ctx, s.p, act{op: "owned", key: fmt.Sprint(sh)}, func(*act) ([]conversation.Held, error) {
 		return s.p.w.planted.Owned(context.Background(), sh, owner)
