@@ -3,6 +3,7 @@ package llm
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -29,7 +30,8 @@ func newWatch(ctx context.Context, deadline time.Time, limits route.Deadlines) *
 	w.heard.Store(notYet)
 	w.turn = deadline.Sub(w.began)
 	w.Context, w.cancel = context.WithCancelCause(ctx)
-	w.timer = time.AfterFunc(min(w.turn, limits.FirstToken, limits.Idle), w.look)
+	w.timer = time.AfterFunc(math.MaxInt64, w.look) // look uses the timer, so it must not fire before it is here
+	w.timer.Reset(min(w.turn, limits.FirstToken, limits.Idle))
 	return w
 }
 
