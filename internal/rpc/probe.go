@@ -22,7 +22,7 @@ const (
 	settleFor = 3 * time.Second
 	// hungAfter is how many probes in a row an instance may miss, with silence on its streams, before these are given up: some 2.4 s.
 	hungAfter = 3
-	// hungMore is how many more it may miss for each thousand streams, and hungMost how many in all: some 16 s. What is given up is asked anew
+	// hungMore is how many more it may miss for each thousand streams, and hungMost how many in all: some 15 s. What is given up is asked anew
 	// of the others, and where thousands are, that costs more than a machine which stands still for a moment; servers fell like dominoes.
 	hungMore, hungMost = 1, 20
 )
