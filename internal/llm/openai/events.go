@@ -28,8 +28,9 @@ type event struct {
 type events struct {
 	stream  io.Reader
 	first   [1]byte
-	readers *sync.Pool    // of *bufio.Reader; nil: none
-	r       *bufio.Reader // nil before the first byte: a model may think for minutes, and thousands at once
+	readers *sync.Pool    // of *bufio.Reader; nil: none, and the reader is kept
+	r       *bufio.Reader // nil while the next byte is waited for: a model may think for minutes, and thousands at once
+	rest    rest
 	long    []byte        // a line that did not fit r's buffer
 	name    string
 	stray   bytes.Buffer
@@ -40,8 +41,9 @@ func newEvents(stream io.Reader, readers *sync.Pool) *events {
 	return &events{stream: stream, readers: readers}
 }
 
-// begin waits for the first byte.
-func (e *events) begin() error {
+// await waits for a byte, and holds no reader meanwhile.
+func (e *events) await() error {
+	e.end()
 	if _, err := io.ReadFull(e.stream, e.first[:]); err != nil {
 		return err
 	}
@@ -51,16 +53,18 @@ func (e *events) begin() error {
 	if e.r == nil {
 		e.r = bufio.NewReaderSize(nil, 4096)
 	}
-	e.r.Reset(&rest{e.first[:], e.stream})
+	e.rest = rest{e.first[:], e.stream}
+	e.r.Reset(&e.rest)
 	return nil
 }
 
 // end gives the reader back.
 func (e *events) end() {
-	if e.r != nil && e.readers != nil {
-		e.r.Reset(nil)
-		e.readers.Put(e.r)
+	if e.r == nil || e.readers == nil {
+		return
 	}
+	e.r.Reset(nil)
+	e.readers.Put(e.r)
 	e.r = nil
 }
 
@@ -72,10 +76,12 @@ type rest struct {
 
 // Read implements io.Reader.
 func (r *rest) Read(into []byte) (int, error) {
+	if len(r.read) == 0 {
+		return r.stream.Read(into)
+	}
 	n := copy(into, r.read)
 	r.read = r.read[n:]
-	more, err := r.stream.Read(into[n:])
-	return n + more, err
+	return n, nil
 }
 
 // next returns the next data line, or the stream's error; io.EOF is a clean end.
@@ -94,8 +100,8 @@ func (e *events) next() (event, error) {
 
 // line returns a line without its end. A line cut by an error other than io.EOF is dropped: half of a JSON value says nothing.
 func (e *events) line() ([]byte, error) {
-	if e.r == nil {
-		if err := e.begin(); err != nil {
+	if e.r == nil || e.r.Buffered() == 0 {
+		if err := e.await(); err != nil {
 			return nil, err
 		}
 	}
