@@ -31,7 +31,7 @@ type events struct {
 	readers *sync.Pool    // of *bufio.Reader; nil: none, and the reader is kept
 	r       *bufio.Reader // nil while the next byte is waited for: a model may think for minutes, and thousands at once
 	rest    rest
-	long    []byte        // a line that did not fit r's buffer
+	long    []byte // a line that did not fit r's buffer
 	name    string
 	stray   bytes.Buffer
 	begun   bool
