@@ -44,7 +44,7 @@ func (s *Store) Accept(ctx context.Context, m chat.Message, opt conversation.Acc
 	}
 	w := s.waitingOf(key.Tenant)
 	others, refresh := w.others(out.Shard.Index, opt.Waiting > 0)
-	v, err := s.each(ctx, op, s.scripts.accept, []string{prefix(out.Shard)}, w.refresher(ctx, refresh, key.Tenant),
+	v, err := s.each(ctx, op, s.scripts.accept, []string{prefix(out.Shard)}, refresh.refresh(ctx, key.Tenant),
 		handle(key), body, stop, "d:"+name(key.Channel, m.ID), millis(opt.DedupeFor), once, millis(m.OnceFor),
 		"r:"+name(key.Channel, m.User), opt.UserPerMinute, opt.Waiting, others,
 		stopChannel(key.Tenant, ""), fmt.Sprintf("%s %d", name(key.Tenant), out.Shard.Index), forget, last, merged)
@@ -79,7 +79,7 @@ type waiting struct {
 }
 
 // counts is a reading under way.
-type counts [conversation.Shards]*redis.StringCmd
+type counts [conversation.Shards]*ask
 
 func (s *Store) waitingOf(tenant string) *waiting {
 	s.mu.Lock()
@@ -111,16 +111,16 @@ func (w *waiting) others(index int, wanted bool) (n int64, refresh *counts) {
 	return n, refresh
 }
 
-// refresher adds the reading to the round trip of an accept.
-func (w *waiting) refresher(ctx context.Context, into *counts, tenant string) func(redis.Pipeliner) {
-	if into == nil {
+// refresh is the reading, to go along with an accept.
+func (c *counts) refresh(ctx context.Context, tenant string) []*ask {
+	if c == nil {
 		return nil
 	}
-	return func(p redis.Pipeliner) {
-		for i := range into {
-			into[i] = p.HGet(ctx, prefix(conversation.Shard{Tenant: tenant, Index: i})+"n", "waiting")
-		}
+	for i := range c {
+		key := prefix(conversation.Shard{Tenant: tenant, Index: i}) + "n"
+		c[i] = &ask{key: key, cmd: redis.NewStringCmd(ctx, "hget", key, "waiting")}
 	}
+	return c[:]
 }
 
 func (w *waiting) learn(c *counts) {
@@ -129,10 +129,11 @@ func (w *waiting) learn(c *counts) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for i, cmd := range c {
-		if n, err := cmd.Int64(); err == nil {
-			w.n[i] = n
-		} else if errors.Is(err, redis.Nil) {
+	for i, a := range c {
+		switch {
+		case a.err == nil:
+			w.n[i] = number(a.cmd.(*redis.StringCmd).Val())
+		case errors.Is(a.err, redis.Nil):
 			w.n[i] = 0
 		}
 	}

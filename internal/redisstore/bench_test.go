@@ -13,7 +13,7 @@ import (
 )
 
 // The benchmarks run one step each, and whole turns, on a real Redis: without persistence, and with every answer fsynced first. Each turn has
-// a history of 20 turns of about 400 bytes. Run with -cpu 32 or so for many clients at once: ns/op is then the inverse of the rate.
+// a history of 20 turns of about 400 bytes.
 func benchmark(b *testing.B, run func(b *testing.B, s *Store)) {
 	for _, mode := range []struct {
 		name string
@@ -54,13 +54,17 @@ func benchAccept(b *testing.B, s *Store, people int64) chat.ConversationKey {
 	return key
 }
 
+// BenchmarkAccept is the bare accept step, from so many callers at once: ns/op is the inverse of the rate.
 func BenchmarkAccept(b *testing.B) {
 	benchmark(b, func(b *testing.B, s *Store) {
-		b.RunParallel(func(pb *testing.PB) {
-			for pb.Next() {
-				benchAccept(b, s, 100_000)
-			}
-		})
+		for _, callers := range []int{1, 32, 256} {
+			b.Run(fmt.Sprint("callers=", callers), func(b *testing.B) {
+				b.ReportAllocs()
+				before := costOf(b, s)
+				many(callers, b.N, func(int) { benchAccept(b, s, 100_000) })
+				before.report(b, costOf(b, s))
+			})
+		}
 	})
 }
 

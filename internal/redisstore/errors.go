@@ -13,8 +13,9 @@ import (
 )
 
 var (
-	errTTL   = errors.New("the time to live must be positive: nothing with personal data is kept for ever")
-	errOrder = errors.New("not the next part of a committed reply, or there is none")
+	errTTL    = errors.New("the time to live must be positive: nothing with personal data is kept for ever")
+	errUnsent = errors.New("it was not sent: as much as may be was under way")
+	errOrder  = errors.New("not the next part of a committed reply, or there is none")
 )
 
 // failure turns what go-redis reports into the store's error. Redis's own word (LOADING, READONLY, OOM, NOAUTH, …) becomes the code.
@@ -33,6 +34,8 @@ func failure(op string, err error) error {
 		}
 	case errors.Is(err, redis.ErrPoolTimeout): // nor here
 		e.Kind = chat.Timeout
+	case errors.Is(err, errUnsent): // nor here
+		e.Kind = chat.KindOf(err)
 	case errors.As(err, &reply):
 		e.Code, _, _ = strings.Cut(reply.Error(), " ")
 		if mend := mends(e.Code); mend != "" {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"parley/internal/chat"
 	"parley/internal/conversation"
 )
 
@@ -17,37 +18,25 @@ func (s *Store) recall(ctx context.Context, claims []conversation.Claim, turns i
 		return errs
 	}
 	const op = "history"
-	fail := func(err error) []error {
-		for i := range errs {
-			errs[i] = err
-		}
-		return errs
-	}
-	done, err := s.turnStep(ctx, op)
-	if err != nil {
-		return fail(err)
-	}
-	defer done()
-	ctx, cancel := s.bound(ctx)
-	defer cancel()
-	pipe := s.rdb.Pipeline()
-	entries := make([]*redis.StringSliceCmd, len(claims))
+	asks := make([]*ask, len(claims))
 	for i, c := range claims {
-		entries[i] = pipe.LRange(ctx, prefix(c.Shard)+"h:"+c.Handle, -int64(turns), -1)
+		key := prefix(c.Shard) + "h:" + c.Handle
+		asks[i] = &ask{key: key, cmd: redis.NewStringSliceCmd(ctx, "lrange", key, -turns, -1)}
 	}
-	runAll(ctx, pipe)
-	for i := range claims {
-		if err := entries[i].Err(); err != nil {
-			errs[i] = failure(op, err)
-			continue
+	s.send(ctx, op, asks...)
+	for i, a := range asks {
+		if errs[i] = failure(op, a.err); a.err == nil {
+			errs[i] = remember(&claims[i], a.cmd.(*redis.StringSliceCmd).Val())
 		}
-		errs[i] = remember(&claims[i], entries[i].Val())
 	}
 	return errs
 }
 
 // remember puts a history's entries into a claim. What is damaged is as if it had been forgotten.
 func remember(c *conversation.Claim, entries []string) error {
+	if len(entries) > 0 {
+		c.History = make([]chat.Turn, 0, len(entries))
+	}
 	for _, e := range entries {
 		t, err := decodeTurn(e)
 		switch {

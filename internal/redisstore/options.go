@@ -25,7 +25,7 @@ type Options struct {
 	Password chat.Secret
 	DB       int           // 0 in a cluster
 	TLS      *tls.Config   // nil: plaintext
-	PoolSize int           // connections to each node; 32 a CPU
+	PoolSize int           // connections to each node, at most; 32 a CPU. Steps take few: see gather
 	Dial     time.Duration // bound of one connection attempt; 300 ms
 	Timeout  time.Duration // bound of one call, connecting and waiting for a free connection included; 900 ms
 }
@@ -43,7 +43,7 @@ type Store struct {
 	scripts  scripts
 	formats  formats
 	timeout  time.Duration
-	turns    chan struct{} // see turnStep
+	nodes    sync.Map // address -> *lanes; of a single Redis: under no address
 
 	mu      sync.Mutex
 	waiting map[string]*waiting // by tenant
@@ -75,7 +75,7 @@ func New(o Options) (*Store, error) {
 	}
 	s := &Store{scripts: newScripts(clockLua), formats: ours(), timeout: cmp.Or(o.Timeout, 900*time.Millisecond), waiting: map[string]*waiting{}, boxes: map[string]*relayBox{}}
 	pool := o.universal(s.timeout)
-	s.rdb, s.turns = redis.NewUniversalClient(pool), make(chan struct{}, max(1, pool.PoolSize/2))
+	s.rdb = redis.NewUniversalClient(pool)
 	waits := o.universal(s.timeout)
 	waits.PoolSize = maxBlocked
 	s.blocking = redis.NewUniversalClient(waits)

@@ -71,62 +71,37 @@ func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc)
 	return context.WithTimeout(ctx, s.timeout)
 }
 
-// run executes one script on one key (a shard's prefix, as a rule).
+// run executes one script on one key.
 func (s *Store) run(ctx context.Context, op string, sc script, key string, args ...any) (any, error) {
-	done, err := s.turnStep(ctx, op)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	ctx, cancel := s.bound(ctx)
-	defer cancel()
-	v, err := s.rdb.EvalSha(ctx, sc.sha, []string{key}, args...).Result()
-	if redis.HasErrorPrefix(err, "NOSCRIPT") { // a Redis that was restarted, or another node: send the source once
-		v, err = s.rdb.Eval(ctx, sc.source, []string{key}, args...).Result()
-	}
-	return v, failure(op, err)
+	v, err := s.each(ctx, op, sc, []string{key}, nil, args...)
+	return v[0], err
 }
 
 // each executes one script on many keys in one round trip (one for each node of a cluster). The results are in the keys' order. An error
-// does not void them: it is that of the first key that failed, and such keys' results are nil. more may add commands to the same round
-// trip; their errors are theirs.
-func (s *Store) each(ctx context.Context, op string, sc script, keys []string, more func(redis.Pipeliner), args ...any) ([]any, error) {
+// does not void them: it is that of the first key that failed, and such keys' results are nil. more are commands that go along.
+func (s *Store) each(ctx context.Context, op string, sc script, keys []string, more []*ask, args ...any) ([]any, error) {
 	return s.eachWith(ctx, op, sc, keys, more, func(int) []any { return args })
 }
 
 // eachWith is each with arguments for each key.
-func (s *Store) eachWith(
-	ctx context.Context, op string, sc script, keys []string, more func(redis.Pipeliner), args func(i int) []any,
-) ([]any, error) {
-	done, err := s.turnStep(ctx, op)
-	if err != nil {
-		return make([]any, len(keys)), err
-	}
-	defer done()
-	ctx, cancel := s.bound(ctx)
-	defer cancel()
-	cmds := make([]*redis.Cmd, len(keys))
-	pipe := s.rdb.Pipeline()
+func (s *Store) eachWith(ctx context.Context, op string, sc script, keys []string, more []*ask, args func(i int) []any) ([]any, error) {
+	asks := make([]*ask, len(keys), len(keys)+len(more))
 	for i, key := range keys {
-		cmds[i] = pipe.EvalSha(ctx, sc.sha, []string{key}, args(i)...)
+		asks[i] = &ask{key: key, cmd: sc.call(ctx, key, args(i))}
 	}
-	if more != nil {
-		more(pipe)
-	}
-	runAll(ctx, pipe)
-	s.again(ctx, sc, keys, cmds, args)
+	s.send(ctx, op, append(asks, more...)...)
+	s.again(ctx, op, sc, asks, args)
 
-	out := make([]any, len(cmds))
+	out := make([]any, len(keys))
 	var first error
 	failed := 0
-	for i, cmd := range cmds {
-		v, err := cmd.Result()
+	for i, a := range asks {
 		switch {
-		case err == nil:
-			out[i] = v
-		case !errors.Is(err, redis.Nil):
+		case a.err == nil:
+			out[i] = a.cmd.(*redis.Cmd).Val()
+		case !errors.Is(a.err, redis.Nil):
 			failed++
-			first = cmp.Or(first, err)
+			first = cmp.Or(first, a.err)
 		}
 	}
 	if failed > 0 && len(keys) > 1 {
@@ -135,19 +110,28 @@ func (s *Store) eachWith(
 	return out, failure(op, first)
 }
 
-// again repeats the commands to nodes that did not know the script. Its source goes once to each of them, not once for each key.
-func (s *Store) again(ctx context.Context, sc script, keys []string, cmds []*redis.Cmd, args func(i int) []any) {
-	var unknown []string
-	pipe := s.rdb.Pipeline()
-	for i, cmd := range cmds {
-		if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
-			unknown = append(unknown, keys[i])
-			cmds[i] = pipe.EvalSha(ctx, sc.sha, []string{keys[i]}, args(i)...)
+// call makes the command that executes the script by its name.
+func (sc script) call(ctx context.Context, key string, args []any) *redis.Cmd {
+	all := make([]any, 4, 4+len(args))
+	all[0], all[1], all[2], all[3] = "evalsha", sc.sha, 1, key
+	cmd := redis.NewCmd(ctx, append(all, args...)...)
+	cmd.SetFirstKeyPos(3)
+	return cmd
+}
+
+// again repeats the commands to nodes that did not know the script: one that was restarted, or is new. Its source goes once to each of them, not
+// once for each key.
+func (s *Store) again(ctx context.Context, op string, sc script, asks []*ask, args func(i int) []any) {
+	var unknown []*ask
+	for i, a := range asks {
+		if redis.HasErrorPrefix(a.err, "NOSCRIPT") {
+			a.cmd = sc.call(ctx, a.key, args(i))
+			unknown = append(unknown, a)
 		}
 	}
 	if len(unknown) > 0 {
 		s.load(ctx, sc, unknown)
-		runAll(ctx, pipe)
+		s.send(ctx, op, unknown...)
 	}
 }
 
@@ -163,16 +147,18 @@ func runAll(ctx context.Context, pipe redis.Pipeliner) {
 	}
 }
 
-// load gives the script to the nodes that serve keys. A node that does not take it answers so again when the script is called.
-func (s *Store) load(ctx context.Context, sc script, keys []string) {
+// load gives the script to the nodes that are asked. A node that does not take it answers so again when the script is called.
+func (s *Store) load(ctx context.Context, sc script, asks []*ask) {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
 	cluster, ok := s.rdb.(*redis.ClusterClient)
 	if !ok {
 		_ = s.rdb.ScriptLoad(ctx, sc.source).Err()
 		return
 	}
 	nodes := map[string]*redis.Client{}
-	for _, key := range keys {
-		if n, err := cluster.MasterForKey(ctx, key); err == nil {
+	for _, a := range asks {
+		if n, err := cluster.MasterForKey(ctx, a.key); err == nil {
 			nodes[n.Options().Addr] = n
 		}
 	}
