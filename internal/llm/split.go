@@ -23,6 +23,14 @@ func classOf(r rune) class {
 		return upper | lower | letter
 	case r < utf8.RuneSelf:
 		return classOfASCII(r)
+	case r >= 0x2010 && r <= 0x2027, r >= 0x3001 && r <= 0x3003, r >= 0x3008 && r <= 0x3011, r >= 0xff01 && r <= 0xff0f, r >= 0xff1a && r <= 0xff20:
+		return 0 // the signs of Chinese, for which no table need be searched
+	}
+	return classByTables(r)
+}
+
+func classByTables(r rune) class {
+	switch {
 	case unicode.Is(unicode.Ll, r):
 		return lower | letter
 	case unicode.In(r, unicode.Lu, unicode.Lt):
@@ -33,6 +41,8 @@ func classOf(r rune) class {
 		return upper | lower
 	case unicode.Is(unicode.N, r):
 		return digit
+	case r == '\r' || r == '\n':
+		return space | newline
 	case unicode.IsSpace(r):
 		return space
 	}

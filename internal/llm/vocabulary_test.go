@@ -73,6 +73,17 @@ func TestCountsAreTheLibrarys(t *testing.T) {
 
 var blankLine = regexp.MustCompile(`[\r\n]\s*[^\S\r\n]\s*[\r\n]`)
 
+func TestClasses(t *testing.T) {
+	for r := range rune(utf8.MaxRune) {
+		if got, want := classOf(r), classByTables(r); got != want {
+			t.Errorf("%U: %b, want %b", r, got, want)
+		}
+		if c, size := at(string(r), 0); utf8.ValidRune(r) && (c != classByTables(r) || size != utf8.RuneLen(r)) {
+			t.Errorf("%U: %b, %d bytes", r, c, size)
+		}
+	}
+}
+
 func TestSplit(t *testing.T) {
 	for text, want := range map[string][]string{
 		"a\n \nb":                {"a", "\n \n", "b"},
