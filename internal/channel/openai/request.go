@@ -92,6 +92,16 @@ func asks(r raw) bool {
 
 // parse reads a body.
 func parse(body []byte) (*request, *failure) {
+	if rest, messages, ok := withoutMessages(body); ok {
+		if r, f := decode(rest); f == nil {
+			r.Messages = messages
+			return r, nil
+		}
+	}
+	return decode(body)
+}
+
+func decode(body []byte) (*request, *failure) {
 	r := new(request)
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
