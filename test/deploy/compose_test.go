@@ -3,6 +3,7 @@ package deploy
 import (
 	"bytes"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,8 +13,10 @@ import (
 
 	"parley/internal/app/operate"
 	"parley/internal/app/wire"
+	"parley/internal/channel"
 	"parley/internal/chat"
 	"parley/internal/config"
+	"parley/internal/liveconfig"
 	"parley/internal/secret"
 )
 
@@ -266,6 +269,44 @@ func TestEveryExampleVariableIsUsed(t *testing.T) {
 	}
 	if _, err := readComposition(filepath.Join(deployDir, "compose.yaml"), nil); err == nil {
 		t.Error("compose.yaml is accepted without an .env")
+	}
+}
+
+// TestAnyOneProvidersKeyIsEnough leaves all providers' keys but one empty, as .env.example allows: everything starts, and no tenant's document is
+// refused for a key that nobody has.
+func TestAnyOneProvidersKeyIsEnough(t *testing.T) {
+	for _, key := range []string{"OPENAI_API_KEY", "ZHIPU_API_KEY", "QIANFAN_API_KEY"} {
+		t.Run(key, func(t *testing.T) {
+			env := exampleEnv(t)
+			for name := range env {
+				if strings.HasSuffix(name, "_KEY") && name != key {
+					env[name] = ""
+				}
+			}
+			c, err := readComposition(filepath.Join(deployDir, "compose.yaml"), env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name := range parleys(t, c) {
+				tenant := c.Services[name].Environment["PARLEY_TENANTS"]
+				if tenant == "" {
+					continue
+				}
+				raw, err := os.ReadFile(filepath.Join(deployDir, "live", "tenant."+tenant+".yaml"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				secrets := secret.New(secret.Options{Env: func(v string) (string, bool) { value, ok := c.Services[name].Environment[v]; return value, ok }})
+				co, err := wire.DecodeCompany(liveconfig.Document{Name: "tenant." + tenant, Content: raw}, secrets.ResolveTenant, channel.Deps{HTTP: http.DefaultClient})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer co.Close()
+				if provider := map[string]string{"OPENAI_API_KEY": "openai", "ZHIPU_API_KEY": "chatglm", "QIANFAN_API_KEY": "ernie"}[key]; co.Tenant.Providers != nil && !slices.Contains(co.Tenant.Providers, provider) {
+					t.Errorf("nobody answers %s: it does not allow %s", tenant, provider)
+				}
+			}
+		})
 	}
 }
 
