@@ -79,7 +79,7 @@ func (c *company) deps() channel.Deps {
 }
 
 // channel makes a channel; keys as in a document.
-func (c *company) channel(t *testing.T, d channel.Deps, keys ...string) *Channel {
+func (c *company) channel(t testing.TB, d channel.Deps, keys ...string) *Channel {
 	t.Helper()
 	s := &channeltest.Settings{TenantName: c.tenant.Name, Entry: "api", Fields: map[string]any{"keys": keys}}
 	ch := New(s, d)
@@ -92,7 +92,7 @@ func (c *company) channel(t *testing.T, d channel.Deps, keys ...string) *Channel
 const testKey = "key-of-the-test"
 
 // entry is an Entry at which testKey opens the company's channel.
-func (c *company) entry(t *testing.T) *Entry {
+func (c *company) entry(t testing.TB) *Entry {
 	t.Helper()
 	d := c.deps()
 	d.Metrics = prometheus.NewRegistry()
