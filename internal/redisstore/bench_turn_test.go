@@ -49,7 +49,7 @@ func BenchmarkTurn(b *testing.B) {
 				b.Run(fmt.Sprint("callers=", callers), func(b *testing.B) {
 					b.ReportAllocs()
 					before := costOf(b, s)
-					many(callers, b.N, func(int) { oneTurn(b, s) })
+					many(callers, b.N, func(int) { oneTurn(b, s, turnPeople) })
 					before.report(b, costOf(b, s))
 				})
 			}
@@ -59,7 +59,7 @@ func BenchmarkTurn(b *testing.B) {
 
 // grow gives everybody a past.
 func grow(b *testing.B, s *Store) {
-	many(64, 20*turnPeople, func(int) { oneTurn(b, s) })
+	many(64, 20*turnPeople, func(int) { oneTurn(b, s, turnPeople) })
 }
 
 // many calls f for 0 to n-1, so many at once.
@@ -76,9 +76,10 @@ func many(callers, n int, f func(i int)) {
 	wg.Wait()
 }
 
-func oneTurn(b *testing.B, s *Store) {
+// oneTurn is one of so many people's.
+func oneTurn(b testing.TB, s *Store, people int64) {
 	ctx := context.Background()
-	key := benchAccept(b, s, turnPeople)
+	key := benchAccept(b, s, people)
 	cs, err := s.Claim(ctx, []conversation.Shard{conversation.ShardOf(key)}, "a", 4, benchClaim)
 	if err != nil {
 		b.Error(err)
@@ -103,7 +104,7 @@ type cost struct {
 	commands, aof int64
 }
 
-func costOf(b *testing.B, s *Store) (c cost) {
+func costOf(b testing.TB, s *Store) (c cost) {
 	for _, section := range []string{"cpu", "stats", "persistence"} {
 		text, err := s.rdb.Info(context.Background(), section).Result()
 		if err != nil {

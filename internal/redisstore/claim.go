@@ -183,7 +183,13 @@ func (s *Store) History(ctx context.Context, c conversation.Claim, turns int) ([
 
 // Reap implements conversation.Store. With an error, the number is of the shards that did not fail.
 func (s *Store) Reap(ctx context.Context, shards []conversation.Shard) (int, error) {
-	v, err := s.each(ctx, "reap", s.scripts.reap, prefixes(shards), nil)
+	const op = "reap"
+	ctx, cancel := s.bound(ctx) // of both steps
+	defer cancel()
+	if shards = s.stirring(ctx, op, shards, true, "owners", "ready", "mail"); len(shards) == 0 {
+		return 0, nil
+	}
+	v, err := s.each(ctx, op, s.scripts.reap, prefixes(shards), nil)
 	err = inShards(shards, v, err)
 	n := 0
 	for _, r := range v {

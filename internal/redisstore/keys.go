@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"parley/internal/chat"
@@ -16,7 +17,11 @@ const root = "parley:1:"
 
 // prefix begins all keys of a shard. The braces are Redis Cluster's hash tag.
 func prefix(s conversation.Shard) string {
-	return fmt.Sprintf("%s{%s:%02d}:", root, name(s.Tenant), s.Index)
+	index := strconv.Itoa(s.Index)
+	if len(index) < 2 {
+		index = "0" + index
+	}
+	return root + "{" + name(s.Tenant) + ":" + index + "}:"
 }
 
 // handle names a conversation within its shard.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"parley/internal/conversation"
@@ -48,12 +49,24 @@ func (s *Store) Seat(
 
 // Look implements conversation.Seats.
 func (s *Store) Look(ctx context.Context, shards []conversation.Shard) ([]conversation.Found, error) {
-	v, err := s.each(ctx, "look", s.scripts.look, prefixes(shards), nil)
-	err = inShards(shards, v, err)
+	const op = "look"
+	ctx, cancel := s.bound(ctx) // of both steps
+	defer cancel()
+	stirring := s.stirring(ctx, op, shards, false, "ready")
 	var out []conversation.Found
+	for _, sh := range shards {
+		if !slices.Contains(stirring, sh) {
+			out = append(out, conversation.Found{Shard: sh, Since: when(int64(0))})
+		}
+	}
+	if len(stirring) == 0 {
+		return out, nil
+	}
+	v, err := s.each(ctx, op, s.scripts.look, prefixes(stirring), nil)
+	err = inShards(stirring, v, err)
 	for i, r := range v {
 		if row := list(r); len(row) == 2 {
-			out = append(out, conversation.Found{Shard: shards[i], Ready: int(number(row[0])), Since: when(row[1])})
+			out = append(out, conversation.Found{Shard: stirring[i], Ready: int(number(row[0])), Since: when(row[1])})
 		}
 	}
 	return out, err
