@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"parley/internal/sim"
 )
 
 // Message is one of a request's messages. On the wire its content is a text, or a list of parts with pictures among them.
@@ -30,32 +32,32 @@ const imageTokens = 1000
 const maxImage = 5 << 20
 
 // messages reads the list of a request's messages.
-func (s *scanner) messages() (list []Message, err error) {
-	err = s.list('[', ']', func() error {
-		m, err := s.message()
+func messages(s *sim.Scanner) (list []Message, err error) {
+	err = s.List('[', ']', func() error {
+		m, err := message(s)
 		list = append(list, m)
 		return err
 	})
 	return list, err
 }
 
-func (s *scanner) message() (m Message, err error) {
-	err = s.object(func(name string) error {
+func message(s *sim.Scanner) (m Message, err error) {
+	err = s.Object(func(name string) error {
 		var err error
 		switch {
 		case name == "role":
-			m.Role, err = s.text()
-		case name == "content" && s.next() == '"':
-			m.Content, err = s.text()
-		case name == "content" && s.next() == '[':
+			m.Role, err = s.Text()
+		case name == "content" && s.Next() == '"':
+			m.Content, err = s.Text()
+		case name == "content" && s.Next() == '[':
 			var parts json.RawMessage
-			if parts, err = s.raw(); err == nil {
+			if parts, err = s.Raw(); err == nil {
 				err = m.read(parts)
 			}
 		default:
 			var v json.RawMessage
-			if v, err = s.raw(); err == nil && name == "content" && string(v) != "null" {
-				err = errJSON
+			if v, err = s.Raw(); err == nil && name == "content" && string(v) != "null" {
+				err = sim.ErrJSON
 			}
 		}
 		return err

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"parley/internal/sim"
 )
 
 func TestMessage(t *testing.T) {
@@ -47,7 +49,7 @@ func TestMessage(t *testing.T) {
 	}
 }
 
-func readMessage(raw string) (Message, error) { return (&scanner{b: []byte(raw)}).message() }
+func readMessage(raw string) (Message, error) { return message(sim.NewScanner([]byte(raw))) }
 
 // FuzzDecode: what the scanner makes of a request is what encoding/json makes of it.
 func FuzzDecode(f *testing.F) {

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"parley/internal/sim"
 )
 
 // request is a call's body, as far as any vendor looks at it.
@@ -56,21 +58,21 @@ func readAll(r io.Reader, size int64) ([]byte, error) {
 
 // decode reads the messages in one pass, and the small rest as encoding/json does.
 func decode(body []byte) (*request, error) {
-	q, s := &request{}, &scanner{b: body}
+	q, s := &request{}, sim.NewScanner(body)
 	var begin, end int
-	err := s.object(func(name string) (err error) {
+	err := s.Object(func(name string) (err error) {
 		if name != "messages" || q.Messages != nil {
-			_, err = s.raw()
+			_, err = s.Raw()
 			return err
 		}
-		s.next()
-		begin = s.i
-		q.Messages, err = s.messages()
-		end = s.i
+		s.Next()
+		begin = s.At()
+		q.Messages, err = messages(s)
+		end = s.At()
 		return err
 	})
-	if err != nil || s.next() != 0 {
-		return q, cmp.Or(err, errJSON)
+	if err != nil || !s.End() {
+		return q, cmp.Or(err, sim.ErrJSON)
 	}
 	rest := body
 	if end > 0 {

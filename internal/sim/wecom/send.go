@@ -1,6 +1,7 @@
 package wecom
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"parley/internal/sim"
 )
 
 const (
@@ -22,17 +25,61 @@ const (
 
 // request is a message/send (document 90236), as far as the simulator reads it.
 type request struct {
-	ToUser   string          `json:"touser"`
-	Type     string          `json:"msgtype"`
-	Agent    json.RawMessage `json:"agentid"` // an integer; the platform is said to take a string as well
-	Text     *content        `json:"text"`
-	Markdown *content        `json:"markdown"`
-	Check    int             `json:"enable_duplicate_check"`
-	Interval int64           `json:"duplicate_check_interval"`
+	ToUser   string
+	Type     string
+	Agent    string // an integer; the platform is said to take a string as well
+	Text     *string
+	Markdown *string
+	Check    int
+	Interval int64
+
+	fields map[string]json.RawMessage // all of them, for the duplicate check
 }
 
-type content struct {
-	Content string `json:"content"`
+// decode reads a request's fields, each once.
+func (q *request) decode(body []byte) error {
+	q.fields = map[string]json.RawMessage{}
+	into := map[string]any{"touser": &q.ToUser, "msgtype": &q.Type, "enable_duplicate_check": &q.Check, "duplicate_check_interval": &q.Interval}
+	s := sim.NewScanner(body)
+	err := s.Object(func(name string) error {
+		begin := s.At()
+		var err error
+		switch name {
+		case "text":
+			q.Text, err = content(s)
+		case "markdown":
+			q.Markdown, err = content(s)
+		default:
+			var raw json.RawMessage
+			if raw, err = s.Raw(); err == nil && into[name] != nil {
+				err = json.Unmarshal(raw, into[name])
+			}
+		}
+		q.fields[name] = bytes.TrimSpace(body[begin:s.At()])
+		return err
+	})
+	q.Agent = strings.Trim(string(q.fields["agentid"]), `"`)
+	if err == nil && !s.End() {
+		err = sim.ErrJSON
+	}
+	return err
+}
+
+// content reads what a text or a markdown holds.
+func content(s *sim.Scanner) (text *string, err error) {
+	if s.Next() != '{' { // null
+		_, err = s.Raw()
+		return nil, err
+	}
+	var said string
+	return &said, s.Object(func(name string) (err error) {
+		if name != "content" {
+			_, err = s.Raw()
+			return err
+		}
+		said, err = s.Text()
+		return err
+	})
 }
 
 // repeat remembers a request for the duplicate check.
@@ -48,7 +95,7 @@ func (s *Sim) send(r *http.Request) answer {
 	}
 	body, err := io.ReadAll(r.Body)
 	var q request
-	if err != nil || json.Unmarshal(body, &q) != nil {
+	if err != nil || q.decode(body) != nil {
 		return refusal(47001, "data format error")
 	}
 	text, no := q.check(a)
@@ -69,7 +116,7 @@ func (s *Sim) send(r *http.Request) answer {
 	ok := answer{Message: "ok", InvalidUser: strings.Join(invalid, "|"), MsgID: s.newID()}
 	sent := Sent{Ref: a.Ref, At: s.opt.Now(), MsgID: ok.MsgID, Type: q.Type}
 	sent.Content, sent.Truncated = cutText(text)
-	if first, repeated := s.repeated(a, q, body, sent); repeated {
+	if first, repeated := s.repeated(a, q, sent); repeated {
 		ok.MsgID, sent.Fate = first, FateDuplicate
 	}
 	for _, user := range valid {
@@ -81,7 +128,7 @@ func (s *Sim) send(r *http.Request) answer {
 
 // check refuses what the platform refuses and gives the text.
 func (q request) check(a *app) (text string, no answer) {
-	agent, err := strconv.ParseInt(strings.Trim(string(q.Agent), `"`), 10, 64)
+	agent, err := strconv.ParseInt(q.Agent, 10, 64)
 	switch {
 	case err != nil:
 		return "", refusal(40056, "invalid agentid")
@@ -97,12 +144,12 @@ func (q request) check(a *app) (text string, no answer) {
 		return "", refusal(40008, "invalid message type")
 	}
 	switch {
-	case body == nil || strings.TrimSpace(body.Content) == "":
+	case body == nil || strings.TrimSpace(*body) == "":
 		return "", refusal(44004, "content is empty")
 	case q.ToUser == "" || strings.Count(q.ToUser, "|") >= maxReceivers:
 		return "", refusal(40003, "invalid userid")
 	}
-	return body.Content, answer{}
+	return *body, answer{}
 }
 
 func (q request) receivers(a *app) []string {
@@ -125,7 +172,7 @@ func cutText(text string) (string, bool) {
 }
 
 // repeated is the duplicate check: is this the same request as one within the interval that it names itself?
-func (s *Sim) repeated(a *app, q request, body []byte, sent Sent) (firstID string, repeated bool) {
+func (s *Sim) repeated(a *app, q request, sent Sent) (firstID string, repeated bool) {
 	if q.Check != 1 {
 		return "", false
 	}
@@ -135,11 +182,10 @@ func (s *Sim) repeated(a *app, q request, body []byte, sent Sent) (firstID strin
 	}
 	same := fmt.Sprintf("%d\x00%s\x00%s", a.AgentID, q.ToUser, sent.Content)
 	if !s.opt.ByContent {
-		var whole map[string]json.RawMessage // fields in any order are the same request
-		_ = json.Unmarshal(body, &whole)
-		var sorted strings.Builder
-		for _, name := range slices.Sorted(maps.Keys(whole)) {
-			fmt.Fprintf(&sorted, "%q:%s,", name, whole[name])
+		var sorted strings.Builder // fields in any order are the same request
+		for _, name := range slices.Sorted(maps.Keys(q.fields)) {
+			sorted.WriteString(name + ":")
+			sorted.Write(q.fields[name])
 		}
 		same = sorted.String()
 	}
@@ -170,6 +216,6 @@ func (s *Sim) forget(now time.Time) {
 func invalidate(r *http.Request) answer {
 	var q request
 	body, _ := io.ReadAll(r.Body)
-	_ = json.Unmarshal(body, &q)
+	_ = q.decode(body)
 	return answer{Message: "ok", InvalidUser: strings.ToLower(q.ToUser)}
 }
