@@ -30,7 +30,7 @@ import (
 // RunClient is `parley client`: it runs until ctx ends, then stops accepting, finishes or hands over what runs, and leaves.
 func RunClient(ctx context.Context, env wire.Env, path string) error {
 	tel := production(env)
-	tuneGC(tel.Log)
+	tuneGC(ctx, tel.Log)
 	warnOfVariables(tel.Log) // before the configuration is judged: what it lacks may stand in one of them
 	secrets := wire.NewSecrets(nil)
 	cfg, err := config.LoadClient(path, config.Options{Secrets: secrets.Static})

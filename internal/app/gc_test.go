@@ -42,3 +42,11 @@ func TestMemoryLimit(t *testing.T) {
 		})
 	}
 }
+
+func TestGCPercent(t *testing.T) {
+	for live, want := range map[uint64]int{0: 400, 20 << 20: 400, 40 << 20: 300, 64 << 20: 200, 100 << 20: 100, 128 << 20: 100, 4 << 30: 100} {
+		if got := gcPercent(live); got != want {
+			t.Errorf("gcPercent(%d MiB) = %d, want %d", live>>20, got, want)
+		}
+	}
+}

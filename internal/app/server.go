@@ -22,7 +22,7 @@ import (
 // RunServer is `parley server`: it runs until ctx ends, then leaves the registry, lets running streams end, and leaves.
 func RunServer(ctx context.Context, env wire.Env, path string) error {
 	tel := production(env)
-	tuneGC(tel.Log)
+	tuneGC(ctx, tel.Log)
 	warnOfVariables(tel.Log) // before the configuration is judged: what it lacks may stand in one of them
 	secrets := wire.NewSecrets(nil)
 	cfg, err := config.LoadServer(path, config.Options{Secrets: secrets.Static})
