@@ -41,7 +41,7 @@ const (
 )
 
 func (m *messagesResult) goals() []goal {
-	list := []goal{m.Asked.goal("messages")}
+	list := []goal{m.Asked.goal("messages, " + m.Fsync)}
 	if m.Fsync != "always" {
 		return list
 	}
