@@ -74,17 +74,33 @@ const patience = 8 * time.Second
 func (b *board) get(ctx context.Context, name string) ([]byte, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	var said error
 	for {
 		content, exists, err := b.source.Get(ctx, name)
 		if err == nil {
 			return content, exists, nil
 		}
+		said = telling(said, err)
 		select {
 		case <-ctx.Done():
-			return nil, false, b.explain("reading "+name, err)
+			return nil, false, b.explain("reading "+name, said)
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
+}
+
+// refused reports whether Nacos does not take the login: then the error says what to mend.
+func refused(err error) bool {
+	kind := chat.KindOf(err)
+	return kind == chat.Unauthenticated || kind == chat.Forbidden
+}
+
+// telling is the one of two errors of the same question that says more: that the time ended says nothing where Nacos refused before.
+func telling(before, err error) error {
+	if refused(before) && !refused(err) {
+		return before
+	}
+	return err
 }
 
 // publish is the source's own, with an error that says where it is.
@@ -102,6 +118,8 @@ func (b *board) explain(what string, err error) error {
 	switch text := err.Error(); {
 	case where == "":
 		return fmt.Errorf("%s: %w", what, err)
+	case refused(err):
+		return fmt.Errorf("%s: %s; servers keep what they have", what, wire.Reason(err))
 	case strings.Contains(text, "client not connected"), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s: no answer from Nacos at %s within %v: start it, or mend registry.nacos (addrs, username, password); servers keep what they have",
 			what, where, patience)

@@ -185,6 +185,7 @@ func checkNacos(ctx context.Context, cfg config.Either) error {
 	defer func() { _ = closer.Close() }()
 	ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
 	defer cancel()
+	var said error
 	for {
 		_, exists, err := src.Get(ctx, wire.RoutesDocument)
 		switch {
@@ -193,9 +194,10 @@ func checkNacos(ctx context.Context, cfg config.Either) error {
 		case err == nil:
 			return nil
 		}
+		said = telling(said, err)
 		select {
 		case <-ctx.Done():
-			return reach(err, strings.Join(cfg.Registry().Nacos.Addrs, ", ")+" (gRPC on the port 1000 above)", "registry.nacos.addrs")
+			return reach(said, strings.Join(cfg.Registry().Nacos.Addrs, ", ")+" (gRPC on the port 1000 above)", "registry.nacos.addrs")
 		case <-time.After(300 * time.Millisecond): // a new connection needs a moment
 		}
 	}

@@ -99,9 +99,27 @@ func (f *fleet) ready(ctx context.Context, cfg config.Either) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-time.After(patience):
+		if err := refusal(ctx, cfg); err != nil {
+			return fmt.Errorf("the registry: %s", wire.Reason(err))
+		}
 		return fmt.Errorf("the registry, Nacos at %s, did not answer within %v: start it, or mend registry.nacos (addrs, username, password)",
 			strings.Join(cfg.Registry().Nacos.Addrs, ", "), patience)
 	}
+}
+
+// refusal asks Nacos whether it refuses this login, which the registry's client does not tell; nil: no, or nobody knows.
+func refusal(ctx context.Context, cfg config.Either) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	src, closer, err := wire.OpenSource(config.Live{Source: config.SourceNacos}, cfg.Registry(), telemetry.Discard())
+	if err != nil {
+		return nil //nolint:nilerr // what the options lack was said when the registry was opened
+	}
+	defer func() { _ = closer.Close() }()
+	if _, _, err := src.Get(ctx, wire.RoutesDocument); refused(err) {
+		return err
+	}
+	return nil
 }
 
 func (f *fleet) close() { _ = f.client.Close() }

@@ -41,15 +41,15 @@ func TestLoginAndTLS(t *testing.T) {
 
 	for _, tc := range []struct {
 		name, addr, user, password, ca string
-		good                           bool
+		good, refused                  bool
 	}{
-		{"password", n.Addr, "nacos", "right", "", true},
-		{"password and TLS", p.addr, "nacos", "right", ca, true},
-		{"wrong password", n.Addr, "nacos", "wrong", "", false},
-		{"no password", n.Addr, "", "", "", false},
-		{"another authority", p.addr, "nacos", "right", otherCA, false},
-		{"plain to TLS", p.addr, "nacos", "right", "", false},
-		{"TLS to plain", n.Addr, "nacos", "right", ca, false},
+		{"password", n.Addr, "nacos", "right", "", true, false},
+		{"password and TLS", p.addr, "nacos", "right", ca, true, false},
+		{"wrong password", n.Addr, "nacos", "wrong", "", false, true},
+		{"no password", n.Addr, "", "", "", false, true},
+		{"another authority", p.addr, "nacos", "right", otherCA, false, false},
+		{"plain to TLS", p.addr, "nacos", "right", "", false, false},
+		{"TLS to plain", n.Addr, "nacos", "right", ca, false, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s, err := nacos.New(nacos.Options{Addrs: []string{tc.addr}, Username: tc.user, Password: chat.NewSecret(tc.password), CAFile: tc.ca})
@@ -71,6 +71,8 @@ func TestLoginAndTLS(t *testing.T) {
 			for short.Err() == nil {
 				if _, _, err := s.Get(short, "tenant.acme"); err == nil {
 					t.Fatal("it may read")
+				} else if refused := chat.KindOf(err) == chat.Unauthenticated; refused != tc.refused && short.Err() == nil {
+					t.Fatalf("whether the login is refused is %v: %v", refused, err)
 				}
 				if err := s.Publish(short, "tenant.acme", []byte("x"), nil); err == nil {
 					t.Fatal("it may write")

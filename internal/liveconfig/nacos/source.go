@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,6 +44,8 @@ type Options struct {
 // Source is a namespace of a Nacos cluster. Safe for concurrent use.
 type Source struct {
 	client config_client.IConfigClient
+	addrs  string
+	user   string
 	group  string
 	dir    string
 	log    *slog.Logger
@@ -61,6 +64,7 @@ const (
 	unknown = iota
 	reached
 	unreachable
+	refused // it answers, and does not take the login
 )
 
 // New makes a Source. Nacos need not be up; with a username New asks it for a token and may block for the SDK's timeout, 3 s an address.
@@ -98,7 +102,7 @@ func New(opt Options) (*Source, error) {
 		_ = os.RemoveAll(dir)
 		return nil, chat.E(chat.Invalid, "liveconfig.nacos", err)
 	}
-	s := &Source{client: client, group: opt.Group, dir: dir, log: opt.Log}
+	s := &Source{client: client, addrs: strings.Join(opt.Addrs, ", "), user: opt.Username, group: opt.Group, dir: dir, log: opt.Log}
 	s.listeners.source = s
 	s.up = prometheus.NewGauge(prometheus.GaugeOpts{Name: "parley_live_source_up",
 		Help: "1 while the source of live documents answers; 0 changes nothing but that changes are not seen."})
@@ -184,8 +188,12 @@ const retryLimited = 250 * time.Millisecond
 
 var errLimited = errors.New("the SDK's own limit of reads")
 
+// refusal is how the SDK writes that Nacos does not let this process in: the first for reads and writes, the second for lists. Nacos tells
+// neither a wrong password from a missing one, nor always either from a right that is missing.
+var refusal = regexp.MustCompile(`Code: (40[13])\b|\[(40[13])\]`)
+
 // known turns the SDK's errors that mean something to us, and have a text alone, into ours.
-func known(err error) error {
+func (s *Source) known(err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -194,7 +202,23 @@ func known(err error) error {
 	case strings.Contains(err.Error(), "Cas publish fail"):
 		return liveconfig.ErrConflict
 	}
+	if m := refusal.FindStringSubmatch(err.Error()); m != nil {
+		kind := chat.Unauthenticated
+		if m[1]+m[2] == "403" {
+			kind = chat.Forbidden
+		}
+		return chat.E(kind, "liveconfig.nacos", s.refuses(err))
+	}
 	return chat.E(chat.Unavailable, "liveconfig.nacos", err)
+}
+
+// refuses says what to mend when Nacos does not let this process in.
+func (s *Source) refuses(err error) error {
+	if s.user == "" {
+		return fmt.Errorf("Nacos at %s wants a login: set registry.nacos.username and password (%w)", s.addrs, err)
+	}
+	return fmt.Errorf("Nacos at %s refuses the user %s: set registry.nacos.username and password as they are there, and let that user read and write "+
+		"the namespace (%w)", s.addrs, s.user, err)
 }
 
 // call runs one SDK call beside the caller, who waits no longer than ctx, and notes whether Nacos answered.
@@ -224,9 +248,16 @@ func call[T any](ctx context.Context, s *Source, f func() (T, error)) (T, error)
 	var zero T
 	select {
 	case r := <-done:
-		err := known(r.err)
-		if err == nil || chat.KindOf(err) == chat.Unavailable {
-			s.note(err)
+		err := s.known(r.err)
+		switch chat.KindOf(err) {
+		case chat.Unavailable:
+			s.note(unreachable, err)
+		case chat.Unauthenticated, chat.Forbidden:
+			s.note(refused, err)
+		default:
+			if err == nil {
+				s.note(reached, nil)
+			}
 		}
 		return r.value, err
 	case <-ctx.Done():
@@ -234,21 +265,19 @@ func call[T any](ctx context.Context, s *Source, f func() (T, error)) (T, error)
 	}
 }
 
-// note logs when Nacos becomes unreachable and when it answers again, once each.
-func (s *Source) note(err error) {
-	state := int32(reached)
-	if err != nil {
-		state = unreachable
-	}
-	if was := s.reachable.Swap(state); was == state {
+// note logs when Nacos becomes unreachable or refuses, and when it answers again, once each.
+func (s *Source) note(state int32, err error) {
+	was := s.reachable.Swap(state)
+	if was == state {
 		return
-	} else if err != nil {
+	}
+	if err != nil {
 		s.up.Set(0)
-		s.log.Warn("Nacos does not give live documents; what is in force stays", "error", err.Error())
-	} else {
-		s.up.Set(1)
-		if was == unreachable {
-			s.log.Info("Nacos gives live documents again")
-		}
+		s.log.Warn("Nacos does not give live documents; what is in force stays", "addrs", s.addrs, "error", err.Error())
+		return
+	}
+	s.up.Set(1)
+	if was != unknown {
+		s.log.Info("Nacos gives live documents again")
 	}
 }
