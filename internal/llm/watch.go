@@ -20,10 +20,16 @@ type watch struct {
 	limits route.Deadlines
 	began  time.Time
 	turn   time.Duration // from began to the end of the turn
+	due    time.Duration // when the timer is to fire, from began
 	heard  atomic.Int64  // when the model was last heard, in nanoseconds from began; notYet before that
 }
 
-const notYet = -1
+const (
+	notYet = -1
+	// still is how late the timer fires where this process had no time itself: that proves nothing of the model, whose words may lie there unread.
+	// They are given as long again.
+	still = time.Second
+)
 
 func newWatch(ctx context.Context, deadline time.Time, limits route.Deadlines) *watch {
 	w := &watch{limits: limits, began: time.Now()}
@@ -31,8 +37,14 @@ func newWatch(ctx context.Context, deadline time.Time, limits route.Deadlines) *
 	w.turn = deadline.Sub(w.began)
 	w.Context, w.cancel = context.WithCancelCause(ctx)
 	w.timer = time.AfterFunc(math.MaxInt64, w.look) // look uses the timer, so it must not fire before it is here
-	w.timer.Reset(min(w.turn, limits.FirstToken, limits.Idle))
+	w.next(0, min(limits.FirstToken, limits.Idle))
 	return w
+}
+
+// next sets the timer to a moment, or the turn's end before it.
+func (w *watch) next(now, at time.Duration) {
+	w.due = min(w.turn, at)
+	w.timer.Reset(w.due - now)
 }
 
 // look ends the call if it is late, else looks again when it may be.
@@ -45,12 +57,14 @@ func (w *watch) look() {
 	switch {
 	case now >= w.turn:
 		w.cancel(lateError("the whole turn took more than", w.limits.Turn))
+	case now >= silence && now-w.due > still:
+		w.next(now, now+still)
 	case now >= silence && heard == notYet:
 		w.cancel(lateError("no first text within", w.limits.FirstToken))
 	case now >= silence:
 		w.cancel(lateError("the answer stopped for more than", w.limits.Idle))
 	default:
-		w.timer.Reset(min(w.turn, silence) - now)
+		w.next(now, silence)
 	}
 }
 
