@@ -22,8 +22,8 @@ const (
 	void = "…"
 )
 
-// live collects a turn's partial text and shows the newest state at most once a gap: in the live text, for those who come and read it, and by the
-// outlet, if it is a streamer. event is called by the completer's goroutine; all else happens in one of its own, so that neither a slow store
+// live collects a turn's partial text and shows the newest state at most once a gap: by the outlet, if it is a streamer, or else in the live text,
+// for those who come and read it. event is called by the completer's goroutine; all else happens in one of its own, so that neither a slow store
 // nor a slow platform holds up the stream.
 type live struct {
 	s        *Service
@@ -154,8 +154,9 @@ func (l *live) write() {
 	}
 }
 
+// store writes the live text. Nobody comes for that of a streamer.
 func (l *live) store(text chat.Live) {
-	if l.s.Live == nil {
+	if l.s.Live == nil || l.streamer != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)

@@ -35,7 +35,8 @@ type PartResender interface {
 	PartResendable(p chat.Part, age time.Duration) bool
 }
 
-// Streamer is implemented by outlets that show partial text by rewriting something on the platform. What it shows is replaced by the reply.
+// Streamer is implemented by outlets that show partial text by rewriting something on the platform. What it shows is replaced by the reply. No live
+// text is written for it: nobody comes to read.
 type Streamer interface {
 	// Show replaces what the person sees of the answer to m by text, the whole of it so far. It blocks at most for the platform's timeout, and is
 	// called only if Live is positive, at most once in that time, from one goroutine at a time. After an error it is called less often, and not before

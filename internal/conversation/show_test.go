@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,9 +20,13 @@ func TestPartialTextIsShown(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		w := newWorld(t)
 		out := w.cards(time.Second)
-		p := w.start(func(o *conversation.Options) { o.Complete = &talker{pieces: 10, every: 290 * time.Millisecond} })
+		var written liveWrites
+		p := w.start(func(o *conversation.Options) { o.Complete, o.Live = &talker{pieces: 10, every: 290 * time.Millisecond}, &written })
 		w.say(p, "1", "one")
 		settle(time.Minute)
+		if n := written.n.Load(); n != 0 {
+			t.Errorf("%d times the live text was written, which nobody reads", n)
+		}
 		want := []string{"0s 1 ", "1s 1 2 3 4 ", "2s 1 2 3 4 5 6 7 ", "3s sent"}
 		if diff := cmp.Diff(want, out.log()); diff != "" {
 			t.Errorf("shown and when (-want +got):\n%s", diff)
@@ -214,4 +219,12 @@ func (m *talker) Complete(_ context.Context, _ chat.Request, emit func(chat.Even
 		time.Sleep(m.every)
 	}
 	return chat.Reply{Start: start, Text: "the answer", FinishReason: "stop"}, nil
+}
+
+// liveWrites counts what is written for readers who come.
+type liveWrites struct{ n atomic.Int64 }
+
+func (l *liveWrites) Write(context.Context, chat.ConversationKey, chat.Live) (bool, error) {
+	l.n.Add(1)
+	return false, nil
 }
