@@ -27,7 +27,7 @@ const (
 // nor a slow platform holds up the stream.
 type live struct {
 	s        *Service
-	m        chat.Message
+	m        *chat.Message
 	gap      time.Duration
 	streamer Streamer // nil: none
 
@@ -42,10 +42,10 @@ type live struct {
 }
 
 func newLive(s *Service, outlet Outlet, c *Claim) *live {
-	l := &live{s: s, m: c.Message.Message, gap: outlet.Live()}
-	l.over, l.end = context.WithCancel(context.Background())
+	l := &live{s: s, m: &c.Message.Message, gap: outlet.Live(), end: func() {}}
 	l.streamer, _ = outlet.(Streamer)
 	if l.gap > 0 && (s.Live != nil || l.streamer != nil) {
+		l.over, l.end = context.WithCancel(context.Background())
 		l.wake, l.written = make(chan struct{}, 1), make(chan struct{})
 		s.wg.Go(func() {
 			defer close(l.written)
@@ -171,7 +171,7 @@ func (l *live) show(text string) error {
 	defer cancel()
 	ctx, stop := context.WithTimeout(ctx, showFor)
 	defer stop()
-	err := l.streamer.Show(ctx, l.m, text)
+	err := l.streamer.Show(ctx, *l.m, text)
 	result := "shown"
 	if err != nil {
 		result = chat.KindOf(err).String()

@@ -21,7 +21,9 @@ func TestPartialTextIsShown(t *testing.T) {
 		w := newWorld(t)
 		out := w.cards(time.Second)
 		var written liveWrites
-		p := w.start(func(o *conversation.Options) { o.Complete, o.Live = &talker{pieces: 10, every: 290 * time.Millisecond}, &written })
+		p := w.start(func(o *conversation.Options) {
+			o.Complete, o.Live = &talker{pieces: 10, every: 290 * time.Millisecond}, &written
+		})
 		w.say(p, "1", "one")
 		settle(time.Minute)
 		if n := written.n.Load(); n != 0 {
