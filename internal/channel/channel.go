@@ -219,6 +219,8 @@ type Deps struct {
 	Now     func() time.Time
 	// Loopback: the public listener is on a loopback address; without it an open web channel is refused.
 	Loopback bool
+	// Checking: `parley check` makes the channel, which nobody will use.
+	Checking bool
 }
 
 // Origins are the platforms' base addresses from static configuration (`platforms:`), without a trailing slash.

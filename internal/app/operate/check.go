@@ -79,7 +79,7 @@ func secretsDir(files []string) string {
 // checkDeps are enough for channels to be made, not used.
 func checkDeps() channel.Deps {
 	return channel.Deps{
-		HTTP: wire.PlatformClient(), Log: slog.New(slog.DiscardHandler), Now: time.Now, Loopback: true,
+		HTTP: wire.PlatformClient(), Log: slog.New(slog.DiscardHandler), Now: time.Now, Loopback: true, Checking: true,
 		Origins: wire.Origins(config.DefaultClient().Platforms),
 	}
 }

@@ -38,6 +38,7 @@ var _ channel.Channel = (*Channel)(nil)
 func New(s channel.Settings, d channel.Deps) *Channel {
 	c := &Channel{tenant: s.Tenant(), name: s.Name(), perMinute: -1, made: d.Now(), direct: d.Direct, limits: d.Limits}
 	for _, secret := range s.Secrets("keys") {
+		channel.JudgeKey(s, d, "keys", secret)
 		switch {
 		case strings.ContainsFunc(secret.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }):
 			s.Faultf("keys", "a key holds spaces or characters that an HTTP header cannot carry; make one with openssl rand -hex 24")

@@ -27,15 +27,16 @@ func newDoor(token string) door {
 
 // access reads who may come in. In open mode the signature keeps nobody out, and cannot: what protects a conversation there is that
 // its id cannot be guessed. The key is a constant so that a restart, or another replica, still knows the browser.
-func (c *Channel) access(s channel.Settings, loopback bool) {
+func (c *Channel) access(s channel.Settings, d channel.Deps) {
 	switch mode := s.String("access"); mode {
 	case "open":
-		if !loopback {
+		if !d.Loopback {
 			s.Faultf("access", "open lets anybody chat, and http.listen is not a loopback address: use access: token with tokens, or listen on 127.0.0.1")
 		}
 		c.open, c.doors = true, []door{newDoor("")}
 	case "token":
 		for _, t := range s.Secrets("tokens") {
+			channel.JudgeKey(s, d, "tokens", t)
 			c.addToken(t)
 		}
 	case "": // missing: already a fault

@@ -76,7 +76,7 @@ func New(s channel.Settings, d channel.Deps) *Channel {
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	c.hub = newHub(streamGauge(d.Metrics, c.tenant, c.name))
-	c.access(s, d.Loopback)
+	c.access(s, d)
 	c.embed = embedders(s)
 	c.framed = slices.ContainsFunc(c.embed, func(source string) bool { return source != "'self'" })
 	return c
