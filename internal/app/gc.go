@@ -71,8 +71,9 @@ func memoryLimit(root fs.FS) (least uint64, ok bool) {
 	least = math.MaxInt64 / 2 // version 1 writes about twice that for none
 	for line := range strings.Lines(string(groups)) {
 		dir, file := "sys/fs/cgroup", "memory.max"
-		kind, group, found := strings.Cut(strings.TrimSpace(line), ":")
-		if kind, group, found = strings.Cut(group, ":"); !found {
+		_, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
+		kind, group, found := strings.Cut(rest, ":")
+		if !found {
 			continue
 		}
 		if kind == "memory" {
