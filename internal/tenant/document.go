@@ -29,6 +29,7 @@ type Document struct {
 	Tenant   *chat.Tenant
 	Channels []ChannelDoc // those of a known kind
 	reader   *reader
+	root     *section // nil: the document is no list of keys
 }
 
 // ChannelDoc is one entry under channels.
@@ -76,6 +77,7 @@ func Decode(content []byte, opt Options) *Document {
 		return doc
 	}
 	s := r.section(root, "")
+	doc.root = s
 	t := doc.Tenant
 	t.Name = name(s, opt)
 	t.Suspended = s.choice("state", "active", "suspended") == "suspended"
@@ -108,6 +110,9 @@ func (d *Document) Err() error {
 	}
 	return d.reader.faults.Sorted()
 }
+
+// Clash adds what is wrong with the channels together.
+func (d *Document) Clash(err error) { d.root.faultAt("channels", err.Error(), "") }
 
 func name(s *section, opt Options) string {
 	got, ok := s.text("name")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 
@@ -118,10 +119,7 @@ func (s *Settings) reference(n *yaml.Node, field, at string) chat.Secret {
 	}
 	v, err := s.resolve(s.tenant, n.Value)
 	if err != nil {
-		if e, ok := errors.AsType[*chat.Error](err); ok && e.Err != nil {
-			err = e.Err // the plain text, without the kind
-		}
-		s.fault(n.Line, at, err.Error(), "")
+		s.fault(n.Line, at, plain(err), "")
 	}
 	if v.IsZero() {
 		s.absent = append(s.absent, field)
@@ -136,6 +134,28 @@ func (s *Settings) Faultf(field, format string, args ...any) {
 	if !slices.Contains(s.absent, field) {
 		s.faultAt(field, fmt.Sprintf(format, args...), "")
 	}
+}
+
+// Broken adds what the channel could not be made of: chat.Faults in err to their fields, anything else to the channel as a whole, unless the
+// channel has a fault already, from which that follows.
+func (s *Settings) Broken(err error) {
+	if faults, ok := errors.AsType[Faults](err); ok {
+		for _, f := range faults {
+			s.Faultf(f.Path, "%s", f.What)
+		}
+		return
+	}
+	if len(s.absent) == 0 && !slices.ContainsFunc(s.faults, func(f Fault) bool { return strings.HasPrefix(f.Path, s.path+".") }) {
+		s.fault(s.line, s.path, plain(err), "")
+	}
+}
+
+// plain is an error's text without the step that found it and its kind.
+func plain(err error) string {
+	if e, ok := errors.AsType[*chat.Error](err); ok && e.Err != nil {
+		err = e.Err
+	}
+	return err.Error()
 }
 
 // finish reports the fields that nobody read, once.

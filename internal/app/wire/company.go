@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"errors"
 	"io"
 	"strings"
 
@@ -27,23 +26,18 @@ func DecodeCompany(d liveconfig.Document, resolve func(tenant, ref string) (chat
 		Resolve: resolve, Kinds: all.Kinds(), Texts: conversation.TextNames(),
 	})
 	c := &Company{Tenant: doc.Tenant, Channels: map[string]channel.Channel{}}
-	var broken []error
 	for _, ch := range doc.Channels {
 		made, err := all.New(ch.Kind, ch.Settings, deps)
 		if err != nil {
-			broken = append(broken, err)
+			ch.Settings.Broken(err)
 			continue
 		}
 		c.Channels[ch.Name] = made
 	}
 	if err := openai.Clash(c.Channels); err != nil {
-		broken = append(broken, chat.E(chat.Invalid, "channels", err))
+		doc.Clash(err)
 	}
-	err := doc.Err()
-	if err == nil { // what is wrong with a channel as a whole often follows from a fault of a field
-		err = errors.Join(broken...)
-	}
-	if err != nil {
+	if err := doc.Err(); err != nil {
 		c.Close()
 		return nil, err
 	}

@@ -35,8 +35,8 @@ func constructors() map[string]constructor {
 // Kinds lists the known words under `kind:`, sorted.
 func Kinds() []string { return slices.Sorted(maps.Keys(constructors())) }
 
-// New makes a channel of one kind from its settings. What is wrong with single fields goes to s; the error (of kind Invalid) is what
-// concerns the channel as a whole: then there is no channel.
+// New makes a channel of one kind from its settings. What is wrong with single fields goes to s; with an error (of kind Invalid) there is no
+// channel: chat.Faults below it are those of fields that it could not be made of, else it concerns the channel as a whole.
 func New(kind string, s channel.Settings, d channel.Deps) (channel.Channel, error) {
 	construct, ok := constructors()[kind]
 	if !ok {

@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/silenceper/wechat/v2/util"
 
@@ -38,23 +39,25 @@ type aesKey struct {
 }
 
 // NewEnvelope makes the envelope of one receiver: the CorpID, or "" for an AI bot. Several tokens and keys are all valid for opening,
-// so that they can be exchanged without a gap; the first of each seals.
+// so that they can be exchanged without a gap; the first of each seals. Its errors are chat.Faults of the fields token and aes_key.
 func NewEnvelope(receiver string, tokens, aesKeys []chat.Secret) (*Envelope, error) {
-	if len(tokens) == 0 || len(aesKeys) == 0 {
-		return nil, errors.New("a token and an aes_key are needed")
+	var faults chat.Faults
+	if len(tokens) == 0 || slices.ContainsFunc(tokens, chat.Secret.IsZero) {
+		faults = append(faults, chat.Fault{Path: "token", What: "is empty; copy Token from the application's 接收消息 page"})
+	}
+	if len(aesKeys) == 0 {
+		faults = append(faults, chat.Fault{Path: "aes_key", What: "is missing; copy EncodingAESKey from the application's 接收消息 page"})
 	}
 	e := &Envelope{receiver: receiver, tokens: tokens}
-	for _, t := range tokens {
-		if t.IsZero() {
-			return nil, errors.New("token: is empty; copy Token from the application's 接收消息 page")
-		}
-	}
 	for _, k := range aesKeys {
 		key, err := decodeKey(k)
 		if err != nil {
-			return nil, err
+			faults = append(faults, chat.Fault{Path: "aes_key", What: err.Error()})
 		}
 		e.keys = append(e.keys, key)
+	}
+	if err := faults.Err(); err != nil {
+		return nil, err
 	}
 	return e, nil
 }
@@ -62,11 +65,11 @@ func NewEnvelope(receiver string, tokens, aesKeys []chat.Secret) (*Envelope, err
 func decodeKey(s chat.Secret) (aesKey, error) {
 	raw, err := base64.StdEncoding.DecodeString(s.Reveal() + "=")
 	if err != nil || len(s.Reveal()) != keyLength { // the decoder's error would quote the key
-		return aesKey{}, fmt.Errorf("aes_key: must be the %d letters and digits of EncodingAESKey, copied from the application's 接收消息 page", keyLength)
+		return aesKey{}, fmt.Errorf("must be the %d letters and digits of EncodingAESKey, copied from the application's 接收消息 page", keyLength)
 	}
 	block, err := aes.NewCipher(raw)
 	if err != nil {
-		return aesKey{}, fmt.Errorf("aes_key: %w", err)
+		return aesKey{}, err
 	}
 	return aesKey{block: block, iv: raw[:aes.BlockSize]}, nil
 }
