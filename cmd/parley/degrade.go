@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,7 +25,7 @@ Whatever speaks against it is listed with how to mend it, and nothing is changed
 Exit status: 0 done, or a drill was shown whatever it found; 1 refused or failed; 2 wrong usage.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := degradeUsage(o); err != nil {
+			if err := errors.Join(zeroTime(c, "for", "ramp"), degradeUsage(o)); err != nil {
 				return usageError{err, c.UsageString()}
 			}
 			return operate.Degrade(c.Context(), env, *path, o)
@@ -60,6 +62,16 @@ func degradeUsage(o operate.DegradeOptions) error {
 	return rampUsage(o.Ramp)
 }
 
+// zeroTime refuses a time of 0 that was written out: the flag left out means something else than an end at once.
+func zeroTime(c *cobra.Command, flags ...string) error {
+	for _, name := range flags {
+		if f := c.Flags().Lookup(name); f.Changed && f.Value.String() == "0s" {
+			return fmt.Errorf("--%s must be a time to come, like 15m; leave it out for: %s", name, f.Usage[strings.LastIndex(f.Usage, "default: ")+9:len(f.Usage)-1])
+		}
+	}
+	return nil
+}
+
 // rampUsage judges --ramp; 0 is none.
 func rampUsage(ramp time.Duration) error {
 	const most = 24 * time.Hour
@@ -77,7 +89,7 @@ func restoreCmd(env wire.Env) *cobra.Command {
 		Short: "Switch degradation off, at once or by share: the named switches, or all",
 		Args:  cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, ids []string) error {
-			if err := rampUsage(o.Ramp); err != nil {
+			if err := errors.Join(zeroTime(c, "ramp"), rampUsage(o.Ramp)); err != nil {
 				return usageError{err, c.UsageString()}
 			}
 			o.IDs = ids
