@@ -43,6 +43,10 @@ func (g *gate) enter(ctx context.Context) (_ context.Context, leave func(), err 
 		}
 	}
 	leave = sync.OnceFunc(func() { <-g.places })
+	if g.single.Load() { // which was found out meanwhile: nobody else need wait in line either
+		leave()
+		return ctx, leave, nil
+	}
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 		g.single.Store(!g.prior && !multiplexed(info))
 		leave()

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -105,6 +106,37 @@ func TestNoConnectionForAnybody(t *testing.T) {
 		time.AfterFunc(time.Second, cancel)
 		if _, _, err := g.enter(ctx); !errors.Is(err, context.Canceled) {
 			t.Error(err)
+		}
+	})
+}
+
+// Those in line when it turns out that each call needs a connection of its own are let go, not failed for the time that others' took.
+func TestLineEndsWhereEachCallNeedsItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(llm.Endpoint{Connect: 5 * time.Second})
+		var first context.Context
+		for range mostDialing {
+			ctx, _, err := g.enter(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			first = ctx
+		}
+		began := time.Now()
+		var line sync.WaitGroup
+		for range 500 {
+			line.Go(func() {
+				if _, _, err := g.enter(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		time.Sleep(time.Second)
+		conn, _ := net.Pipe()
+		httptrace.ContextClientTrace(first).GotConn(httptrace.GotConnInfo{Conn: conn})
+		line.Wait()
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("the line took %v", took)
 		}
 	})
 }
