@@ -29,6 +29,12 @@ func TestHistoryForTheNextServer(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		w := newWorld(t)
 		store := &forgetful{Store: w.store}
+		w.llm.fail = func(call int) error {
+			if call == 3 || call == 4 {
+				return &chat.Error{Kind: chat.Unavailable, Op: "test", Code: chat.CodeInstance}
+			}
+			return nil
+		}
 		p := w.start(func(o *conversation.Options) { o.Store = store })
 		w.say(p, "1", "one")
 		time.Sleep(2 * time.Second)
@@ -38,12 +44,6 @@ func TestHistoryForTheNextServer(t *testing.T) {
 		w.say(p, "2", "two")
 		time.Sleep(2 * time.Second)
 		store.fails.Store(2)
-		w.llm.fail = func(call int) error {
-			if call == 3 || call == 4 {
-				return &chat.Error{Kind: chat.Unavailable, Op: "test", Code: chat.CodeInstance}
-			}
-			return nil
-		}
 		w.say(p, "3", "three")
 		time.Sleep(10 * time.Second)
 		if got, want := w.out.texts(), []string{"re: one (0)", "re: two (1)", "re: three (2)"}; !slices.Equal(got, want) {
