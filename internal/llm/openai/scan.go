@@ -111,11 +111,11 @@ func (s *said) used() {
 	for s.open('{'); s.more('}'); {
 		switch key := s.key(); string(key) {
 		case "prompt_tokens":
-			u.PromptTokens = s.integer()
+			u.PromptTokens = s.figure()
 		case "completion_tokens":
-			u.CompletionTokens = s.integer()
+			u.CompletionTokens = s.figure()
 		case "total_tokens":
-			u.TotalTokens = s.integer()
+			u.TotalTokens = s.figure()
 		case "prompt_tokens_details":
 			s.once(promptField)
 			s.detail("cached_tokens", &u.PromptTokensDetails.CachedTokens)
@@ -129,6 +129,12 @@ func (s *said) used() {
 	s.usage = u
 }
 
+// figure is a number: encoding/json takes null for what the same member had before.
+func (s *said) figure() int {
+	s.odd = s.is("null") || s.odd
+	return s.integer()
+}
+
 // detail reads one of several figures.
 func (s *said) detail(name string, figure *int) {
 	if s.is("null") {
@@ -137,7 +143,7 @@ func (s *said) detail(name string, figure *int) {
 	for s.open('{'); s.more('}'); {
 		key := s.key()
 		s.lower(key)
-		if n := s.integer(); string(key) == name {
+		if n := s.figure(); string(key) == name {
 			*figure = n
 		}
 	}

@@ -91,6 +91,8 @@ var scans = []struct {
 	{`{"error":{"code":1}}`, false},
 	{`{"id":1,"choices":[]}`, false},
 	{`{"usage":{"prompt_tokens":-7}}`, false},
+	{`{"usage":{"prompt_tokens":7,"prompt_tokens":null}}`, false},
+	{`{"usage":{"prompt_tokens":7,"prompt_tokens_details":{"cached_tokens":7,"cached_tokens":null}}}`, false},
 	{`{"deep":[[[[[[[[[[1]]]]]]]]]]}`, false},
 	{`{"choices":[{"delta":{"content":"a`, false},
 	{`{`, false},
