@@ -135,6 +135,7 @@ type scoped struct {
 	providers []string // that it allows; nil: all
 	own       []string // providers that it brings keys for
 	limits    chat.TenantLimits
+	misfits   []string // what of its document does not fit parley-routes, if those are known
 }
 
 func (s scoped) allows(provider string) bool {
@@ -186,6 +187,11 @@ func (b *board) tenant(ctx context.Context, name string) (scoped, error) {
 	s := scoped{name: name, providers: t.Providers, limits: t.Limits}
 	for provider := range t.Keys {
 		s.own = append(s.own, provider)
+	}
+	if b.table != nil {
+		for _, f := range wire.Misfits(b.table, t, false) {
+			s.misfits = append(s.misfits, f.String())
+		}
 	}
 	return s, nil
 }

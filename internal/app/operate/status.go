@@ -43,6 +43,8 @@ type tenantReport struct {
 	Usage usageReport `json:"usage_today"`
 
 	Postponed int `json:"postponed"` // conversations whose reply waits for its next try
+
+	Misfits []string `json:"misfits,omitempty"` // what of its document does not fit parley-routes, though it is in force
 }
 
 // Status is `parley status`: servers from the registry, each asked what it runs; the switches as they are published; with a client.yaml also
@@ -110,6 +112,7 @@ func (r statusReport) print(w io.Writer) error {
 	}
 	r.printBlocked(t, now)
 	r.printRefused(t)
+	r.printMisfits(t)
 	return t.Flush()
 }
 

@@ -96,7 +96,7 @@ func unknownTenants(ctx context.Context, b *board, r *switchesReport) []string {
 	return r.Unknown
 }
 
-// caps takes the tenants' daily caps from their documents: Redis knows only those of the last turn.
+// caps takes from the tenants' documents what Redis does not know: their daily caps, and what does not fit parley-routes.
 func (r *statusReport) caps(ctx context.Context, b *board) error {
 	var names []string
 	for _, t := range r.Tenants {
@@ -110,6 +110,7 @@ func (r *statusReport) caps(ctx context.Context, b *board) error {
 		for i := range r.Tenants {
 			if r.Tenants[i].Tenant == t.name {
 				r.Tenants[i].Usage.setCap(t.limits)
+				r.Tenants[i].Misfits = t.misfits
 			}
 		}
 	}
@@ -170,7 +171,7 @@ func askTenants(ctx context.Context, store *redisstore.Store, names []string) ([
 		if err != nil {
 			return out, err
 		}
-		out = append(out, tenantReport{name, st.Waiting, st.Running, st.Ready, st.Oldest.Seconds(), st.Dead, st.Ended, usage, st.Postponed})
+		out = append(out, tenantReport{name, st.Waiting, st.Running, st.Ready, st.Oldest.Seconds(), st.Dead, st.Ended, usage, st.Postponed, nil})
 	}
 	return out, nil
 }

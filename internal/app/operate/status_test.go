@@ -48,7 +48,7 @@ func TestStatusWithoutNacos(t *testing.T) {
 func TestStatusReadsTheDocuments(t *testing.T) {
 	mr := miniredis.RunT(t)
 	b := newSwitchboardWith(t, "switches: [{id: a, active: true, to: chatglm, tenants: [acme, acmee]}]")
-	b.write("tenant.acme.yaml", "name: acme\nlimits: {tokens_per_day: 5000}\n")
+	b.write("tenant.acme.yaml", "name: acme\nlimits: {tokens_per_day: 5000}\nmodel: nosuch\n")
 	content := strings.Replace(b.file("client.yaml"), "[127.0.0.1:1]", "["+mr.Addr()+"]", 1) + "tenants: [acme, strict]\n"
 	path := b.write("with-redis.yaml", content)
 	out, err := b.run(func(env wire.Env) error { return operate.Status(t.Context(), env, path, false) })
@@ -61,7 +61,11 @@ func TestStatusReadsTheDocuments(t *testing.T) {
 	if _, err := b.run(func(env wire.Env) error { return operate.Status(t.Context(), env, path, false) }); err == nil || !strings.Contains(err.Error(), "data of format 9") {
 		t.Errorf("of data that it cannot read: %v", err)
 	}
-	contains(t, out, "0 of 5000 (0%)", `switch "a" names the tenant acmee, which has no document tenant.acmee`, "OLDEST READY")
+	contains(t, out, "0 of 5000 (0%)", `switch "a" names the tenant acmee, which has no document tenant.acmee`, "OLDEST READY",
+		"tenant.acme: what is published does not fit parley-routes:\n  model: no model \"nosuch\" stands in parley-routes, so every turn fails; write one of ")
+	if strings.Contains(out, "tenant.strict: ") {
+		t.Errorf("strict fits:\n%s", out)
+	}
 	out, err = b.run(func(env wire.Env) error { return operate.Status(t.Context(), env, b.path, true) })
 	if err == nil || !strings.Contains(err.Error(), "redis at 127.0.0.1:1") {
 		t.Errorf("without Redis: %v", err)

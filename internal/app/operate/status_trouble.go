@@ -139,6 +139,15 @@ func (r statusReport) printRefused(w io.Writer) {
 	}
 }
 
+// printMisfits says what of a tenant's document does not fit the routes: it is in force, and its turns fail.
+func (r statusReport) printMisfits(w io.Writer) {
+	for _, t := range r.Tenants {
+		if len(t.Misfits) > 0 {
+			fmt.Fprintf(w, "\n%s%s: what is published does not fit %s:\n  %s\n", wire.TenantPrefix, t.Tenant, wire.RoutesDocument, strings.Join(t.Misfits, "\n  "))
+		}
+	}
+}
+
 func sortedKeys(m map[[2]string][]string) [][2]string {
 	var keys [][2]string
 	for k := range m {
