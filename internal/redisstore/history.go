@@ -10,6 +10,9 @@ import (
 	"parley/internal/conversation"
 )
 
+// opHistory is the step that reads histories.
+const opHistory = "history"
+
 // recall reads what was said before in conversations that were just claimed, in one round trip, and tells of each what hindered it: errLater, or
 // an error of Redis. A claim does not bring it along: scripts are slow with it (see view in common.lua).
 func (s *Store) recall(ctx context.Context, claims []conversation.Claim, turns int) []error {
@@ -17,15 +20,14 @@ func (s *Store) recall(ctx context.Context, claims []conversation.Claim, turns i
 	if turns <= 0 || len(claims) == 0 {
 		return errs
 	}
-	const op = "history"
 	asks := make([]*ask, len(claims))
 	for i, c := range claims {
 		key := prefix(c.Shard) + "h:" + c.Handle
 		asks[i] = &ask{key: key, cmd: redis.NewStringSliceCmd(ctx, "lrange", key, -turns, -1)}
 	}
-	s.send(ctx, op, asks...)
+	s.send(ctx, opHistory, asks...)
 	for i, a := range asks {
-		if errs[i] = failure(op, a.err); a.err == nil {
+		if errs[i] = failure(opHistory, a.err); a.err == nil {
 			errs[i] = remember(&claims[i], a.cmd.(*redis.StringSliceCmd).Val())
 		}
 	}

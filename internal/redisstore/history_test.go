@@ -1,11 +1,13 @@
 package redisstore
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
 
 	"parley/internal/chat"
 	"parley/internal/conversation"
@@ -91,5 +93,52 @@ func TestHistoryOfTheNextMessageFails(t *testing.T) {
 	next, err := s.Delivered(ctx, claims[0], 0, opt)
 	if err != nil || next.Claim == nil || next.Claim.Message.ID != "m2" || len(next.Claim.History) != 1 {
 		t.Errorf("repeated: %+v, %v", next.Claim, err)
+	}
+}
+
+// busier is a hook after which the steps of other turns take all ways that steps have.
+type busier struct {
+	redis.Hook
+	lane *gather
+}
+
+func (h busier) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h busier) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (h busier) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if err := next(ctx, cmd); err != nil || cmd.Name() != "evalsha" {
+			return err
+		}
+		h.lane.mu.Lock()
+		defer h.lane.mu.Unlock()
+		h.lane.free = -1 // this step's own is given back yet
+		return nil
+	}
+}
+
+// However many turns' steps wait, what was claimed is returned before its lease ends: until then nobody renews that.
+func TestHistoriesDoNotWaitForSteps(t *testing.T) {
+	mr, ctx := miniredis.RunT(t), t.Context()
+	s := open(t, Options{Addrs: []string{mr.Addr()}})
+	for _, id := range []string{"m1", "m2"} {
+		if _, err := s.Accept(ctx, say(id, "zhang"), conversation.AcceptOptions{DedupeFor: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opt := conversation.ClaimOptions{Lease: time.Hour, HistoryTurns: 5}
+	shards := []conversation.Shard{conversation.ShardOf(say("m1", "zhang").Conversation)}
+	if err := s.rdb.ScriptLoad(ctx, s.scripts.claim.source).Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.rdb.AddHook(busier{lane: s.lanes("").turns})
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	claims, err := s.Claim(ctx, shards, "a", 1, opt)
+	if err != nil || len(claims) != 1 {
+		t.Errorf("%d claims, %v", len(claims), err)
 	}
 }

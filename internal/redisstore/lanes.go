@@ -12,15 +12,27 @@ import (
 const trips = 4
 
 // lanes are the ways to one node: steps of turns have one of their own. When Redis is slower than what is asked of it, they wait there, in order,
-// instead of timing out with what cannot wait: taking messages in, and keeping leases.
-type lanes struct{ turns, others *gather }
+// instead of timing out with what cannot wait: taking messages in, and keeping leases. Histories do not stand in that line a second time: what was
+// just claimed is held under a lease that nobody renews before its turn begins, and whoever loses it so three times is a dead letter.
+type lanes struct{ turns, histories, others *gather }
+
+// of is the way of a step.
+func (l *lanes) of(op string) *gather {
+	switch {
+	case op == opHistory:
+		return l.histories
+	case isTurnStep(op):
+		return l.turns
+	}
+	return l.others
+}
 
 // lanes are those to a node of a cluster, or, without an address, to Redis.
 func (s *Store) lanes(addr string) *lanes {
 	l, ok := s.nodes.Load(addr)
 	if !ok {
 		way := func() *gather { return &gather{rdb: s.rdb, timeout: s.timeout, free: trips} }
-		l, _ = s.nodes.LoadOrStore(addr, &lanes{turns: way(), others: way()})
+		l, _ = s.nodes.LoadOrStore(addr, &lanes{turns: way(), histories: way(), others: way()})
 	}
 	return l.(*lanes)
 }
@@ -28,7 +40,7 @@ func (s *Store) lanes(addr string) *lanes {
 // isTurnStep says which steps wait for each other. Time spent so is not the call's.
 func isTurnStep(op string) bool {
 	switch op {
-	case "claim", "history", "commit", "delivered", "intend", "postpone", "give_up", "release", "reserve", "settle", "spend":
+	case "claim", opHistory, "commit", "delivered", "intend", "postpone", "give_up", "release", "reserve", "settle", "spend":
 		return true
 	}
 	return false
@@ -70,15 +82,11 @@ func (s *Store) send(ctx context.Context, op string, asks ...*ask) {
 
 // sendTo is send to one node.
 func (s *Store) sendTo(ctx context.Context, op, addr string, asks []*ask) {
-	lane := s.lanes(addr).others
-	if isTurnStep(op) {
-		lane = s.lanes(addr).turns
-	}
 	cmds := make([]redis.Cmder, len(asks))
 	for i, a := range asks {
 		cmds[i] = a.cmd
 	}
-	err := lane.do(ctx, cmds)
+	err := s.lanes(addr).of(op).do(ctx, cmds)
 	for _, a := range asks {
 		if a.err = err; err == nil {
 			a.err = a.cmd.Err()
