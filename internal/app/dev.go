@@ -104,6 +104,11 @@ func (d *devRun) prepare(ctx context.Context) (err error) {
 	if d.dir, err = os.MkdirTemp("", "parley-dev-"); err != nil {
 		return err
 	}
+	if d.opt.Config != "" {
+		if err = checkBase("OPENAI_BASE_URL"); err != nil {
+			return err
+		}
+	}
 	if d.opt.Config == "" {
 		if err = d.openPlatforms(ctx); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,6 +47,9 @@ func (d *devRun) openVendors(ctx context.Context) error {
 	}
 	for _, v := range d.vendors {
 		if os.Getenv(v.Key) != "" {
+			if err := checkBase(v.variable("BASE_URL")); err != nil {
+				return err
+			}
 			v.base = strings.TrimRight(cmp.Or(os.Getenv(v.variable("BASE_URL")), v.base), "/")
 			v.model = cmp.Or(os.Getenv(v.variable("MODEL")), v.model)
 			continue
@@ -58,6 +62,16 @@ func (d *devRun) openVendors(ctx context.Context) error {
 		v.base = "http://" + v.at.Addr().String() + v.Vendor.Path()
 	}
 	return nil
+}
+
+// checkBase judges the address that a variable gives, if it gives one.
+func checkBase(name string) error {
+	base := os.Getenv(name)
+	u, err := url.Parse(base)
+	if base == "" || err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
+		return nil
+	}
+	return config.Faults{{File: name, What: "is no address of a model", Mend: "write it as https://host/v1, or leave it out"}}
 }
 
 // variable is an environment variable beside the one of the key: OPENAI_BASE_URL.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"syscall"
 	"time"
 )
 
@@ -41,10 +42,17 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, grace time.D
 // listen opens a TCP listener; its error says which setting to change.
 func listen(ctx context.Context, addr, setting string) (net.Listener, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w: is another process on it? choose another address", setting, err)
+	var malformed *net.AddrError
+	switch {
+	case err == nil:
+		return l, nil
+	case errors.As(err, &malformed):
+		return nil, fmt.Errorf("%s: %q is not host:port, as in 127.0.0.1:8080: %s", setting, addr, malformed.Err)
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s: %w: another process is on it; choose another address", setting, err)
+	default:
+		return nil, fmt.Errorf("%s: %w: choose another address", setting, err)
 	}
-	return l, nil
 }
 
 // debugHandler serves pprof; it belongs on an address of its own that only operators reach.
