@@ -17,7 +17,8 @@ help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 run: ## everything in one process, with a web page to chat in; needs Go alone
-	go run ./cmd/parley dev $(ARGS)
+	@go build -o .cache/bin/parley ./cmd/parley # not go run, which fails whenever Ctrl-C ends what it runs
+	@exec .cache/bin/parley dev $(ARGS)
 
 build: ## bin/parley, with its version
 	go build -trimpath -ldflags '-X main.stamped=$(VERSION)' -o bin/parley ./cmd/parley
