@@ -50,7 +50,7 @@ type usageError struct {
 func newRoot(env wire.Env) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "parley",
-		Short:         "Let people talk to language models from WeCom or a web page",
+		Short:         "Let people talk to language models from WeCom, DingTalk, Feishu, a web page or programs of their own",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,

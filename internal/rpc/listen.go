@@ -21,7 +21,7 @@ func listen(addr string, secure, allowPlain bool) (net.Listener, error) {
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("rpc.listen %q: %w", addr, err)
+		return nil, fmt.Errorf("rpc.listen %q: %w: is another process on it? choose another address", addr, err)
 	}
 	return l, nil
 }
