@@ -105,7 +105,7 @@ func (p *plan) compare() {
 		all = []scoped{{}}
 	}
 	byMove := map[string][]string{}
-	effect, why := false, map[string]bool{}
+	effect, reached, why := false, false, map[string]bool{}
 	idle := map[string]bool{}
 	for _, t := range all {
 		for _, class := range p.table.Models(t.name) {
@@ -118,6 +118,7 @@ func (p *plan) compare() {
 				why[text] = true
 			}
 			from, to := first(p.table.Preview(w, p.was, usable).After), first(then.After)
+			reached = reached || providerOf(to) == p.target
 			if from == to {
 				idle[class] = true
 				continue
@@ -136,8 +137,10 @@ func (p *plan) compare() {
 	})
 	p.idle = slices.Sorted(maps.Keys(idle))
 	switch {
+	case effect && len(p.moves) == 0 && !reached:
+		p.note("no turn moves: none can be answered by %s as things are, so they stay where they are", p.target)
 	case effect && len(p.moves) == 0:
-		p.note("no turn moves: this switch has them already")
+		p.note("no turn moves: they go to %s already", p.target)
 	case !effect && len(why) > 0 && len(p.unknownProviders()) == 0:
 		p.object("choose another target or scope, or see `parley status` for the switches that there are",
 			"no effect on any turn: %s", strings.Join(slices.Sorted(maps.Keys(why)), "; "))

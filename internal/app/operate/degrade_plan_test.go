@@ -202,11 +202,17 @@ func TestPlanOfAChangedDocument(t *testing.T) {
 		"an old one leads nowhere": {"switches: [{id: old, active: true, to: gemini, tenants: [x]}]", DegradeOptions{To: "chatglm", ID: "new"},
 			[]string{`switch "old" leads to "gemini"`, "`parley restore old` switches that one off"}, ""},
 		"this one does":       {"switches: []", DegradeOptions{To: "gemini"}, []string{`switch "all" leads to "gemini"`, "choose another target with --to"}, ""},
-		"prolonged":           {"switches: [{id: all, active: true, to: chatglm}]", DegradeOptions{To: "chatglm", For: time.Hour}, nil, "no turn moves: this switch has them already"},
+		"prolonged":           {"switches: [{id: all, active: true, to: chatglm}]", DegradeOptions{To: "chatglm", For: time.Hour}, nil, "no turn moves: they go to chatglm already"},
 		"where another leads": {"switches: [{id: all, active: true, to: chatglm}]", DegradeOptions{To: "chatglm", Tenants: []string{"acme"}}, nil, "no turn moves"},
+		"nobody has a key for the new target": {"switches: [{id: all, active: true, to: local}]", DegradeOptions{To: "chatglm/glm-4.6", Force: true},
+			[]string{"chatglm has no key on s"}, "no turn moves: none can be answered by chatglm as things are, so they stay where they are"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := planFor(t, test.o, test.document, []scoped{{name: "acme"}}, []serverReport{healthy("s")})
+			server := healthy("s")
+			if test.o.Force {
+				server = with("s", func(p *chat.ProviderState) { p.Keys = 0 })
+			}
+			p := planFor(t, test.o, test.document, []scoped{{name: "acme"}}, []serverReport{server})
 			text := ""
 			for _, o := range p.objections {
 				text += o.String()
