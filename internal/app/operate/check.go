@@ -43,7 +43,7 @@ func Check(ctx context.Context, env wire.Env, files []string, live bool) error {
 		}
 		faults = append(faults, c.Faults...)
 	}
-	if !live || len(faults) > 0 { // else they stand among what does not work
+	if !live || len(faults) > 0 || !j.forServers() { // else they stand among what does not work
 		j.warnOfKeys()
 	}
 	for _, w := range j.warnings {

@@ -90,6 +90,11 @@ func clients(files []string) []checkedClient {
 	return all
 }
 
+// forServers reports whether a server.yaml is among the files: only then this machine should have the providers' keys.
+func (j *judge) forServers() bool {
+	return slices.ContainsFunc(j.limits, func(o outbound) bool { return o.file != "" })
+}
+
 func (j *judge) decoders() map[config.Kind]config.Decoder {
 	return map[config.Kind]config.Decoder{config.KindRoutes: j.decodeRoutes, config.KindDegradation: j.decodeSwitches, config.KindTenant: j.decodeTenant}
 }

@@ -90,6 +90,9 @@ func (l *liveCheck) file(ctx context.Context, c config.Checked) error {
 
 func (l *liveCheck) routes(ctx context.Context, r checkedRoutes) {
 	for _, w := range r.table.Warnings() {
+		if !l.judge.forServers() {
+			break // it was a warning
+		}
 		l.errs = append(l.errs, fmt.Errorf("%s: %s", r.file, w))
 	}
 	for _, p := range r.table.Providers() {
@@ -112,8 +115,12 @@ func (l *liveCheck) channels(ctx context.Context, t checkedTenant) error {
 			l.say(t.File, "channel "+name, l.platform(ch.Kind(), asks.Check(ctx)))
 		}
 		if _, called := ch.(channel.Callback); called {
-			fmt.Fprintf(l.env.Stdout, "%s: channel %s: not proved from here: that the platform reaches its callback. Enter https://<your domain>%s on the platform's page and save: "+
-				"the platform then verifies address, token and key\n", t.File, name, callbackPath(co.Tenant.Name, name))
+			proof := "the platform then verifies address, token and key"
+			if ch.Kind() == "dingtalk" {
+				proof = "DingTalk verifies nothing there, so write to the robot: its answer is the proof"
+			}
+			fmt.Fprintf(l.env.Stdout, "%s: channel %s: not proved from here: that the platform reaches its callback. Enter https://<your domain>%s on the platform's page and save: %s\n",
+				t.File, name, callbackPath(co.Tenant.Name, name), proof)
 		}
 	}
 	return nil

@@ -21,14 +21,20 @@ func TestCheckLiveSaysWhereItFailed(t *testing.T) {
 	dir := t.TempDir()
 	client, routes, acme := filepath.Join(dir, "client.yaml"), filepath.Join(dir, "parley-routes.yaml"), filepath.Join(dir, "tenant.acme.yaml")
 	put(t, client, "redis: {addrs: ["+addr+"], password: env:CHECK_PASSWORD}\nlive: {source: file, dir: "+dir+"}\nregistry: {mode: direct, direct: [127.0.0.1:1]}\n"+
-		"platforms: {wecom: "+gone.URL+"}\n")
+		"platforms: {wecom: "+gone.URL+", dingtalk: "+gone.URL+"}\n")
 	put(t, routes, "providers:\n  openai: {dialect: openai, base_url: "+gone.URL+"/v1, key: env:CHECK_API_KEY}\nmodels: {chat: [openai/gpt-4o]}\n")
-	put(t, acme, "name: acme\nchannels:\n  - {name: app, kind: wecom, corp_id: ww1, agent_id: 7, secret: env:ACME_SECRET, token: env:ACME_SECRET, aes_key: env:ACME_AES}\n")
+	put(t, acme, "name: acme\nchannels:\n  - {name: app, kind: wecom, corp_id: ww1, agent_id: 7, secret: env:ACME_SECRET, token: env:ACME_SECRET, aes_key: env:ACME_AES}\n  - {name: ding, kind: dingtalk, app_key: k, app_secret: env:ACME_SECRET}\n")
 	for name, value := range map[string]string{"PARLEY_OUTBOUND": gone.URL, "CHECK_PASSWORD": "canary", "CHECK_API_KEY": "canary",
 		"ACME_SECRET": "canary", "ACME_AES": "ZGVtb2RlbW9kZW1vZGVtb2RlbW9kZW1vZGVtb2RlbW8"} {
 		t.Setenv(name, value)
 	}
-	err := operate.Check(t.Context(), wire.Env{Stdout: io.Discard, Stderr: io.Discard}, []string{client, routes, acme}, true)
+	var out bytes.Buffer
+	err := operate.Check(t.Context(), wire.Env{Stdout: &out, Stderr: io.Discard}, []string{client, routes, acme}, true)
+	for _, want := range []string{"callback/acme/app on the platform's page and save: the platform then verifies", "callback/acme/ding on the platform's page and save: DingTalk verifies nothing there"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in:\n%s", want, &out)
+		}
+	}
 	said := errText(err)
 	for _, want := range []string{
 		"client.yaml: redis: ", "asked " + addr + ": is redis.addrs right",
@@ -52,7 +58,9 @@ func TestCheckLiveFindsTenantsWithoutAKey(t *testing.T) {
 	put(t, acme, "name: acme\nchannels: []\n")
 	put(t, beta, "name: beta\nkeys: {openai: env:BETA_KEY}\nchannels: []\n")
 	t.Setenv("BETA_KEY", "canary")
-	files := []string{routes, acme, beta}
+	server := filepath.Join(dir, "server.yaml")
+	put(t, server, "live: {source: file, dir: "+dir+"}\nregistry: {mode: direct}\n")
+	files := []string{server, routes, acme, beta}
 	if err := operate.Check(t.Context(), wire.Env{Stdout: io.Discard, Stderr: io.Discard}, files, false); err != nil {
 		t.Errorf("not live, no key need be here: %v", err)
 	}
@@ -64,5 +72,26 @@ func TestCheckLiveFindsTenantsWithoutAKey(t *testing.T) {
 	if said := errText(err); wire.ExitCode(err) != 2 || strings.Contains(said, "tenant.beta") ||
 		!strings.Contains(said, `tenant.acme.yaml: model: no provider that "chat" leads to (openai/gpt-4o) has a key for this tenant`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestCheckLiveOnAClientsMachine: providers' keys are set where servers run, so that their lack is a warning here, and all else is asked.
+func TestCheckLiveOnAClientsMachine(t *testing.T) {
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	dir := t.TempDir()
+	client, routes, acme := filepath.Join(dir, "client.yaml"), filepath.Join(dir, "parley-routes.yaml"), filepath.Join(dir, "tenant.acme.yaml")
+	put(t, client, "redis: {addrs: ["+strings.TrimPrefix(gone.URL, "http://")+"]}\nlive: {source: file, dir: "+dir+"}\nregistry: {mode: direct, direct: [127.0.0.1:1]}\n")
+	put(t, routes, "providers:\n  openai: {dialect: openai, base_url: https://api.openai.com/v1, key: env:CHECK_UNSET_API_KEY}\nmodels: {chat: [openai/gpt-4o]}\n")
+	put(t, acme, "name: acme\nchannels: []\n")
+	var warned bytes.Buffer
+	err := operate.Check(t.Context(), wire.Env{Stdout: io.Discard, Stderr: &warned}, []string{client, acme, routes}, true)
+	if said := errText(err); wire.ExitCode(err) != 1 || !strings.Contains(said, "client.yaml: redis: ") || strings.Contains(said, "key") {
+		t.Errorf("Redis was not asked, or keys are faults: %v", err)
+	}
+	for _, want := range []string{"tenant.acme.yaml: model: warning: no provider that", "no server.yaml is among the files", "CHECK_UNSET_API_KEY is not set"} {
+		if strings.Count(warned.String(), want) != 1 {
+			t.Errorf("%q is not once in the warnings:\n%s", want, &warned)
+		}
 	}
 }

@@ -37,8 +37,13 @@ func (j *judge) together(now time.Time) map[string]config.Faults {
 	j.certificates()
 	for _, t := range j.tenants {
 		for _, r := range j.routes {
+			sure := wire.Misfits(r.table, t.tenant, false)
 			for _, f := range wire.Misfits(r.table, t.tenant, j.live) {
-				add(t.Document, f)
+				if j.forServers() || slices.Contains(sure, f) {
+					add(t.Document, f)
+				} else { // platform keys are set where servers run
+					j.warn(t.File, config.LineOf(t.Content, f.Path), f.Path, f.What+", as far as this machine knows: no server.yaml is among the files")
+				}
 			}
 		}
 	}
