@@ -23,6 +23,9 @@ func (s *Service) work(parent context.Context, r *running, c *Claim) {
 		stop(nil)
 		lose(nil)
 		switch {
+		case err == nil && next != nil && errors.Is(context.Cause(own), errLost): // it was given back while the step that brought it answered
+			s.release(parent, next)
+			next = nil
 		case err == nil:
 		case errors.Is(err, ErrFenced), errors.Is(err, errLost):
 			s.metrics.fenced.Inc()
