@@ -141,6 +141,7 @@ func (p *Process) Usage() Usage {
 func (p *Process) waitFor(ctx context.Context, what string, probe func(context.Context) error) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
+	var why error
 	for {
 		try, cancel := context.WithTimeout(ctx, 3*time.Second)
 		err := probe(try)
@@ -148,11 +149,14 @@ func (p *Process) waitFor(ctx context.Context, what string, probe func(context.C
 		if err == nil {
 			return nil
 		}
+		if why == nil || ctx.Err() == nil { // what the end has cut says nothing
+			why = err
+		}
 		select {
 		case <-p.done:
 			return fmt.Errorf("%s ended before it was %s; its last lines:\n%s", p.Name, what, p.Tail(20))
 		case <-ctx.Done():
-			return fmt.Errorf("%s is not %s: %w (%w); its last lines:\n%s", p.Name, what, err, ctx.Err(), p.Tail(20))
+			return fmt.Errorf("%s is not %s: %w (%w); its last lines:\n%s", p.Name, what, why, ctx.Err(), p.Tail(20))
 		case <-tick.C:
 		}
 	}
