@@ -29,6 +29,14 @@ func calls(s *Store) map[string]func(context.Context) error {
 			_, err := s.Accept(ctx, m, conversation.AcceptOptions{DedupeFor: time.Hour, Waiting: 5, UserPerMinute: 5})
 			return err
 		},
+		"claim everywhere": func(ctx context.Context) error {
+			var shards []conversation.Shard
+			for i := range conversation.Shards {
+				shards = append(shards, conversation.Shard{Tenant: "acme", Index: i})
+			}
+			_, err := s.Claim(ctx, shards, "a", 1, conversation.ClaimOptions{Lease: time.Second})
+			return err
+		},
 		"claim": func(ctx context.Context) error {
 			_, err := s.Claim(ctx, []conversation.Shard{sh}, "a", 1, opt)
 			return err

@@ -66,13 +66,15 @@ func (s *Store) send(ctx context.Context, op string, asks ...*ask) {
 		return
 	}
 	nodes := map[string][]*ask{}
+	find, found := s.bound(ctx) // a cluster that nobody has reached yet is asked for at each of its addresses, for each key
 	for _, a := range asks {
 		addr := "" // nobody knows: go-redis finds out
-		if n, err := cluster.MasterForKey(ctx, a.key); err == nil {
+		if n, err := cluster.MasterForKey(find, a.key); err == nil {
 			addr = n.Options().Addr
 		}
 		nodes[addr] = append(nodes[addr], a)
 	}
+	found()
 	var wg sync.WaitGroup
 	for addr, asks := range nodes {
 		wg.Go(func() { s.sendTo(ctx, op, addr, asks) })

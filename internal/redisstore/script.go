@@ -85,6 +85,11 @@ func (s *Store) each(ctx context.Context, op string, sc script, keys []string, m
 
 // eachWith is each with arguments for each key.
 func (s *Store) eachWith(ctx context.Context, op string, sc script, keys []string, more []*ask, args func(i int) []any) ([]any, error) {
+	if !isTurnStep(op) {
+		var cancel context.CancelFunc
+		ctx, cancel = s.bound(ctx) // also of what is repeated
+		defer cancel()
+	}
 	asks := make([]*ask, len(keys), len(keys)+len(more))
 	for i, key := range keys {
 		asks[i] = &ask{key: key, cmd: sc.call(ctx, key, args(i))}
