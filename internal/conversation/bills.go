@@ -15,6 +15,7 @@ const gather = 20 * time.Millisecond
 // bills are what programs' requests have spent and the store is still to be told.
 type bills struct {
 	mu      sync.Mutex
+	closed  bool // nothing is gathered any more
 	of      map[billTo]*bill
 	telling sync.WaitGroup
 }
@@ -32,6 +33,11 @@ type bill struct {
 func (b *bills) add(s *Service, c *Claim, mine *tally) {
 	whose := billTo{c.Key.Tenant, mine.user}
 	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		s.account(context.Background(), c, &tally{user: whose.user, spent: mine.spent})
+		return
+	}
 	defer b.mu.Unlock()
 	u := b.of[whose]
 	if u == nil {
@@ -72,5 +78,12 @@ func (b *bills) take(whose billTo) (now bill, ok bool) {
 	return now, true
 }
 
-// Settle returns when the store was told, or could not be told, of all that ended calls of Direct have spent. No call may begin meanwhile.
-func (s *Service) Settle() { s.directs.bills.telling.Wait() }
+// Settle returns when the store was told, or could not be told, of all that ended calls of Direct have spent. A call that ends later tells of itself
+// before it returns.
+func (s *Service) Settle() {
+	b := &s.directs.bills
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	b.telling.Wait()
+}

@@ -58,10 +58,10 @@ func TestDirectTellsOfManyAtOnce(t *testing.T) {
 		if n := s.told.Load(); n != 1 {
 			t.Errorf("told %d times", n)
 		}
+		// A call that ends after a shutdown has begun to settle tells of itself.
 		if _, _, err := p.ask(t.Context(), want("q")); err != nil {
 			t.Error(err)
 		}
-		p.Settle()
 		w.spends(map[string]conversation.Tokens{"sim": {Calls: 21, Input: 63, Output: 42}})
 	})
 }
