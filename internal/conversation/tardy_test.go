@@ -62,6 +62,8 @@ func TestNextMessageThatWasGivenBackMeanwhile(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		asked := 0
+		w.llm.mu.Lock()
+		defer w.llm.mu.Unlock()
 		for _, c := range w.llm.calls {
 			if c.Question == "b" {
 				asked++

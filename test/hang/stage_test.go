@@ -109,8 +109,7 @@ func (s *stage) clientYAML(addr, ops, redis string) string {
 }
 
 func (s *stage) env() []string {
-	app := s.company.App
-	return []string{"ACME_SECRET=" + app.Secret, "ACME_TOKEN=" + app.Token, "ACME_AES=" + app.AESKey, "ACME_WEB_TOKEN=" + s.company.WebToken}
+	return s.company.Env()
 }
 
 func (s *stage) must(err error) {

@@ -69,8 +69,8 @@ channels:
 `, c.Tenant, c.Window, c.App.CorpID, c.App.AgentID)
 }
 
-// env holds what the document refers to.
-func (c *Company) env() []string {
+// Env is what the document refers to: variables of a client service that serves the company.
+func (c *Company) Env() []string {
 	prefix := strings.ToUpper(c.Tenant) + "_"
 	return []string{
 		prefix + "SECRET=" + c.App.Secret, prefix + "TOKEN=" + c.App.Token, prefix + "AES=" + c.App.AESKey, prefix + "WEB_TOKEN=" + c.WebToken,

@@ -30,7 +30,7 @@ const readyWithin = 60 * time.Second
 
 // StartClient starts a client service of the tenant and returns once it is ready. extra is YAML added to its client.yaml.
 func (r *Rig) StartClient(ctx context.Context, name string, c Company, extra string) (*Node, error) {
-	return r.startNode(ctx, "client", name, c.env(), func(addr, ops, debug string) string {
+	return r.startNode(ctx, "client", name, c.Env(), func(addr, ops, debug string) string {
 		return fmt.Sprintf(`http:     {listen: %q, ops: %q, debug: %q}
 redis:    {addrs: [%q]}
 tenants:  [%s]
