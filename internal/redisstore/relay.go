@@ -177,8 +177,8 @@ func (s *Store) Serve(ctx context.Context, key string, f func(ctx context.Contex
 		}
 		entry, err := s.pop(relayKey(key))
 		r, known := parseRelay(entry)
-		if err == nil && known && ctx.Err() != nil { // for whoever serves next
-			_, _ = s.run(context.WithoutCancel(ctx), "relay_push", s.scripts.relayPush, relayKey(key), millis(relayAnswers), entry)
+		if err == nil && known && ctx.Err() != nil {
+			s.putBack(ctx, key, entry)
 		}
 		if ctx.Err() != nil {
 			return
@@ -192,9 +192,14 @@ func (s *Store) Serve(ctx context.Context, key string, f func(ctx context.Contex
 		}
 		running.Go(func() {
 			defer func() { <-room }()
-			s.answer(ctx, key, r, f)
+			s.answer(ctx, key, entry, r, f)
 		})
 	}
+}
+
+// putBack leaves a request that was taken to whoever serves next.
+func (s *Store) putBack(ctx context.Context, key, entry string) {
+	_, _ = s.run(context.WithoutCancel(ctx), "relay_push", s.scripts.relayPush, relayKey(key), millis(relayAnswers), entry)
 }
 
 // relayed is a request as the list has it.
@@ -216,9 +221,13 @@ func parseRelay(entry string) (r relayed, ok bool) {
 }
 
 // answer answers one request, if its time is not over.
-func (s *Store) answer(ctx context.Context, key string, r relayed, f func(context.Context, []byte) []byte) {
+func (s *Store) answer(ctx context.Context, key, entry string, r relayed, f func(context.Context, []byte) []byte) {
 	asked := time.Now()
-	v, err := s.run(ctx, "relay_now", s.scripts.relayNow, relayKey(key))
+	v, err := s.run(context.WithoutCancel(ctx), "relay_now", s.scripts.relayNow, relayKey(key))
+	if ctx.Err() != nil {
+		s.putBack(ctx, key, entry)
+		return
+	}
 	left := r.deadline.Sub(time.UnixMilli(number(v))) - time.Since(asked)
 	if err != nil || left <= 0 {
 		return
