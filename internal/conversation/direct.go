@@ -142,11 +142,18 @@ func (d *direct) final() bool { return d != nil && d.shown }
 
 // admit takes a place in this process and one of the tenant's seats.
 func (s *Service) admit(ctx context.Context, t *chat.Tenant) (leave func(), err error) {
-	if s.room.take(t.Name, 1) == 0 {
+	end := time.Now().Add(seatWait)
+	for s.room.take(t.Name, 1) == 0 {
+		if s.room.undecided() && time.Now().Before(end) { // what a claim does not need comes free at once
+			if err := s.Pause(ctx, s.spread(seatPause/10)); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		s.metrics.places.WithLabelValues(t.Name, "room").Inc()
 		return nil, &chat.Error{Kind: chat.Overloaded, Op: opDirect, RetryAfter: fullFor, Err: errors.New("this process has as many turns as limits.turns allows")}
 	}
-	for end := time.Now().Add(seatWait); ; {
+	for {
 		_, got := s.sit(ctx, t, []Shard{{Tenant: t.Name}}, 1)
 		if got > 0 {
 			break

@@ -33,6 +33,13 @@ func (r *room) take(tenant string, n int) int {
 	return n
 }
 
+// undecided says whether claims under way hold places that they may not need.
+func (r *room) undecided() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.reserved > 0 && r.owned < r.most
+}
+
 // share says whether several tenants use the places.
 func (r *room) share(several bool) {
 	r.mu.Lock()
