@@ -72,7 +72,7 @@ func (b *bench) flags() (only, out string) {
 	flag.StringVar(&only, "only", "messages,callbacks,openai,flight,weight,delta", "which to run")
 	flag.StringVar(&out, "json", "", "file for the JSON; default: after the table")
 	flag.BoolVar(&b.keep, "keep", false, "leave the logs behind")
-	flag.StringVar(&profiles.dir, "profiles", "", "an existing folder for profiles of all Go processes (not of delta)")
+	flag.StringVar(&profiles.dir, "profiles", "", "folder for profiles of all Go processes (not of delta)")
 	flag.IntVar(&crew.Clients, "clients", 0, "client services; 0: one, for flight and weight two")
 	flag.IntVar(&crew.Servers, "servers", 0, "servers; 0: one, for flight and weight two")
 	history := flag.Int("history", 20, "messages, callbacks: turns that everybody had before")
@@ -103,6 +103,12 @@ func (b *bench) flags() (only, out string) {
 	if flag.NArg() > 0 || least < 1 || b.flight.wrong() || b.weight.wrong() {
 		flag.Usage()
 		os.Exit(2)
+	}
+	if profiles.dir != "" {
+		if err := os.MkdirAll(profiles.dir, 0o755); err != nil { // not after an hour of measuring
+			fmt.Fprintln(os.Stderr, "bench: -profiles:", err)
+			os.Exit(2)
+		}
 	}
 	return only, out
 }
