@@ -7,7 +7,7 @@ type permission struct {
 }
 
 // everywhere are the packages that all others may import.
-var everywhere = []string{"internal/chat", "internal/telemetry"}
+var everywhere = []string{"internal/chat", "internal/jsonstr", "internal/telemetry"}
 
 // permissions are the imports allowed besides a folder's own parents and everywhere.
 var permissions = []permission{

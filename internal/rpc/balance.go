@@ -13,7 +13,6 @@ import (
 	"dubbo.apache.org/dubbo-go/v3/protocol/base"
 	"dubbo.apache.org/dubbo-go/v3/protocol/result"
 
-	chatv1 "parley/api/chat/v1"
 	"parley/internal/chat"
 )
 
@@ -93,8 +92,8 @@ func hasPictures(inv base.Invocation) bool {
 	if len(args) == 0 {
 		return false
 	}
-	in, ok := args[0].(*chatv1.CompleteRequest)
-	return ok && len(in.GetImages()) > 0
+	in, ok := args[0].(*request)
+	return ok && len(in.head.GetImages()) > 0
 }
 
 // track is dubbo-go's filter around each instance: it counts the streams that run on it, ends them when the instance is given up, and

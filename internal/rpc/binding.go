@@ -26,10 +26,10 @@ func binding() *common.ServiceInfo {
 		Methods: []common.MethodInfo{
 			{
 				Name: methodComplete, Type: constant.CallServerStream,
-				ReqInitFunc:    func() any { return new(chatv1.CompleteRequest) },
+				ReqInitFunc:    func() any { return new(request) },
 				StreamInitFunc: func(stream any) any { return stream },
 				MethodFunc: func(ctx context.Context, args []any, handler any) (any, error) {
-					return nil, toTriple(handler.(*service).complete(ctx, args[0].(*chatv1.CompleteRequest), args[1].(sender)))
+					return nil, toTriple(handler.(*service).complete(ctx, args[0].(*request), args[1].(sender)))
 				},
 			},
 			{

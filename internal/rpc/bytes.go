@@ -20,30 +20,37 @@ type codec struct{ buffers mem.BufferPool }
 var _ encoding.CodecV2 = codec{}
 
 func newCodec() codec {
-	return codec{mem.NewTieredBufferPool(4<<10, 16<<10, 32<<10, 64<<10, 128<<10, 256<<10, 512<<10, 1<<20)}
+	return codec{new(buffers)}
 }
 
 // Name implements encoding.CodecV2: what the bytes are.
 func (codec) Name() string { return "proto" }
 
-// Marshal implements encoding.CodecV2, for messages and for pieces.
+// Marshal implements encoding.CodecV2, for messages, requests and pieces.
 func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 	if p, ok := v.(piece); ok && utf8.ValidString(string(p)) {
 		return mem.BufferSlice{mem.SliceBuffer(p.bytes())}, nil
 	} else if ok {
 		v = p.message()
 	}
+	if r, ok := v.(*request); ok {
+		return c.fill(r.size(), r.append)
+	}
 	m, ok := v.(proto.Message)
 	if !ok {
 		return nil, fmt.Errorf("rpc: %T is no message", v)
 	}
-	size := proto.Size(m)
+	return c.fill(proto.Size(m), func(b []byte) ([]byte, error) { return proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(b, m) })
+}
+
+// fill gives the bytes that write appends.
+func (c codec) fill(size int, write func([]byte) ([]byte, error)) (mem.BufferSlice, error) {
 	if mem.IsBelowBufferPoolingThreshold(size) {
-		b, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(make([]byte, 0, size), m)
+		b, err := write(make([]byte, 0, size))
 		return mem.BufferSlice{mem.SliceBuffer(b)}, err
 	}
 	buf := c.buffers.Get(size)
-	b, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend((*buf)[:0], m)
+	b, err := write((*buf)[:0])
 	if err != nil {
 		c.buffers.Put(buf)
 		return nil, err
@@ -52,12 +59,15 @@ func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 	return mem.BufferSlice{mem.NewBuffer(buf, c.buffers)}, nil
 }
 
-// Unmarshal implements encoding.CodecV2, for messages and for events.
+// Unmarshal implements encoding.CodecV2, for messages, requests and events.
 func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 	buf := data.MaterializeToBuffer(c.buffers)
 	defer buf.Free()
-	if e, ok := v.(*event); ok {
-		return e.read(buf.ReadOnlyData())
+	switch v := v.(type) {
+	case *event:
+		return v.read(buf.ReadOnlyData())
+	case *request:
+		return v.read(buf.ReadOnlyData())
 	}
 	m, ok := v.(proto.Message)
 	if !ok {

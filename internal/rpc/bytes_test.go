@@ -8,7 +8,6 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 
-	chatv1 "parley/api/chat/v1"
 	"parley/internal/chat"
 )
 
@@ -86,7 +85,7 @@ func BenchmarkHistory(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		in := new(chatv1.CompleteRequest)
+		in := new(request)
 		if err := c.Unmarshal(data, in); err != nil {
 			b.Fatal(err)
 		}

@@ -15,7 +15,6 @@ import (
 	"dubbo.apache.org/dubbo-go/v3/registry"
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/protobuf/proto"
 
 	chatv1 "parley/api/chat/v1"
 	"parley/internal/chat"
@@ -111,8 +110,8 @@ func (c *Client) Close() error {
 func (c *Client) Complete(ctx context.Context, req chat.Request, emit func(chat.Event)) (reply chat.Reply, err error) {
 	defer func() { c.metrics.ends.WithLabelValues(outcome(err)).Inc() }()
 	in := encodeRequest(req)
-	in.Protocol = count(c.pool.version.speaks)
-	if size := proto.Size(in); size > maxRequest {
+	in.head.Protocol = count(c.pool.version.speaks)
+	if size := in.size(); size > maxRequest {
 		return reply, chat.E(chat.TooLarge, "rpc.Complete", fmt.Errorf("the request has %d bytes, %d is the most", size, maxRequest))
 	}
 	began := time.Now()

@@ -2,14 +2,14 @@ package rpc
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	chatv1 "parley/api/chat/v1"
 	"parley/internal/chat"
 )
 
-func encodeRequest(r chat.Request) *chatv1.CompleteRequest {
+// encodeRequest refers to r's history.
+func encodeRequest(r chat.Request) *request {
 	out := &chatv1.CompleteRequest{
 		Tenant: r.Tenant, Conversation: r.Conversation, Turn: r.Turn, Attempt: count(r.Attempt), User: r.User, Model: r.Model,
 		System: r.System, Question: r.Question, MaxOutput: count(r.MaxOutput), Deltas: r.Deltas,
@@ -17,13 +17,6 @@ func encodeRequest(r chat.Request) *chatv1.CompleteRequest {
 	}
 	for _, p := range r.Images {
 		out.Images = append(out.Images, &chatv1.Image{Type: p.Type, Data: p.Data})
-	}
-	turns := make([]chatv1.Turn, len(r.History))
-	out.History = make([]*chatv1.Turn, len(turns))
-	for i, t := range r.History {
-		turns[i].Question, turns[i].Answer = t.Question, t.Answer
-		turns[i].QuestionTokens, turns[i].AnswerTokens = count(t.QuestionTokens), count(t.AnswerTokens)
-		out.History[i] = &turns[i]
 	}
 	if len(r.Keys) > 0 {
 		out.Keys = make(map[string]*chatv1.Keys, len(r.Keys))
@@ -38,25 +31,19 @@ func encodeRequest(r chat.Request) *chatv1.CompleteRequest {
 	if r.Providers != nil { // an empty list is a list: nobody may see the data
 		out.Providers = &chatv1.Providers{Name: r.Providers}
 	}
-	return out
+	return &request{head: out, history: r.History}
 }
 
-func decodeRequest(r *chatv1.CompleteRequest) chat.Request {
+func decodeRequest(in *request) chat.Request {
+	r := in.head
 	out := chat.Request{
 		Tenant: r.GetTenant(), Conversation: r.GetConversation(), Turn: r.GetTurn(), Attempt: int(r.GetAttempt()), User: r.GetUser(),
 		Model: r.GetModel(), System: r.GetSystem(), Question: r.GetQuestion(), MaxOutput: int(r.GetMaxOutput()), Deltas: r.GetDeltas(),
 		DeltaGap: time.Duration(r.GetDeltaGapMs()) * time.Millisecond, MaxPrompt: int(r.GetMaxPrompt()),
-		Sampling: decodeSampling(r.GetSampling()),
+		Sampling: decodeSampling(r.GetSampling()), History: in.history,
 	}
 	for _, p := range r.GetImages() {
 		out.Images = append(out.Images, chat.Picture{Type: chat.PictureType(p.GetData()), Data: p.GetData()})
-	}
-	out.History = slices.Grow(out.History, len(r.GetHistory()))
-	for _, t := range r.GetHistory() {
-		out.History = append(out.History, chat.Turn{
-			Question: t.GetQuestion(), Answer: t.GetAnswer(),
-			QuestionTokens: int(t.GetQuestionTokens()), AnswerTokens: int(t.GetAnswerTokens()),
-		})
 	}
 	if len(r.GetKeys()) > 0 {
 		out.Keys = make(map[string][]chat.Secret, len(r.GetKeys()))

@@ -126,12 +126,12 @@ func startPeer(t *testing.T, role string, o peerOptions, word string) *process {
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			p.lines <- lines.Text()
 		}
-		close(p.lines)
 		p.ended <- p.cmd.Wait()
+		close(p.lines)
 	}()
 	t.Cleanup(func() {
 		_ = p.cmd.Process.Kill()
-		for range p.lines { // until the process is gone
+		for range p.lines { // until the process is gone and all of its log is here
 		}
 		if t.Failed() {
 			t.Logf("%s %s wrote:\n%s", role, p.addr, log)

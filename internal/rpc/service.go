@@ -81,7 +81,7 @@ func (s *service) drain() <-chan struct{} {
 	return s.idle
 }
 
-func (s *service) complete(ctx context.Context, in *chatv1.CompleteRequest, out sender) (err error) {
+func (s *service) complete(ctx context.Context, in *request, out sender) (err error) {
 	start := time.Now()
 	defer func() {
 		if r := recover(); r != nil {
@@ -93,13 +93,13 @@ func (s *service) complete(ctx context.Context, in *chatv1.CompleteRequest, out 
 	if err := of(in).misfit(s.protocol); err != nil {
 		return err
 	}
-	if in.GetTenant() == "" {
+	if in.head.GetTenant() == "" {
 		return chat.E(chat.Invalid, "rpc.complete", errors.New("tenant is empty"))
 	}
-	if err := authorize(ctx, in.GetTenant()); err != nil {
+	if err := authorize(ctx, in.head.GetTenant()); err != nil {
 		return err
 	}
-	done, err := s.pictures.hold(in.GetImages())
+	done, err := s.pictures.hold(in.head.GetImages())
 	if err != nil {
 		return err
 	}

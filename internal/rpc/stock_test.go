@@ -31,6 +31,7 @@ import (
 	_ "dubbo.apache.org/dubbo-go/v3/registry/nacos"
 	_ "dubbo.apache.org/dubbo-go/v3/registry/protocol"
 	"dubbo.apache.org/dubbo-go/v3/server"
+	"google.golang.org/protobuf/proto"
 
 	chatv1 "parley/api/chat/v1"
 	"parley/internal/chat"
@@ -54,7 +55,15 @@ type StockHandler struct{ script }
 
 // Complete is the method that dubbo-go finds.
 func (h *StockHandler) complete(ctx context.Context, req *chatv1.CompleteRequest, stream *triple_protocol.ServerStream) error {
-	return toTriple(h.script.Complete(ctx, decodeRequest(req), func(e chat.Event) error {
+	b, err := proto.Marshal(req)
+	if err != nil {
+		return err
+	}
+	in := new(request)
+	if err := in.read(b); err != nil {
+		return err
+	}
+	return toTriple(h.script.Complete(ctx, decodeRequest(in), func(e chat.Event) error {
 		m, err := encodeEvent(e)
 		if err != nil {
 			return err
@@ -82,6 +91,7 @@ func runStockServer(o peerOptions) error {
 	}
 	info := binding()
 	info.Methods = info.Methods[:2] // as a release that knew no more
+	info.Methods[0].ReqInitFunc = func() any { return new(chatv1.CompleteRequest) }
 	info.Methods[0].MethodFunc = func(ctx context.Context, args []any, h any) (any, error) {
 		return nil, h.(*StockHandler).complete(ctx, args[0].(*chatv1.CompleteRequest), args[1].(*triple_protocol.ServerStream))
 	}

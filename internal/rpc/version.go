@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 
 	"dubbo.apache.org/dubbo-go/v3/common"
-
-	chatv1 "parley/api/chat/v1"
 )
 
 // version is what one side of the protocol speaks, and the oldest that it needs the other side to speak. Fields are only added, and most
@@ -38,7 +36,7 @@ func told(speaks, needs string) version {
 }
 
 // of reads what a request tells of its client.
-func of(in *chatv1.CompleteRequest) version { return version{speaks: max(int(in.GetProtocol()), 1)} }
+func of(in *request) version { return version{speaks: max(int(in.head.GetProtocol()), 1)} }
 
 // misfit says why a client of version v cannot work with a server; nil: it can.
 func (v version) misfit(server version) error {

@@ -2,49 +2,10 @@ package openai
 
 import (
 	"strconv"
-	"unicode/utf8"
 
 	"parley/internal/chat"
+	"parley/internal/jsonstr"
 )
-
-// appendString appends s as a JSON string. It takes no other path than bytes: it runs for every piece of every answer.
-func appendString(b []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	b = append(b, '"')
-	from := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= utf8.RuneSelf {
-			r, n := utf8.DecodeRuneInString(s[i:])
-			if r == utf8.RuneError && n == 1 {
-				b = append(append(b, s[from:i]...), "\ufffd"...)
-				from = i + 1
-			}
-			i += n
-			continue
-		}
-		if c >= ' ' && c != '"' && c != '\\' {
-			i++
-			continue
-		}
-		b = append(b, s[from:i]...)
-		switch c {
-		case '"', '\\':
-			b = append(b, '\\', c)
-		case '\n':
-			b = append(b, '\\', 'n')
-		case '\r':
-			b = append(b, '\\', 'r')
-		case '\t':
-			b = append(b, '\\', 't')
-		default:
-			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		}
-		i++
-		from = i
-	}
-	return append(append(b, s[from:]...), '"')
-}
 
 // head is what every object of an answer begins with.
 type head struct {
@@ -55,13 +16,13 @@ type head struct {
 
 func (h head) append(b []byte, object string) []byte {
 	b = append(b, `{"id":`...)
-	b = appendString(b, h.id)
+	b = jsonstr.AppendQuoted(b, h.id)
 	b = append(b, `,"object":"`...)
 	b = append(b, object...)
 	b = append(b, `","created":`...)
 	b = strconv.AppendInt(b, h.created, 10)
 	b = append(b, `,"model":`...)
-	b = appendString(b, h.model)
+	b = jsonstr.AppendQuoted(b, h.model)
 	return append(b, `,"system_fingerprint":null,"choices":[`...)
 }
 
@@ -69,9 +30,9 @@ func (h head) append(b []byte, object string) []byte {
 func (h head) whole(b []byte, r chat.Reply) []byte {
 	b = h.append(b, "chat.completion")
 	b = append(b, `{"index":0,"message":{"role":"assistant","content":`...)
-	b = appendString(b, r.Text)
+	b = jsonstr.AppendQuoted(b, r.Text)
 	b = append(b, `,"refusal":null},"logprobs":null,"finish_reason":`...)
-	b = appendString(b, r.FinishReason)
+	b = jsonstr.AppendQuoted(b, r.FinishReason)
 	b = append(b, `}],"usage":`...)
 	return append(appendUsage(b, r.Usage), '}')
 }
@@ -114,7 +75,7 @@ func (c *chunks) piece(text string, first bool) []byte {
 		b = append(b, `"role":"assistant","refusal":null,`...)
 	}
 	b = append(b, `"content":`...)
-	b = appendString(b, text)
+	b = jsonstr.AppendQuoted(b, text)
 	b = append(b, `},"logprobs":null,"finish_reason":null}`...)
 	c.buf = append(b, c.tail...)
 	return c.buf
@@ -124,7 +85,7 @@ func (c *chunks) piece(text string, first bool) []byte {
 func (c *chunks) end(r chat.Reply) []byte {
 	start := string(c.buf[:c.fixed])
 	b := append(c.buf[:c.fixed], `{"index":0,"delta":{},"logprobs":null,"finish_reason":`...)
-	b = appendString(b, r.FinishReason)
+	b = jsonstr.AppendQuoted(b, r.FinishReason)
 	b = append(append(b, '}'), c.tail...)
 	if c.usage {
 		b = append(append(b, start...), `],"usage":`...)

@@ -5,31 +5,11 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
 	"parley/internal/chat"
 )
-
-// FuzzString holds our strings against the standard library's reader.
-func FuzzString(f *testing.F) {
-	for _, s := range []string{"", "plain", "你好 \"世界\"\\\n\r\t\x00\x1f\x7f", "\u2028\ufffd👩‍👩‍👧", "a\xff\xfeb\xe4\xbd", strings.Repeat("x", 1000)} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		b := appendString([]byte("before"), s)
-		var got string
-		if err := json.Unmarshal(b[len("before"):], &got); err != nil {
-			t.Fatalf("%q: %v", b, err)
-		}
-		want, _ := json.Marshal(s) // which makes U+FFFD of each byte that is no UTF-8
-		var read string
-		if err := json.Unmarshal(want, &read); err != nil || got != read || !utf8.Valid(b) {
-			t.Errorf("%q was written as %s", s, b)
-		}
-	})
-}
 
 func TestWhole(t *testing.T) {
 	reply := chat.Reply{Text: "好\n\"的\"", FinishReason: "length", Usage: chat.Usage{Input: 7, Cached: 2, Output: 5, Reasoning: 1}}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"parley/internal/chat"
+	"parley/internal/jsonstr"
 )
 
 // failure is an error in OpenAI's form, by which its clients choose their exceptions and whether to try again.
@@ -42,7 +43,7 @@ func unavailable(message string, after time.Duration) *failure {
 // body is the error as a JSON object.
 func (f *failure) body(b []byte) []byte {
 	b = append(b, `{"error":{"message":`...)
-	b = appendString(b, f.message)
+	b = jsonstr.AppendQuoted(b, f.message)
 	for _, field := range [...]struct{ name, value string }{{"type", f.typ}, {"param", f.param}, {"code", f.code}} {
 		b = append(b, ',', '"')
 		b = append(b, field.name...)
@@ -50,7 +51,7 @@ func (f *failure) body(b []byte) []byte {
 		if field.value == "" {
 			b = append(b, "null"...)
 		} else {
-			b = appendString(b, field.value)
+			b = jsonstr.AppendQuoted(b, field.value)
 		}
 	}
 	return append(b, '}', '}')

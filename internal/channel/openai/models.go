@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"parley/internal/jsonstr"
 )
 
 const modelPath = "/v1/models/"
@@ -52,7 +54,7 @@ func (c *Channel) choices() ([]string, *failure) {
 
 func (c *Channel) model(b []byte, id string) []byte {
 	b = append(b, `{"id":`...)
-	b = appendString(b, id)
+	b = jsonstr.AppendQuoted(b, id)
 	b = append(b, `,"object":"model","created":`...)
 	b = strconv.AppendInt(b, c.made.Unix(), 10)
 	return append(b, `,"owned_by":"parley"}`...)

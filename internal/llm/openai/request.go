@@ -14,6 +14,7 @@ import (
 	goopenai "github.com/sashabaranov/go-openai"
 
 	"parley/internal/chat"
+	"parley/internal/jsonstr"
 	"parley/internal/llm"
 )
 
@@ -41,7 +42,7 @@ func (p *Provider) appendBody(b []byte, c *llm.Call) ([]byte, error) {
 	if p.dialect.LowerModel {
 		model = strings.ToLower(model)
 	}
-	b = appendQuoted(append(b, `{"model":`...), model)
+	b = jsonstr.AppendQuoted(append(b, `{"model":`...), model)
 	b = appendMessages(append(b, `,"messages":`...), c)
 	b = append(b, `,"stream":true`...)
 	if !p.dialect.NoStreamOptions {
@@ -120,7 +121,7 @@ func appendMessages(b []byte, c *llm.Call) []byte {
 
 func appendMessage(b []byte, role, text string) []byte {
 	b = append(append(b, `{"role":"`...), role...)
-	b = appendQuoted(append(b, `","content":`...), text)
+	b = jsonstr.AppendQuoted(append(b, `","content":`...), text)
 	return append(b, '}')
 }
 
@@ -128,10 +129,10 @@ func appendMessage(b []byte, role, text string) []byte {
 func appendLook(b []byte, c *llm.Call) []byte {
 	b = append(b, `{"role":"user","content":[`...)
 	for _, p := range c.Images {
-		b = appendQuoted(append(b, `{"type":"image_url","image_url":{"url":`...), "data:"+p.Type+";base64,")
+		b = jsonstr.AppendQuoted(append(b, `{"type":"image_url","image_url":{"url":`...), "data:"+p.Type+";base64,")
 		b = base64.StdEncoding.AppendEncode(b[:len(b)-1], p.Data)
 		b = append(b, `"}},`...)
 	}
-	b = appendQuoted(append(b, `{"type":"text","text":`...), c.Question)
+	b = jsonstr.AppendQuoted(append(b, `{"type":"text","text":`...), c.Question)
 	return append(b, "}]}"...)
 }
