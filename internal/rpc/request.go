@@ -54,7 +54,8 @@ func turnSize(t *chat.Turn) (n int) {
 	return n
 }
 
-// append writes the message, after size was called. The history comes last, out of the order of numbers, as protobuf allows.
+// append writes the message, after size was called. The history comes last, out of the order of numbers, as protobuf allows. That its texts are UTF-8
+// whoever stored them has seen, and whoever receives them looks.
 func (r *request) append(b []byte) ([]byte, error) {
 	b, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(b, r.head)
 	if err != nil {
@@ -62,9 +63,6 @@ func (r *request) append(b []byte) ([]byte, error) {
 	}
 	for i := range r.history {
 		t := &r.history[i]
-		if !jsonstr.Valid(t.Question) || !jsonstr.Valid(t.Answer) {
-			return nil, errUTF8
-		}
 		b = protowire.AppendVarint(append(b, tagHistory), uint64(turnSize(t)))
 		b = appendText(b, tagQuestion, t.Question)
 		b = appendText(b, tagAnswer, t.Answer)

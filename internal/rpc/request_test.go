@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -58,8 +59,12 @@ func TestRequestHasTheCommonMeaning(t *testing.T) {
 		}
 	}
 	for _, turn := range []chat.Turn{{Question: "\xff"}, {Answer: "\xe4\xbd"}} {
-		if _, err := newCodec().Marshal(encodeRequest(chat.Request{History: []chat.Turn{turn}})); err == nil {
-			t.Error("a text that is not UTF-8 was encoded")
+		data, err := newCodec().Marshal(encodeRequest(chat.Request{History: []chat.Turn{turn}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := newCodec().Unmarshal(data, new(request)); !errors.Is(err, errUTF8) {
+			t.Errorf("a text that is not UTF-8 was read: %v", err)
 		}
 	}
 }
