@@ -56,8 +56,12 @@ func counts(r ledger.Report) ledgerCounts {
 		Misdirected: r.Count(ledger.Misdirected), Unacked: r.Count(ledger.Unacknowledged), Faults: len(r.Faults)}
 }
 
-// slices of an answer: so many that no pause is as long as the model may be silent (20 s), since those who are silent for longer are given up.
-const slicesOfAnswer = 8
+const (
+	slicesOfAnswer = 8
+	// The model is silent for up to Most / slicesOfAnswer, most of what Parley waits by itself; a moment in which all these processes lack two cores
+	// is not to look like a model that died.
+	flightDeadlines = "first_token: 60s, idle: 60s"
+)
 
 // slowly is the pace of answers that take between least and most.
 func slowly(least, most time.Duration) llm.Pace {
@@ -125,7 +129,7 @@ func (b flight) begin(ctx context.Context, g *rig.Rig) (*aloft, error) {
 			p.names = append(p.names, flyer(i))
 		}
 	}
-	model := rig.ModelOptions{Pace: llm.Pace{First: 10 * time.Millisecond, Chunks: slicesOfAnswer}, Chars: b.Chars}
+	model := rig.ModelOptions{Pace: llm.Pace{First: 10 * time.Millisecond, Chunks: slicesOfAnswer}, Chars: b.Chars, Deadlines: flightDeadlines}
 	s, err := newStageOf(ctx, g, shown.show, model, c, func(c rig.Company) error { return p.before(ctx, g, c, people) })
 	if err != nil {
 		return nil, err
@@ -199,8 +203,8 @@ func (a *aloft) trouble(ctx context.Context) map[string]float64 {
 // flags declares the sizes.
 func (b *flight) flags() {
 	flag.IntVar(&b.Turns, "turns", 100_000, "flight: turns at once")
-	flag.IntVar(&b.Rate, "flight-rate", 1250, "flight: callbacks a second")
-	flag.DurationVar(&b.Least, "least", 85*time.Second, "flight: the shortest answer; all are posted before it has ended")
+	flag.IntVar(&b.Rate, "flight-rate", 1030, "flight: callbacks a second")
+	flag.DurationVar(&b.Least, "least", 100*time.Second, "flight: the shortest answer; all are posted before it has ended")
 	flag.DurationVar(&b.Most, "most", 120*time.Second, "flight: the longest answer")
 	flag.IntVar(&b.History, "flight-history", 0, "flight, weight: turns that everybody had before")
 }

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"unicode/utf8"
@@ -45,8 +44,7 @@ func main() {
 	if *keys != "" {
 		o.Keys = strings.Split(*keys, ",")
 	}
-	// A hundred thousand streams wait here: half the usual slack. What is never touched takes no memory, and keeps collections rare in small runs.
-	debug.SetGCPercent(50)
+	// What is never touched takes no memory, and keeps collections rare in small runs.
 	ballast := make([]byte, 128<<20)
 	defer runtime.KeepAlive(ballast)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -35,6 +35,8 @@ type ModelOptions struct {
 	Window int
 	Chars  int // of each answer, at least
 	Long   int // every so many-th question of a person gets an answer of several parts; 0: none
+	// Deadlines are those of the routes, as in their document. Default: Parley's own.
+	Deadlines string
 }
 
 // BaseURL is what a provider's base_url must be.
@@ -55,7 +57,8 @@ func (r *Rig) StartModelOf(ctx context.Context, o ModelOptions) (*Model, error) 
   openai: {dialect: openai, base_url: %s, key: env:OPENAI_API_KEY, http2: prior-knowledge}
 models:
   chat: [openai/gpt-4o-mini]
-`, m.BaseURL()))
+deadlines: {%s}
+`, m.BaseURL(), o.Deadlines))
 }
 
 // RunModel starts a simulated API. It publishes nothing.
