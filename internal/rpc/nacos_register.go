@@ -14,8 +14,10 @@ import (
 )
 
 const (
-	nacosTick  = 250 * time.Millisecond
-	nacosRetry = time.Second
+	nacosTick = 250 * time.Millisecond
+	// nacosConnects is how long the SDK may take to connect after a start before the log says that there is no connection.
+	nacosConnects = 3 * time.Second
+	nacosRetry    = time.Second
 	// nacosVerify is how long a server may be missing in Nacos without knowing.
 	nacosVerify = 15 * time.Second
 	// leaveLimit bounds how long a server that ends waits for Nacos to take it off its list.
@@ -56,7 +58,7 @@ func (r *nacosRegistry) keep(instance model.Instance) {
 	defer client.CloseClient()
 	tick := time.NewTicker(nacosTick)
 	defer tick.Stop()
-	k := &keeper{registry: r, client: client, instance: instance}
+	k := &keeper{registry: r, client: client, instance: instance, began: time.Now()}
 	for {
 		k.step()
 		select {
@@ -75,6 +77,7 @@ type keeper struct {
 	registry   *nacosRegistry
 	client     naming
 	instance   model.Instance
+	began      time.Time
 	standing   bool // registered over a connection that was not seen down since
 	complained bool // of no connection
 	missed     bool // it was registered, and at the last look it was not listed
@@ -85,10 +88,11 @@ func (k *keeper) step() {
 	r := k.registry
 	switch {
 	case !k.client.ServerHealthy():
-		if k.standing || !k.complained {
+		if k.standing || !k.complained && time.Since(k.began) >= nacosConnects {
 			r.log.Warn("nacos: no connection; this server goes on serving who knows it", "addrs", r.opts.Addrs)
+			k.complained = true
 		}
-		k.standing, k.complained, k.next = false, true, time.Time{}
+		k.standing, k.next = false, time.Time{}
 	case time.Now().Before(k.next):
 	case !k.standing:
 		k.register()

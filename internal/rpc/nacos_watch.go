@@ -37,7 +37,7 @@ func (r *nacosRegistry) watch(l registry.NotifyListener) {
 	defer client.CloseClient()
 	tick := time.NewTicker(nacosTick)
 	defer tick.Stop()
-	w := &watcher{registry: r, client: client, listener: l, recallAt: time.Now().Add(snapshotAfter)}
+	w := &watcher{registry: r, client: client, listener: l, began: time.Now(), recallAt: time.Now().Add(snapshotAfter)}
 	for {
 		w.step()
 		select {
@@ -55,6 +55,7 @@ type watcher struct {
 	registry   *nacosRegistry
 	client     naming
 	listener   registry.NotifyListener
+	began      time.Time
 	subscribed bool
 	lost       time.Time // when the connection was last seen down; zero: never
 	empty      bool      // Nacos listed nothing, at the last query
@@ -107,7 +108,7 @@ func instances(client naming) ([]model.Instance, error) {
 }
 
 func (w *watcher) complain(why string) {
-	if !w.complained && w.registry.ctx.Err() == nil {
+	if !w.complained && time.Since(w.began) >= nacosConnects && w.registry.ctx.Err() == nil {
 		w.complained = true
 		w.registry.log.Warn("nacos: cannot be asked for servers; the last list stays in force",
 			"addrs", w.registry.opts.Addrs, "servers", len(w.last), "err", why)

@@ -78,6 +78,9 @@ const (
 	// Who has turns here probes every 300 ms, and all others hear it from the registry: within this time all have seen that the server
 	// leaves. Without a registry, an idle client's next call may still be refused; it goes on elsewhere at once.
 	defaultLinger = 700 * time.Millisecond
+	// Windows of flow control, fixed: otherwise gRPC measures what each connection bears by a ping with nearly every message, which costs a call at
+	// rest four more writes and as many wakeups. A request with its history fits a stream's; what thousands of streams send at once a connection's.
+	streamWindow, connWindow = 1 << 20, 16 << 20
 	// maxEvent and maxRequest bound an event and a request in bytes: a context of a million tokens fits, and beside it a question's pictures.
 	maxEvent   = 16 << 20
 	maxRequest = maxEvent + chat.MaxImages*chat.MaxImageBytes

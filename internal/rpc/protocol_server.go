@@ -61,6 +61,7 @@ func (t *transport) serve(invoker base.Invoker, info *common.ServiceInfo) {
 	t.grpc = grpc.NewServer(
 		grpc.Creds(t.creds),
 		grpc.MaxRecvMsgSize(maxRequest), grpc.MaxSendMsgSize(maxEvent),
+		grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(connWindow),
 		grpc.NumStreamWorkers(workers), grpc.ForceServerCodecV2(newCodec()),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),

@@ -13,19 +13,19 @@ type Costs struct {
 	// Beat is what a client service asks of Redis a second for each tenant when nothing happens, in commands, and Command what one costs there.
 	Beat    float64
 	Command time.Duration
-	// Probe is the CPU, on both sides, of a client service's look whether a server lives; each looks at each, Probes times a second.
-	Probe  time.Duration
-	Probes float64
+	// Probe is the CPU, on both sides, of a client service's look whether a server lives: so often a second where it has turns, and where not.
+	Probe                  time.Duration
+	ProbesUsed, ProbesIdle float64
 	// Sync is how long a master waits for its disk each time; what came meanwhile shares the next.
 	Sync time.Duration
 }
 
 func measured() Costs {
 	return Costs{
-		Client: 400 * time.Microsecond, Server: 300 * time.Microsecond, Redis: 250 * time.Microsecond,
-		ClientTurn: 60 << 10, ServerTurn: 80 << 10, Conversation: 45 << 10, Remembered: 110, Idle: 60 << 20,
-		Beat: 80, Command: 10 * time.Microsecond,
-		Probe: 60 * time.Microsecond, Probes: 1,
+		Client: 400 * time.Microsecond, Server: 280 * time.Microsecond, Redis: 320 * time.Microsecond,
+		ClientTurn: 40 << 10, ServerTurn: 40 << 10, Conversation: 45 << 10, Remembered: 110, Idle: 60 << 20,
+		Beat: 64, Command: 550 * time.Nanosecond,
+		Probe: 60 * time.Microsecond, ProbesUsed: 1 / 0.3, ProbesIdle: 1 / 2.0,
 		Sync: 300 * time.Microsecond,
 	}
 }

@@ -66,9 +66,15 @@ func (c Costs) plan(d Demand) Plan {
 	p.Background = float64(p.Clients) * c.Beat * c.Command.Seconds()
 	p.Masters, p.Fullest, p.ByHand = c.masters(p)
 	p.RedisMemory = float64(d.People)*d.Recent*float64(c.Conversation) + float64(d.People)*d.PerDay*float64(c.Remembered)
-	p.Probing = float64(p.Clients*p.Servers) * c.Probes * c.Probe.Seconds()
+	p.Probing = c.probing(float64(p.Clients*p.Servers), p.InFlight)
 	p.Limit = c.limit(p)
 	return p
+}
+
+// probing is for so many pairs of a client service and a server, to which turns in flight come at random.
+func (c Costs) probing(pairs, inFlight float64) float64 {
+	unused := math.Exp(-inFlight / pairs)
+	return pairs * (c.ProbesIdle*unused + c.ProbesUsed*(1-unused)) * c.Probe.Seconds()
 }
 
 // processes is how many of perProcess cores and most turns are needed, and one to be without: two at least.

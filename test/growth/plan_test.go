@@ -17,7 +17,7 @@ func costs() Costs {
 	return Costs{
 		Client: time.Millisecond, Server: time.Millisecond / 2, Redis: time.Millisecond / 4,
 		ClientTurn: 100 << 10, ServerTurn: 50 << 10, Conversation: 40 << 10, Remembered: 100,
-		Beat: 100, Command: 10 * time.Microsecond, Probe: 100 * time.Microsecond, Probes: 1,
+		Beat: 100, Command: 10 * time.Microsecond, Probe: 100 * time.Microsecond, ProbesUsed: 3, ProbesIdle: 0.5,
 	}
 }
 
