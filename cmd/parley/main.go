@@ -61,7 +61,12 @@ func newRoot(env wire.Env) *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.Version = env.Version
 	root.SetVersionTemplate("parley {{.Version}}\n")
-	root.AddCommand(devCmd(env), clientCmd(env), serverCmd(env), degradeCmd(env), restoreCmd(env), statusCmd(env), deadCmd(env), retryCmd(env), dropCmd(env), checkCmd(env), sealCmd(env), versionCmd(env))
+	root.AddCommand(
+		devCmd(env), clientCmd(env), serverCmd(env), consoleCmd(env),
+		degradeCmd(env), restoreCmd(env), statusCmd(env), drainCmd(env), undrainCmd(env),
+		deadCmd(env), retryCmd(env), dropCmd(env), auditCmd(env), exportCmd(env), usageCmd(env),
+		checkCmd(env), sealCmd(env), versionCmd(env),
+	)
 	for _, c := range append(root.Commands(), root) {
 		c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError{err, c.UsageString()} })
 		if args := c.Args; args != nil {

@@ -30,6 +30,11 @@ import (
 // RunClient is `parley client`: it runs until ctx ends, then stops accepting, finishes or hands over what runs, and leaves.
 func RunClient(ctx context.Context, env wire.Env, path string) error {
 	tel := production(env)
+	done, err := traceTo(ctx, tel, "parley-client", env.Version)
+	if err != nil {
+		return err
+	}
+	defer done()
 	tuneGC(ctx, tel.Log)
 	warnOfVariables(tel.Log) // before the configuration is judged: what it lacks may stand in one of them
 	secrets := wire.NewSecrets(nil)
@@ -61,6 +66,7 @@ type client struct {
 	secrets  *secret.Store
 	store    *redisstore.Store
 	memory   *memoryGuard
+	clock    *clockWatch
 	source   liveconfig.Source
 	routes   *liveconfig.Value[*route.Table]
 	tenants  *directory
@@ -98,11 +104,15 @@ func newClient(cfg *config.Client, env wire.Env, tel *telemetry.Telemetry, secre
 			err = errors.Join(err, c.close())
 		}
 	}()
-	if c.store, err = wire.OpenStore(cfg.Redis); err != nil {
+	if c.store, err = wire.OpenLastingStore(cfg.Redis, tel.Log); err != nil {
 		return c, err
 	}
 	c.closers = append(c.closers, c.store.Close)
+	c.store.KeepRecords(redisstore.RecordOptions{Keep: cfg.Records.Keep, People: cfg.Records.People})
 	c.memory = newMemoryGuard(c.store.Full, tel.Log, tel.Metrics)
+	c.clock = newClockWatch(c.store.Skew, tel.Metrics)
+	tel.Metrics.MustRegister(certificatesOf("client", func() time.Time { return c.rpc.CertificateEnds() }, cfg.RPC.TLS, cfg.Registry.Nacos.TLS, cfg.Redis.TLS))
+	tellOfProcess(tel, "client", env.Version)
 	source, closer, err := wire.OpenSource(cfg.Live, cfg.Registry, tel)
 	if err != nil {
 		return c, err
@@ -117,8 +127,8 @@ func newClient(cfg *config.Client, env wire.Env, tel *telemetry.Telemetry, secre
 	deps := channel.Deps{
 		HTTP: wire.PlatformClient(), Inbox: inbox{c}, Tokens: c.store, Locks: c.store, Lead: c.store, Limits: c.store, Memo: c.store, Relay: c.store, Live: c.store, Feed: c.store,
 		Direct: direct{c},
-		Log:    tel.Log, Metrics: tel.Metrics, Now: time.Now, Loopback: config.Loopback(cfg.HTTP.Listen),
-		Origins: wire.Origins(cfg.Platforms),
+		Log:    tel.Log, Metrics: tel.Metrics, Trace: tel.Trace, Now: time.Now, Loopback: config.Loopback(cfg.HTTP.Listen),
+		Origins: wire.Origins(cfg.Platforms, cfg.Moderation),
 	}
 	c.tenants = &directory{companies: companies(source, cfg.Tenants, secrets, deps, metrics), routes: c.routes, named: cfg.Tenants, loaded: func() bool { return closed(c.loaded) }}
 	registry := wire.Registry(cfg.Registry)
@@ -133,8 +143,9 @@ func newClient(cfg *config.Client, env wire.Env, tel *telemetry.Telemetry, secre
 	}
 	c.closers = append(c.closers, c.rpc.Close)
 	c.service = conversation.New(conversation.Options{
-		Store: c.store, Live: liveWriter{c.store, c.tenants}, Complete: c.rpc, Directory: c.tenants, Owner: c.id, Log: tel.Log, Metrics: tel.Metrics,
-		Turns: cfg.Limits.Turns, Waiting: cfg.Limits.Waiting, Turn: c.turnDeadline, Grace: cfg.Shutdown.Grace,
+		Store: c.store, Live: liveWriter{c.store, c.tenants}, Complete: c.rpc, Directory: c.tenants, Owner: c.id, Log: tel.Log, Metrics: tel.Metrics, Trace: tel.Trace,
+		Turns: cfg.Limits.Turns, Waiting: cfg.Limits.Waiting, Turn: c.turnDeadline, Grace: cfg.Shutdown.Grace, Forgot: c.forgot,
+		Moderation: c.tenants.moderator,
 	})
 	c.front = channel.NewFront(c.tenants.lookup, deps)
 	c.api = openai.NewEntry(openai.EntryOptions{Loaded: func() bool { return closed(c.loaded) }, Deps: deps})
@@ -159,7 +170,9 @@ func (c *client) run(ctx context.Context, public, ops net.Listener) error {
 	background := func(f func(context.Context)) { wg.Go(func() { f(base) }) }
 	over := newOversight(c.tel.Log, c.tenants, c.cfg.RPC.TLS.Cert)
 	over.watch()
+	c.tel.Metrics.MustRegister(over)
 	receive := newRunners()
+	c.tel.Metrics.MustRegister(receive)
 	c.tenants.companies.Subscribe(func(name string, co *wire.Company) {
 		if co.Tenant.Suspended {
 			c.service.Suspend(name)
@@ -173,8 +186,10 @@ func (c *client) run(ctx context.Context, public, ops net.Listener) error {
 	background(c.awaitDocuments)
 	if !c.embedded {
 		background(c.memory.run)
+		background(c.clock.run)
 	}
 	c.secrets.OnChange(c.tenants.companies.Refresh)
+	background(c.followPassword)
 
 	ready := &readiness{missing: c.missing, state: func() any { return over.documents(c.documents()) }}
 	background(func(ctx context.Context) {

@@ -15,7 +15,9 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 
+	"parley/internal/app/console"
 	"parley/internal/app/dev"
+	"parley/internal/app/operate"
 	"parley/internal/app/wire"
 	"parley/internal/channel"
 	"parley/internal/config"
@@ -75,9 +77,14 @@ type devRun struct {
 	page      net.Listener
 	client    *client
 	server    *server
+	console   *console.Console
+	desk      *operate.Desk
 }
 
 func (d *devRun) cleanup() {
+	if d.desk != nil {
+		d.desk.Close()
+	}
 	if d.redis != nil {
 		d.redis.Close()
 	}
@@ -138,7 +145,10 @@ func (d *devRun) prepare(ctx context.Context) (err error) {
 	d.client.embedded = true
 	d.pages = d.newPage()
 	d.client.service.Complete = witness{d.client.service.Complete, d.pages.Answered}
-	return d.connectOperator(clientCfg)
+	if err := d.connectOperator(clientCfg); err != nil {
+		return err
+	}
+	return d.openConsole(clientCfg)
 }
 
 func (d *devRun) clientConfig(secrets *wire.Secrets) (*config.Client, error) {
@@ -280,6 +290,7 @@ func (d *devRun) entries() []dev.Entry {
 func (d *devRun) handler(public http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", d.pages)
+	mux.Handle(consoleBase+"/", http.StripPrefix(consoleBase, d.console))
 	for _, path := range []string{"/callback/", "/chat/", "/v1/"} {
 		mux.Handle(path, public)
 	}
@@ -310,7 +321,8 @@ func (d *devRun) announce(clientOps, serverOps net.Listener) {
   metrics   http://%s/metrics (client)  http://%s/metrics (server)
   memory    embedded Redis: conversations end with this process
   switch    %sparley degrade --config %s --to PROVIDER
+  console   %s   (logs you in, once)
   stop      Ctrl-C
 
-`, d.page.Addr(), d.models(), clientOps.Addr(), serverOps.Addr(), inPage, d.commandConfig())
+`, d.page.Addr(), d.models(), clientOps.Addr(), serverOps.Addr(), inPage, d.commandConfig(), d.consoleLink(d.console.Invite()))
 }

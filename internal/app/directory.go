@@ -34,6 +34,14 @@ func (d *directory) Tenant(name string) (*chat.Tenant, bool) {
 	return c.Tenant, true
 }
 
+// moderator judges a tenant's texts; nil: nobody does.
+func (d *directory) moderator(tenant string) chat.Moderator {
+	if c, ok := d.companies.Get(tenant); ok && c.Rules != nil {
+		return c.Rules
+	}
+	return nil
+}
+
 // Tenants implements conversation.Directory.
 func (d *directory) Tenants() []string { return slices.Sorted(maps.Keys(d.companies.All())) }
 

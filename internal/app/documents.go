@@ -65,7 +65,7 @@ func watchRoutes(src liveconfig.Source, log *slog.Logger, m *liveconfig.Metrics,
 // in force and raises an alarm, because an emptied or wrong Nacos must not send everybody back to a provider that an operator has left;
 // `parley restore`, active: false, or a document with `switches: []` restores. A server that starts after the removal knows no form and has no
 // switch, so the alarm is to be mended, not waited out. A switch that leads nowhere in the routes in force is refused.
-func switches(src liveconfig.Source, table func() *route.Table, log *slog.Logger, m *liveconfig.Metrics) *liveconfig.Value[*route.Degradation] {
+func switches(src liveconfig.Source, table func() *route.Table, taken *switchLog, log *slog.Logger, m *liveconfig.Metrics) *liveconfig.Value[*route.Degradation] {
 	none := &route.Degradation{}
 	v := liveconfig.New(liveconfig.Options[*route.Degradation]{
 		Name: wire.DegradationDocument, Source: src, Absent: &none, Log: log, Metrics: m,
@@ -77,7 +77,7 @@ func switches(src liveconfig.Source, table func() *route.Table, log *slog.Logger
 			return sw, err
 		},
 	})
-	v.Subscribe(newSwitchLog(log).take)
+	v.Subscribe(taken.take)
 	return v
 }
 

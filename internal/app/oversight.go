@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"parley/internal/app/wire"
 	"parley/internal/route"
 	"parley/internal/rpc"
@@ -98,4 +100,25 @@ func (o *oversight) documents(docs []rpc.Document) []document {
 		}
 	}
 	return list
+}
+
+func (*oversight) fits() *prometheus.Desc {
+	return prometheus.NewDesc("parley_tenant_misfit", "1 for a tenant whose turns cannot succeed, by what does not fit it: routes, certificate; absent: nothing.",
+		[]string{"tenant", "with"}, nil)
+}
+
+// Describe implements [prometheus.Collector].
+func (o *oversight) Describe(ch chan<- *prometheus.Desc) { ch <- o.fits() }
+
+// Collect implements [prometheus.Collector].
+func (o *oversight) Collect(ch chan<- prometheus.Metric) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for with, faults := range map[string]map[string]string{"routes": o.misfit, "certificate": o.unsaid} {
+		for tenant, fault := range faults {
+			if fault != "" {
+				ch <- prometheus.MustNewConstMetric(o.fits(), prometheus.GaugeValue, 1, tenant, with)
+			}
+		}
+	}
 }

@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"parley/internal/channel"
 	"parley/internal/liveconfig"
 	"parley/internal/liveconfig/file"
@@ -127,6 +129,10 @@ func TestOversight(t *testing.T) {
 	await("acme is mended", func() bool { return misfit("acme") == "" })
 	routes("chatt")
 	await("the routes mend beta and break acme", func() bool { return misfit("beta") == "" && misfit("acme") != "" })
+	misfits := []string{"parley_tenant_misfit{tenant=acme,with=routes} 1", "parley_tenant_misfit{tenant=beta,with=certificate} 1"}
+	if diff := cmp.Diff(misfits, told(t, o)); diff != "" {
+		t.Error(diff)
+	}
 	for part, want := range map[string]int{
 		`level=ERROR msg="a tenant's document does not fit parley-routes"`: 3, "tenant=beta faults=": 1, "tenant=acme faults=": 2, "fits parley-routes again": 2, "needs_uri=": 1,
 	} {

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"parley/internal/app/wire"
 	"parley/internal/channel"
 )
@@ -20,10 +22,11 @@ type runners struct {
 	wg      sync.WaitGroup
 	wanted  map[string]*wire.Company
 	current map[string]func() // by tenant: ends its runners
+	running map[[2]string]int // by tenant and channel
 }
 
 func newRunners() *runners {
-	return &runners{wanted: map[string]*wire.Company{}, current: map[string]func(){}}
+	return &runners{wanted: map[string]*wire.Company{}, current: map[string]func(){}, running: map[[2]string]int{}}
 }
 
 // swap takes a tenant's newest form.
@@ -60,9 +63,34 @@ func (r *runners) start(name string, c *wire.Company) {
 	if c.Tenant.Suspended || ctx.Err() != nil {
 		return
 	}
-	for _, ch := range c.Channels {
+	for chName, ch := range c.Channels {
 		if runner, ok := ch.(channel.Runner); ok {
-			r.wg.Go(func() { runner.Run(ctx) })
+			r.running[[2]string{name, chName}]++
+			r.wg.Go(func() {
+				runner.Run(ctx)
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				r.running[[2]string{name, chName}]--
+			})
+		}
+	}
+}
+
+func (*runners) fetch() *prometheus.Desc {
+	return prometheus.NewDesc("parley_channel_fetching", "1 for a channel whose messages this process fetches, or holds a connection for; absent: it does not.",
+		[]string{"tenant", "channel"}, nil)
+}
+
+// Describe implements [prometheus.Collector].
+func (r *runners) Describe(ch chan<- *prometheus.Desc) { ch <- r.fetch() }
+
+// Collect implements [prometheus.Collector].
+func (r *runners) Collect(ch chan<- prometheus.Metric) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for at, n := range r.running {
+		if n > 0 {
+			ch <- prometheus.MustNewConstMetric(r.fetch(), prometheus.GaugeValue, 1, at[0], at[1])
 		}
 	}
 }

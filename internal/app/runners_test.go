@@ -48,6 +48,9 @@ func TestRunners(t *testing.T) {
 		ended := make(chan struct{})
 		go func() { defer close(ended); r.run(ctx) }()
 		want("then", a, 2)
+		if list := told(t, r); len(list) != 2 || list[0] != "parley_channel_fetching{channel=a,tenant=acme} 1" {
+			t.Errorf("told: %v", list)
+		}
 
 		second, b := company(false)
 		r.swap("acme", second)
@@ -61,6 +64,9 @@ func TestRunners(t *testing.T) {
 		time.Sleep(runnerOverlap)
 		want("a suspended tenant's", c, 0)
 		want("and what it had before", b, 0)
+		if list := told(t, r); len(list) != 0 {
+			t.Errorf("told of a suspended tenant: %v", list)
+		}
 
 		third, d := company(false)
 		r.swap("acme", third)

@@ -22,6 +22,11 @@ import (
 // RunServer is `parley server`: it runs until ctx ends, then leaves the registry, lets running streams end, and leaves.
 func RunServer(ctx context.Context, env wire.Env, path string) error {
 	tel := production(env)
+	done, err := traceTo(ctx, tel, "parley-server", env.Version)
+	if err != nil {
+		return err
+	}
+	defer done()
 	tuneGC(ctx, tel.Log)
 	warnOfVariables(tel.Log) // before the configuration is judged: what it lacks may stand in one of them
 	secrets := wire.NewSecrets(nil)
@@ -67,7 +72,10 @@ func newServer(cfg *config.Server, env wire.Env, tel *telemetry.Telemetry, secre
 		routes: routesFor(source, cfg.Outbound, secrets, tel.Log, metrics),
 	}
 	table := func() *route.Table { t, _ := s.routes.Get(); return t }
-	s.degrade = switches(source, table, tel.Log, metrics)
+	taken := newSwitchLog(tel.Log)
+	tel.Metrics.MustRegister(taken, certificatesOf("server", func() time.Time { return s.rpc.CertificateEnds() }, cfg.RPC.TLS, cfg.Registry.Nacos.TLS, config.CA{}))
+	tellOfProcess(tel, "server", env.Version)
+	s.degrade = switches(source, table, taken, tel.Log, metrics)
 	s.llm, err = llm.New(llm.Options{
 		Table:       table,
 		Degradation: func() *route.Degradation { d, _ := s.degrade.Get(); return d },
@@ -77,7 +85,7 @@ func newServer(cfg *config.Server, env wire.Env, tel *telemetry.Telemetry, secre
 		return nil, errors.Join(err, closer.Close())
 	}
 	s.rpc, err = rpc.NewServer(rpc.ServerOptions{
-		Listen: cfg.RPC.Listen, Advertise: cfg.RPC.Advertise, TLS: wire.TLS(cfg.RPC.TLS), Insecure: cfg.RPC.Insecure,
+		Listen: cfg.RPC.Listen, Advertise: cfg.RPC.Advertise, TLS: wire.TLS(cfg.RPC.TLS), Insecure: cfg.RPC.Insecure, Renew: cfg.RPC.Renew,
 		Registry: wire.Registry(cfg.Registry), Streams: cfg.Limits.Streams, Drain: drain, Handler: s.llm, Documents: s.documents,
 		Providers: s.llm.Providers, Alone: func() string { return s.fleet.Alone() }, Keys: keyHandler{s}, Version: env.Version, Telemetry: tel,
 	})

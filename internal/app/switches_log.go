@@ -21,11 +21,12 @@ type switchLog struct {
 	mu       sync.Mutex
 	revision string
 	active   map[string]route.Switch
-	next     *time.Timer // when the next switch ends
+	since    map[string]time.Time // of those in active, here: a restart begins anew
+	next     *time.Timer          // when the next switch ends
 }
 
 func newSwitchLog(log *slog.Logger) *switchLog {
-	return &switchLog{log: log, now: time.Now, active: map[string]route.Switch{}}
+	return &switchLog{log: log, now: time.Now, active: map[string]route.Switch{}, since: map[string]time.Time{}}
 }
 
 // inForce is what a form's switches do at a time, in the same words on every server: who compares servers compares this.
@@ -71,6 +72,7 @@ func (l *switchLog) take(d *route.Degradation) {
 		l.record("removed", was, &s)
 	}
 	l.active = is
+	l.date(now)
 	l.wait(now)
 }
 
@@ -111,5 +113,6 @@ func (l *switchLog) expire() {
 			delete(l.active, id)
 		}
 	}
+	l.date(now)
 	l.wait(now)
 }

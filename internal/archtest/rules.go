@@ -18,13 +18,21 @@ var permissions = []permission{
 	{"internal/app/operate", "internal/...", "a command sees all that the roles run: documents, registry, store"},
 	{"internal/app/wire", "internal/...", "what configuration names is opened in one way, for roles and commands"},
 	{"internal/app/dev", "internal/sim/...", "the page shows the simulated platform"},
+	{"internal/app/console", "internal/app/operate", "the page does what the commands do, by the same functions"},
+	{"internal/app/console", "internal/app/wire", "in whose name a page acts"},
+	{"internal/app/console", "internal/audit", "logins are entered in the audit log"},
+	{"internal/app/console", "internal/liveconfig", "of two who publish at once one is told so"},
 	{"internal/channel/all", "internal/channel/...", "the one list of channels"},
 	{"internal/llm/all", "internal/llm/...", "the one list of providers"},
 	{"internal/redisstore", "internal/conversation", "a store takes and returns the types of the port that it implements"},
 	{"internal/redisstore", "internal/channel", "as above, for what channels keep"},
+	{"internal/telemetry", "internal/chat", "a failed span says its error's kind, not its words"},
+	{"internal/redisstore", "internal/audit", "the log is kept as it was sealed"},
 	{"internal/memstore", "internal/conversation", "as above"},
 	{"internal/memstore", "internal/channel", "as above"},
 	{"internal/rpc/...", "api/...", "the only user of the wire contract"},
+	{"internal/rpc", "internal/nacoslogin", "both halves of Nacos's SDK log in in one way"},
+	{"internal/liveconfig/nacos", "internal/nacoslogin", "as above"},
 	{"internal/llm/...", "internal/route", "a provider and model are picked from the live route table"},
 	{"test/...", "...", "tests of whole programs"},
 }
@@ -34,6 +42,9 @@ var testPermissions = []permission{
 	{"...", "internal/sim/...", "simulators speak the real wire formats"},
 	{"...", "internal/memstore", "the real store without a server"},
 	{"...", "test/realdeps", "real servers"},
+	{"internal/app/console", "internal/config", "a console is tested over what a role opens"},
+	{"internal/app/console", "internal/conversation", "as above"},
+	{"internal/app/console", "internal/redisstore", "as above"},
 }
 
 // suites are the conformance suites of the ports. They may import their parent, and every test may import them.
@@ -48,7 +59,7 @@ type fence struct {
 
 var fences = []fence{
 	{"dubbo.apache.org/dubbo-go", []string{"internal/rpc/..."}, false},
-	{"github.com/nacos-group/nacos-sdk-go", []string{"internal/rpc/...", "internal/liveconfig/nacos"}, true},
+	{"github.com/nacos-group/nacos-sdk-go", []string{"internal/rpc/...", "internal/liveconfig/nacos", "internal/nacoslogin"}, true},
 	{"github.com/nacos-group/nacos-sdk-go/v2/clients/naming_client", []string{"internal/rpc/..."}, true},
 	{"github.com/nacos-group/nacos-sdk-go/v2/clients/config_client", []string{"internal/liveconfig/nacos"}, true},
 	{"github.com/redis/go-redis", []string{"internal/redisstore/..."}, true},
@@ -58,7 +69,9 @@ var fences = []fence{
 	{"github.com/tiktoken-go/tokenizer", []string{"internal/llm/..."}, false},
 	{"github.com/spf13/cobra", []string{"cmd/..."}, false},
 	{"filippo.io/age", []string{"internal/secret/..."}, true},
+	{"golang.org/x/crypto", []string{"internal/app/console"}, false},
 	{"google.golang.org/grpc", []string{"internal/rpc/..."}, true},
+	{"go.opentelemetry.io/otel", []string{"internal/telemetry"}, true},
 }
 
 // badNames say nothing of what a folder holds.

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"parley/internal/chat"
+	"parley/internal/telemetry"
 )
 
 // Channel is one configured channel of one tenant: the way out. All methods are safe for concurrent use.
@@ -216,6 +217,7 @@ type Deps struct {
 	Direct  Direct
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
+	Trace   *telemetry.Tracer // nil: none
 	Now     func() time.Time
 	// Loopback: the public listener is on a loopback address; without it an open web channel is refused.
 	Loopback bool
@@ -234,6 +236,8 @@ type Origins struct {
 	// DingTalkFiles are the origins that pictures are fetched from; a host may begin with "*.".
 	DingTalkFiles []string
 	Feishu        string
+	// Hooks are the origins that tenants' moderation hooks may have. No channel calls them.
+	Hooks []string
 }
 
 // Settings is one entry under `channels:` of a tenant's document. Reading a field marks it as known; what is missing, of the wrong type

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"parley/internal/chat"
+	"parley/internal/telemetry"
 )
 
 // MaxBody is the most bytes that a callback may hold. Platforms send a few KiB; what is larger gets 413.
@@ -44,6 +45,7 @@ type Front struct {
 	log     *slog.Logger
 	now     func() time.Time
 	metrics *frontMetrics
+	trace   *telemetry.Tracer
 	mux     *http.ServeMux
 	// complaints bounds the log lines that strangers can cause.
 	complaints *rate.Limiter
@@ -54,7 +56,7 @@ type Front struct {
 func NewFront(lookup Lookup, d Deps) *Front {
 	f := &Front{
 		lookup: lookup, inbox: d.Inbox, log: d.Log, now: d.Now,
-		metrics: newFrontMetrics(d.Metrics), mux: http.NewServeMux(), complaints: rate.NewLimiter(10, 50),
+		metrics: newFrontMetrics(d.Metrics), trace: d.Trace, mux: http.NewServeMux(), complaints: rate.NewLimiter(10, 50),
 		large: make(chan struct{}, largeBodies),
 	}
 	f.mux.HandleFunc("/callback/{tenant}/{channel}", f.callback)
@@ -127,18 +129,24 @@ func (f *Front) post(w http.ResponseWriter, r *http.Request, kind string, cb Cal
 		return
 	}
 	defer done()
-	opened, err := cb.Open(r.Context(), Delivery{Query: r.URL.Query(), Header: r.Header, Body: body, Now: f.now()})
+	ctx, span := f.trace.Start(r.Context(), "callback "+kind, telemetry.Server)
+	defer func() { span.End(err) }()
+	if span.On() {
+		span.Set(telemetry.String("parley.tenant", r.PathValue("tenant")), telemetry.String("parley.channel", r.PathValue("channel")))
+	}
+	opened, err := cb.Open(ctx, Delivery{Query: r.URL.Query(), Header: r.Header, Body: body, Now: f.now()})
 	if err != nil {
 		f.refuse(w, r, kind, statusOf(err), chat.KindOf(err).String(), err)
 		return
 	}
-	if err := ackFirst(f.accept)(r.Context(), opened.Messages); err != nil {
+	if err = ackFirst(f.accept)(ctx, opened.Messages); err != nil {
 		// Whatever the store's reason: nothing was acknowledged, and the platform delivers again.
 		reason := "store"
+		told := err
 		if e, ok := errors.AsType[*chat.Error](err); ok && e.Code == chat.CodeMemory {
-			reason, err = e.Code, nil
+			reason, told = e.Code, nil
 		}
-		f.refuse(w, r, kind, http.StatusServiceUnavailable, reason, err)
+		f.refuse(w, r, kind, http.StatusServiceUnavailable, reason, told)
 		return
 	}
 	write(w, opened.Ack)
@@ -196,6 +204,9 @@ func statusOf(err error) int {
 
 func (f *Front) refuse(w http.ResponseWriter, r *http.Request, kind string, status int, reason string, err error) {
 	f.metrics.refused.WithLabelValues(kind, reason).Inc()
+	if status == http.StatusServiceUnavailable {
+		f.metrics.away.Inc()
+	}
 	http.Error(w, http.StatusText(status), status)
 	if err == nil || !f.complaints.Allow() {
 		return

@@ -182,23 +182,27 @@ func (f inboxFunc) Accept(ctx context.Context, m chat.Message) error { return f(
 func TestFrontMetricsAndLog(t *testing.T) {
 	f := newFixture(map[string]channel.Channel{
 		"acme/app": plain{messages: 1}, "acme/bad": plain{err: chat.E(chat.Unauthenticated, "plain.open", errors.New("the reason"))},
+		"acme/down": plain{err: chat.E(chat.Unavailable, "plain.open", nil)},
 	})
 	f.do("POST", "/callback/acme/app", strings.NewReader("hi"))
 	f.do("POST", "/callback/acme/app", strings.NewReader("hi"))
 	f.do("POST", "/callback/acme/bad", strings.NewReader("hi"))
+	f.do("POST", "/callback/acme/down", strings.NewReader("hi"))
 	for i := range 1000 { // a stranger's paths become no labels
 		f.do("POST", fmt.Sprintf("/callback/x%d/y", i), nil)
 	}
 	want := map[string]float64{
 		"parley_callback_accepted_total plain":                2,
 		"parley_callback_refused_total plain unauthenticated": 1,
+		"parley_callback_refused_total plain unavailable":     1,
 		"parley_callback_refused_total unknown not_found":     1000,
+		"parley_callback_unavailable_total":                   1,
 		"parley_callback_ack_seconds plain":                   2,
 	}
 	if diff := cmp.Diff(want, gather(t, f.metrics)); diff != "" {
 		t.Error(diff)
 	}
-	if got := f.log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "the reason") || !strings.Contains(got, "tenant=acme") {
+	if got := f.log.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "the reason") || !strings.Contains(got, "tenant=acme") {
 		t.Errorf("logged %s", got)
 	}
 }

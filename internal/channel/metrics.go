@@ -8,6 +8,7 @@ const unknownKind = "unknown"
 type frontMetrics struct {
 	accepted *prometheus.CounterVec
 	refused  *prometheus.CounterVec
+	away     prometheus.Counter
 	ack      *prometheus.HistogramVec
 }
 
@@ -19,13 +20,16 @@ func newFrontMetrics(reg prometheus.Registerer) *frontMetrics {
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "parley_callback_refused_total", Help: "Deliveries and address verifications refused, by reason.",
 		}, []string{"kind", "reason"}),
+		away: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "parley_callback_unavailable_total", Help: "Deliveries answered 503, whatever the reason: the platform delivers them again.",
+		}),
 		ack: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "parley_callback_ack_seconds", Help: "From a delivery's first byte to its 200.",
 			Buckets: []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5},
 		}, []string{"kind"}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.accepted, m.refused, m.ack)
+		reg.MustRegister(m.accepted, m.refused, m.away, m.ack)
 	}
 	return m
 }

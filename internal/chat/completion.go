@@ -96,6 +96,17 @@ type Spend struct {
 	Model    string
 	Own      bool // by the tenant's own key
 	Usage    Usage
+	// For whom it was is the client service's to know, and never on the wire: of a call for records.
+	For Errand
+}
+
+// Errand is what a call to a provider was made for. The zero Errand: nobody says.
+type Errand struct {
+	Channel string
+	Turn    string // the opaque id under which logs and traces have it
+	Attempt int
+	API     bool // a program's request, not a person's message
+	At      time.Time
 }
 
 // ProviderState is how one server instance stands with a provider, by the platform's keys.

@@ -109,5 +109,6 @@ const (
 	CodeNoInstance = "no_instance" // no server instance is known or healthy now
 	CodeKeysBusy   = "keys_busy"   // every key that the turn may use is at its limit: it waits, and nothing failed
 	CodeNoVision   = "no_vision"   // no model that the turn may use looks at pictures
+	CodeModerated  = "moderated"   // the tenant's own rules refuse the text
 	CodeMemory     = "memory"      // the store is nearly full: nothing more is accepted; whoever found it has logged it
 )

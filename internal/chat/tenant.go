@@ -16,8 +16,10 @@ type Tenant struct {
 	Texts     map[string]string // overrides of what people see, by text name
 	Mark      bool              // a model's answer ends with a mark that says so
 	Merge     bool              // messages that a person writes while others of theirs wait become one question
-	Language  string            // "zh" (default) or "en"
-	Revision  string            // of the document, for status
+	// Moderation is what people may not write and models may not answer; nil: nothing is judged.
+	Moderation *Moderation
+	Language   string // "zh" (default) or "en"
+	Revision   string // of the document, for status
 }
 
 // HistoryLimits bound what a conversation remembers.

@@ -18,8 +18,10 @@ const (
 	Unknown         Kind = ""
 	KindClient      Kind = "client"
 	KindServer      Kind = "server"
+	KindConsole     Kind = "console"
 	KindRoutes      Kind = "parley-routes"
 	KindDegradation Kind = "parley-degradation"
+	KindPrices      Kind = "parley-prices"
 	KindTenant      Kind = "tenant"
 )
 
@@ -30,8 +32,10 @@ var tellTale = []struct {
 }{
 	{KindClient, []string{"http", "redis", "registry", "live", "secrets", "tenants", "rpc", "platforms", "limits"}},
 	{KindServer, []string{"rpc", "http", "registry", "live", "secrets", "outbound", "limits"}},
+	{KindConsole, []string{"http", "public_url", "proxies", "redis", "registry", "live", "secrets", "rpc", "tenants", "users", "session", "audit", "look"}},
 	{KindRoutes, []string{"providers", "windows", "models", "tenants", "deadlines"}},
 	{KindDegradation, []string{"switches"}},
+	{KindPrices, []string{"currency", "prices"}},
 	{KindTenant, []string{"name", "state", "model", "system_prompt", "providers", "keys", "history", "limits", "texts", "channels", "language"}},
 }
 
@@ -41,7 +45,7 @@ func Detect(path string, content []byte) (kind Kind, name string) {
 	name = filepath.Base(path)
 	name = strings.TrimSuffix(strings.TrimSuffix(name, ".yaml"), ".yml")
 	switch {
-	case name == string(KindClient), name == string(KindServer), name == string(KindRoutes), name == string(KindDegradation):
+	case slices.Contains([]Kind{KindClient, KindServer, KindConsole, KindRoutes, KindDegradation, KindPrices}, Kind(name)):
 		return Kind(name), name
 	case strings.HasPrefix(name, "tenant.") && chat.ValidName(name[len("tenant."):]):
 		return KindTenant, name
@@ -62,6 +66,9 @@ func Detect(path string, content []byte) (kind Kind, name string) {
 				score += 2
 			}
 		}
+		if _, people := has["users"]; t.kind == KindConsole && !people { // without it every client.yaml is one, too
+			continue
+		}
 		if score > 0 && strings.Contains(name, string(t.kind)) { // client.direct.yaml may hold only what both kinds know
 			score++
 		}
@@ -79,7 +86,7 @@ func Detect(path string, content []byte) (kind Kind, name string) {
 			return kind, ""
 		}
 		return kind, "tenant." + has["name"]
-	case kind == KindRoutes || kind == KindDegradation:
+	case kind == KindRoutes || kind == KindDegradation || kind == KindPrices:
 		return kind, string(kind)
 	}
 	return kind, name
@@ -159,12 +166,15 @@ func checkFile(file string, opt Options, decoders map[Kind]Decoder) Checked {
 	case kind == KindServer:
 		_, err = parseServer(file, content, opt)
 		c.Faults = asFaults(file, err)
+	case kind == KindConsole:
+		_, err = parseConsole(file, content, opt)
+		c.Faults = asFaults(file, err)
 	case decode != nil:
 		c.Faults = decode(Document{File: file, Kind: kind, Name: name, Content: content}).Sorted()
 	default:
 		if _, c.Faults = parseYAML(file, content); len(c.Faults) == 0 {
 			c.Faults = Faults{{File: file, What: "cannot tell what kind of document this is",
-				Mend: "name it client.yaml, server.yaml, parley-routes.yaml, parley-degradation.yaml or tenant.NAME.yaml"}}
+				Mend: "name it client.yaml, server.yaml, console.yaml, parley-routes.yaml, parley-degradation.yaml, parley-prices.yaml or tenant.NAME.yaml"}}
 		}
 	}
 	return c

@@ -120,8 +120,8 @@ func TestExamples(t *testing.T) {
 		return nil
 	}
 	got := config.Check([]string{"configs", "configs/live"}, config.Options{Env: env(), Secrets: resolver(map[string]string{
-		"env:REDIS_PASSWORD": "r", "env:NACOS_PASSWORD": "n"})},
-		map[config.Kind]config.Decoder{config.KindRoutes: fine, config.KindDegradation: fine, config.KindTenant: fine})
+		"env:REDIS_PASSWORD": "r", "env:NACOS_PASSWORD": "n", "file:console-admin": config.HashPrefix})},
+		map[config.Kind]config.Decoder{config.KindRoutes: fine, config.KindDegradation: fine, config.KindPrices: fine, config.KindTenant: fine})
 	kinds := map[config.Kind]int{}
 	for _, c := range got {
 		kinds[c.Kind]++
@@ -129,7 +129,7 @@ func TestExamples(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	want := map[config.Kind]int{config.KindClient: 2, config.KindServer: 2, config.KindRoutes: 1, config.KindDegradation: 1, config.KindTenant: 1}
+	want := map[config.Kind]int{config.KindClient: 2, config.KindServer: 2, config.KindConsole: 1, config.KindRoutes: 1, config.KindDegradation: 1, config.KindPrices: 1, config.KindTenant: 1}
 	if diff := cmp.Diff(want, kinds); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -153,13 +153,22 @@ func TestExamplesShowTheDefaults(t *testing.T) {
 	if diff := diff(config.DefaultServer(), s); diff != "" {
 		t.Errorf("server.yaml (-default +example)\n%s", diff)
 	}
+	page, err := config.LoadConsole(filepath.Join(examples, "console.yaml"), config.Options{Env: env()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	usual := config.DefaultConsole()
+	usual.Users, usual.Proxies, usual.Tenants = page.Users, []string{}, []string{}
+	if diff := diff(usual, page); diff != "" {
+		t.Errorf("console.yaml (-default +example)\n%s", diff)
+	}
 }
 
 func TestLoadEither(t *testing.T) {
 	for _, tc := range []struct{ file, mode, source, fault string }{
 		{"client.yaml", "nacos", "nacos", ""},
 		{"server.direct.yaml", "direct", "file", ""},
-		{"live/parley-routes.yaml", "", "", "is neither a client's nor a server's"},
+		{"live/parley-routes.yaml", "", "", "is neither a client's, a server's nor a console's"},
 	} {
 		t.Run(tc.file, func(t *testing.T) {
 			t.Chdir(filepath.Join("..", ".."))

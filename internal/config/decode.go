@@ -82,6 +82,9 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 	case []string:
 		d.list(n, v, path)
 		return
+	case []User:
+		d.mappings(n, v, path)
+		return
 	}
 	if v.Kind() == reflect.Struct {
 		d.mapping(n, v, path)
@@ -110,6 +113,20 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
 	v.Set(reflect.ValueOf(list))
 }
 
+// mappings decodes a list of mappings into a slice of structs.
+func (d *decoder) mappings(n *yaml.Node, v reflect.Value, path string) {
+	if n.Kind != yaml.SequenceNode {
+		d.faultAt(n, path, "is not a list", "write each one after a - and a space")
+		return
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
+	for i, item := range n.Content {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		d.origins[at] = origin{d.file, item.Line}
+		d.mapping(resolve(item), v.Index(i), at)
+	}
+}
+
 func (d *decoder) scalar(n *yaml.Node, path string) (string, bool) {
 	if n.Kind != yaml.ScalarNode {
 		d.faultAt(n, path, "takes a single value", "write it without brackets and keys of its own")
@@ -125,6 +142,9 @@ func (d *decoder) environment(v reflect.Value, path string, env func(string) (st
 		if _, leaf := field.Interface().(Credential); field.Kind() == reflect.Struct && !leaf {
 			d.environment(field, at, env)
 			continue
+		}
+		if _, people := field.Interface().([]User); people {
+			continue // a list of mappings has no form as a variable
 		}
 		name := EnvName(at)
 		value, ok := env(name)

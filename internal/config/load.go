@@ -7,6 +7,7 @@ import (
 	"os"
 	"reflect"
 	"strings"
+	"sync"
 
 	"parley/internal/chat"
 )
@@ -41,51 +42,13 @@ func LoadServer(path string, opt Options) (*Server, error) {
 	return parseServer(path, content, opt)
 }
 
-// Either is a client's or a server's configuration: exactly one is set.
-type Either struct {
-	Client *Client
-	Server *Server
-}
-
-// Registry is the registry of whichever is set.
-func (e Either) Registry() Registry {
-	if e.Client != nil {
-		return e.Client.Registry
-	}
-	return e.Server.Registry
-}
-
-// Live is the live source of whichever is set.
-func (e Either) Live() Live {
-	if e.Client != nil {
-		return e.Client.Live
-	}
-	return e.Server.Live
-}
-
-// Load reads a file that may be client.yaml or server.yaml, for commands that take both.
-func Load(path string, opt Options) (Either, error) {
+// LoadConsole reads console.yaml as LoadClient does client.yaml.
+func LoadConsole(path string, opt Options) (*Console, error) {
 	content, err := read(path)
 	if err != nil {
-		return Either{}, err
+		return nil, err
 	}
-	switch kind, _ := Detect(path, content); kind {
-	case KindClient:
-		c, err := parseClient(path, content, opt)
-		return Either{Client: c}, err
-	case KindServer:
-		s, err := parseServer(path, content, opt)
-		return Either{Server: s}, err
-	default: // the top keys alone do not tell: what parses as one of them is one
-		if c, err := parseClient(path, content, opt); err == nil && kind == Unknown {
-			return Either{Client: c}, nil
-		}
-		if s, err := parseServer(path, content, opt); err == nil && kind == Unknown {
-			return Either{Server: s}, nil
-		}
-		return Either{}, Faults{{File: path, What: "is neither a client's nor a server's configuration",
-			Mend: "give the client.yaml or server.yaml of the installation"}}
-	}
+	return parseConsole(path, content, opt)
 }
 
 func read(path string) ([]byte, error) {
@@ -125,6 +88,22 @@ func parseServer(path string, content []byte, opt Options) (*Server, error) {
 	return s, nil
 }
 
+func parseConsole(path string, content []byte, opt Options) (*Console, error) {
+	c := DefaultConsole()
+	d := fill(path, content, reflect.ValueOf(c).Elem(), opt)
+	d.validateConsole(c, opt)
+	credentials := map[string]*Credential{"redis.password": &c.Redis.Password, "registry.nacos.password": &c.Registry.Nacos.Password}
+	for i := range c.Users {
+		credentials[fmt.Sprintf("users[%d].password", i)] = &c.Users[i].Password
+	}
+	d.resolve(opt, c.Secrets.Dir, credentials)
+	d.validatePasswords(c, opt)
+	if err := d.faults.Sorted().Err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
 func fill(path string, content []byte, v reflect.Value, opt Options) *decoder {
 	d := &decoder{file: path, origins: map[string]origin{}}
 	root, faults := parseYAML(path, content)
@@ -154,6 +133,9 @@ func (d *decoder) resolve(opt Options, dir string, credentials map[string]*Crede
 		value, err := resolve(c.Ref)
 		if err == nil {
 			c.Secret = value
+			if strings.HasPrefix(c.Ref, "file:") {
+				c.now = reader(c.Ref, value, resolve)
+			}
 			continue
 		}
 		if _, set := d.origins[path]; (!set || strings.HasPrefix(c.Ref, "env:")) && errors.Is(err, fs.ErrNotExist) {
@@ -165,5 +147,18 @@ func (d *decoder) resolve(opt Options, dir string, credentials map[string]*Crede
 			what = e.Err.Error() // the plain text, which says how to mend it; without the kind
 		}
 		d.fault(path, what, "")
+	}
+}
+
+// reader resolves a reference again and again, and remembers what it gave last.
+func reader(ref string, last chat.Secret, resolve func(string) (chat.Secret, error)) func() chat.Secret {
+	var mu sync.Mutex
+	return func() chat.Secret {
+		mu.Lock()
+		defer mu.Unlock()
+		if value, err := resolve(ref); err == nil {
+			last = value
+		}
+		return last
 	}
 }

@@ -18,6 +18,10 @@ type Client struct {
 	Platforms Platforms    `yaml:"platforms"`
 	Limits    ClientLimits `yaml:"limits"`
 	Shutdown  Shutdown     `yaml:"shutdown"`
+	Audit     Audit        `yaml:"audit"`
+	// Moderation are the origins that tenants' hooks may have: scheme://host[:port]. Texts of people go there.
+	Moderation []string `yaml:"moderation"`
+	Records    Records  `yaml:"records"`
 }
 
 // Server is server.yaml: one stateless server instance.
@@ -29,6 +33,59 @@ type Server struct {
 	Secrets  Secrets      `yaml:"secrets"`
 	Outbound []string     `yaml:"outbound"` // origins that providers may have: scheme://host[:port]; a port not named: any
 	Limits   ServerLimits `yaml:"limits"`
+}
+
+// Console is console.yaml: the operators' web page.
+type Console struct {
+	HTTP      ConsoleHTTP `yaml:"http"`
+	PublicURL string      `yaml:"public_url"` // the origin that browsers use, as in https://ops.example.com; empty: an IP address or localhost
+	Proxies   []string    `yaml:"proxies"`    // addresses or networks of the reverse proxies in front, whose X-Forwarded-For is believed
+	Redis     Redis       `yaml:"redis"`
+	Registry  Registry    `yaml:"registry"`
+	Live      Live        `yaml:"live"`
+	Secrets   Secrets     `yaml:"secrets"`
+	RPC       ClientRPC   `yaml:"rpc"`
+	Tenants   []string    `yaml:"tenants"` // shown also while no client service runs for them
+	Users     []User      `yaml:"users"`
+	Session   Session     `yaml:"session"`
+	Audit     Audit       `yaml:"audit"`
+	Look      bool        `yaml:"look"` // admins may read a conversation's text, each time with a reason and an audit entry
+}
+
+// ConsoleHTTP are a console's listen addresses.
+type ConsoleHTTP struct {
+	Listen string      `yaml:"listen"`
+	TLS    Certificate `yaml:"tls"`
+	// Insecure: speak http beyond loopback; for a container whose port is published on loopback alone.
+	Insecure bool   `yaml:"insecure"`
+	Ops      string `yaml:"ops"`
+	Debug    string `yaml:"debug"`
+}
+
+// Certificate are the PEM files with which an address speaks https. Both or neither are set.
+type Certificate struct {
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
+}
+
+// The roles of a console's users. Each may do what the one before it may.
+const (
+	RoleViewer   = "viewer"
+	RoleOperator = "operator"
+	RoleAdmin    = "admin"
+)
+
+// User may log in at the console.
+type User struct {
+	Name     string     `yaml:"name"`
+	Role     string     `yaml:"role"`
+	Password Credential `yaml:"password"` // of its hash, as `parley console hash` prints it
+}
+
+// Session is how long a login lasts.
+type Session struct {
+	Idle time.Duration `yaml:"idle"` // without a request
+	Most time.Duration `yaml:"most"` // in all
 }
 
 // ClientHTTP are a client service's listen addresses, host:port. A host left out means every address.
@@ -106,6 +163,8 @@ type ServerRPC struct {
 	Advertise string `yaml:"advertise"` // host or host:port; empty: the listen address, on a wildcard the first that is not loopback
 	TLS       TLS    `yaml:"tls"`
 	Insecure  bool   `yaml:"insecure"` // listen without TLS beyond loopback
+	// Renew is how long a connection under TLS takes new calls; then its client makes another, with the certificates of then.
+	Renew time.Duration `yaml:"renew"`
 }
 
 // TLS are PEM files of mutual TLS. All three or none are set.
@@ -148,6 +207,20 @@ type Shutdown struct {
 	Grace  time.Duration `yaml:"grace"` // running turns may go on for so long; the rest is handed over
 }
 
+// Audit is the log of who changed what, in Redis.
+type Audit struct {
+	Keep time.Duration `yaml:"keep"` // for how long entries are kept
+}
+
+// Records are kept of each call to a provider, for a company's own billing, besides the sums of usage.
+type Records struct {
+	Keep   time.Duration `yaml:"keep"`   // 0: none
+	People bool          `yaml:"people"` // with the person's hash
+}
+
+// DefaultAudit keeps entries for a year.
+func DefaultAudit() Audit { return Audit{Keep: 366 * 24 * time.Hour} }
+
 // ServerLimits bound one server process.
 type ServerLimits struct {
 	Streams int `yaml:"streams"`
@@ -157,7 +230,12 @@ type ServerLimits struct {
 type Credential struct {
 	Ref string // env:NAME, file:NAME or age:…; empty: none, or the value stood in an environment variable itself
 	chat.Secret
+	now func() chat.Secret // nil: the value never changes
 }
+
+// Now gives a function that reads the value anew, for what connects later than the configuration was read; it is safe for concurrent use. While
+// the file cannot be read or is empty, the last value stays. nil: the value cannot change, since it does not come from a file.
+func (c Credential) Now() func() chat.Secret { return c.now }
 
 // DefaultClient is what a client.yaml that says nothing means.
 func DefaultClient() *Client {
@@ -176,21 +254,36 @@ func DefaultClient() *Client {
 			DingTalkFiles:    []string{"https://*.dingtalk.com", "https://*.aliyuncs.com"},
 			Feishu:           "https://open.feishu.cn",
 		},
-		Limits:   ClientLimits{Turns: 20000, Waiting: 100000},
-		Shutdown: Shutdown{Linger: 2 * time.Second, Grace: 20 * time.Second},
+		Limits:     ClientLimits{Turns: 20000, Waiting: 100000},
+		Moderation: []string{},
+		Shutdown:   Shutdown{Linger: 2 * time.Second, Grace: 20 * time.Second},
+		Audit:      DefaultAudit(),
 	}
 }
 
 // DefaultServer is what a server.yaml that says nothing means.
 func DefaultServer() *Server {
 	return &Server{
-		RPC:      ServerRPC{Listen: "127.0.0.1:20880"},
+		RPC:      ServerRPC{Listen: "127.0.0.1:20880", Renew: 30 * time.Minute},
 		HTTP:     ServerHTTP{Ops: "127.0.0.1:9081"},
 		Registry: defaultRegistry(),
 		Live:     Live{Source: SourceNacos},
 		Secrets:  Secrets{Dir: "/run/secrets"},
 		Outbound: []string{"https://api.openai.com", "https://open.bigmodel.cn", "https://qianfan.baidubce.com"},
 		Limits:   ServerLimits{Streams: 20000},
+	}
+}
+
+// DefaultConsole is what a console.yaml that says nothing means: nobody can log in.
+func DefaultConsole() *Console {
+	return &Console{
+		HTTP:     ConsoleHTTP{Listen: "127.0.0.1:8090", Ops: "127.0.0.1:9082"},
+		Redis:    Redis{Addrs: []string{"127.0.0.1:6379"}, Password: Credential{Ref: "env:REDIS_PASSWORD"}},
+		Registry: defaultRegistry(),
+		Live:     Live{Source: SourceNacos},
+		Secrets:  Secrets{Dir: "/run/secrets"},
+		Session:  Session{Idle: 30 * time.Minute, Most: 12 * time.Hour},
+		Audit:    DefaultAudit(),
 	}
 }
 

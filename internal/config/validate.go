@@ -32,13 +32,7 @@ func (d *decoder) validateClient(c *Client, opt Options) {
 		d.dialAll("registry.direct", c.Registry.Direct, "write the servers' addresses, as in [127.0.0.1:20880]")
 		d.plainRPC("registry.direct", c.Registry.Direct, c.RPC)
 	}
-	for i, name := range c.Tenants {
-		if at := fmt.Sprintf("tenants[%d]", i); !chat.ValidName(name) {
-			d.fault(at, fmt.Sprintf("%q is not a tenant's name", name), "names are made of a-z, 0-9 and -, at most 32")
-		} else if slices.Contains(c.Tenants[:i], name) {
-			d.fault(at, fmt.Sprintf("%q stands twice", name), "keep one of them")
-		}
-	}
+	d.tenantNames(c.Tenants)
 	d.mutualTLS("rpc.tls", c.RPC.TLS, opt)
 	c.Platforms.WeCom = d.origin("platforms.wecom", c.Platforms.WeCom)
 	c.Platforms.WeComBot = d.socketOrigin("platforms.wecom_bot", c.Platforms.WeComBot)
@@ -51,6 +45,22 @@ func (d *decoder) validateClient(c *Client, opt Options) {
 	d.positive("limits.waiting", c.Limits.Waiting)
 	d.within("shutdown.linger", c.Shutdown.Linger, 0, time.Minute)
 	d.within("shutdown.grace", c.Shutdown.Grace, time.Second, 10*time.Minute)
+	d.audit(c.Audit)
+	d.originList("moderation", c.Moderation)
+	if keep := c.Records.Keep; keep != 0 {
+		d.within("records.keep", keep, time.Hour, 40*24*time.Hour)
+	} else if c.Records.People {
+		d.fault("records.people", "has no use while no records are kept", "set records.keep, as in 168h, or remove it")
+	}
+}
+
+// audit holds the log to what the law asks for: six months (PRC Cybersecurity Law, article 21).
+func (d *decoder) audit(a Audit) {
+	const day = 24 * time.Hour
+	if a.Keep < 183*day || a.Keep > 3660*day {
+		d.fault("audit.keep", fmt.Sprintf("%v is not between 183 and 3660 days", a.Keep),
+			"write hours from 4392h (six months, which the law asks for) to 87840h, or remove the line for the default, a year")
+	}
 }
 
 func (d *decoder) validateServer(s *Server, opt Options) {
@@ -59,6 +69,7 @@ func (d *decoder) validateServer(s *Server, opt Options) {
 		d.advertise(s.RPC.Advertise)
 	}
 	d.mutualTLS("rpc.tls", s.RPC.TLS, opt)
+	d.within("rpc.renew", s.RPC.Renew, time.Second, 24*time.Hour)
 	if !s.RPC.TLS.Enabled() && !s.RPC.Insecure && !Loopback(s.RPC.Listen) {
 		d.fault("rpc.listen", fmt.Sprintf("%s is reachable from other machines, and rpc.tls is not set", s.RPC.Listen),
 			"set rpc.tls.ca, cert and key, or listen on 127.0.0.1, or accept the risk with rpc.insecure: true")
@@ -72,6 +83,16 @@ func (d *decoder) validateServer(s *Server, opt Options) {
 	}
 	d.originList("outbound", s.Outbound)
 	d.positive("limits.streams", s.Limits.Streams)
+}
+
+func (d *decoder) tenantNames(names []string) {
+	for i, name := range names {
+		if at := fmt.Sprintf("tenants[%d]", i); !chat.ValidName(name) {
+			d.fault(at, fmt.Sprintf("%q is not a tenant's name", name), "names are made of a-z, 0-9 and -, at most 32")
+		} else if slices.Contains(names[:i], name) {
+			d.fault(at, fmt.Sprintf("%q stands twice", name), "keep one of them")
+		}
+	}
 }
 
 func (d *decoder) registryAndLive(r Registry, l Live, opt Options) {

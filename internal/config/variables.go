@@ -24,6 +24,7 @@ func UnknownVariables(environ []string) []string {
 	}
 	variablesOf(reflect.TypeFor[Client](), "", known)
 	variablesOf(reflect.TypeFor[Server](), "", known)
+	variablesOf(reflect.TypeFor[Console](), "", known)
 	var warnings []string
 	for _, pair := range slices.Sorted(slices.Values(environ)) {
 		name, value, _ := strings.Cut(pair, "=")
@@ -46,7 +47,9 @@ func variablesOf(t reflect.Type, path string, into map[string]bool) {
 			variablesOf(f.Type, at, into)
 			continue
 		}
-		into[EnvName(at)] = true
+		if f.Type != reflect.TypeFor[[]User]() {
+			into[EnvName(at)] = true
+		}
 	}
 }
 

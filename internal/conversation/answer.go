@@ -20,6 +20,9 @@ func (s *Service) answer(ctx context.Context, t *chat.Tenant, outlet Outlet, c *
 	if res, err := s.unasked(ctx, t, c); res != nil || err != nil {
 		return res, err
 	}
+	if res := s.screen(ctx, t, c); res != nil {
+		return res, nil
+	}
 	return s.ask(ctx, t, outlet, c, sum)
 }
 
@@ -31,7 +34,7 @@ func (s *Service) unasked(ctx context.Context, t *chat.Tenant, c *Claim) (*resul
 	m := &c.Message
 	switch {
 	case c.Attempt > maxAttempts:
-		s.Log.Error("giving a message up after its attempts", "tenant", t.Name, "channel", c.Key.Channel, "turn", turnID(c), "attempts", c.Attempt-1)
+		s.logOf(c).Error("giving a message up after its attempts", "tenant", t.Name, "channel", c.Key.Channel, "turn", turnID(c), "attempts", c.Attempt-1)
 		r, _ := say("failed", "dead_letter")
 		r.out.Dead = "attempts"
 		return r, nil

@@ -24,6 +24,7 @@ type asking struct {
 	queued   bool      // it has waited
 	waits    int
 	waited   time.Duration // for a free place, in all
+	why      string        // what it waited for last, in the metrics' word
 
 	standing *standing // in its line; nil: in none
 	found    bool      // the last place came after standing in line
@@ -118,10 +119,14 @@ func (a *asking) unanswered(ctx context.Context, err error) (*result, error) {
 	case errors.Is(err, errHandover), errors.Is(err, errCrowd):
 		return res, err
 	}
+	if errors.Is(err, errRefused) {
+		res.result, res.text = "refused", text(a.t, "refused")
+		return res, nil
+	}
 	if full, ok := errors.AsType[*errCap](err); ok {
 		res.result = "cap_" + string(full.Grant)
 		res.text = text(a.t, res.result, "limit", strconv.Itoa(full.limit), "when", DayOf(full.Opens).Begins().Format("2006-01-02 15:04"))
-		a.metrics.caps.WithLabelValues(a.t.Name, string(full.Grant)).Inc()
+		a.metrics.caps.WithLabelValues(a.metrics.tenant(a.t.Name), string(full.Grant)).Inc()
 		return res, nil
 	}
 	if busy, ok := errors.AsType[*errBusy](err); ok {
@@ -139,7 +144,7 @@ func (a *asking) unanswered(ctx context.Context, err error) (*result, error) {
 	} else if e, ok := errors.AsType[*chat.Error](err); ok && e.Code == chat.CodeNoVision {
 		res.result, name = e.Code, e.Code
 	}
-	a.Log.Warn("a turn failed", "tenant", a.t.Name, "channel", a.c.Key.Channel, "turn", turnID(a.c), "attempt", a.c.Attempt, "kind", res.result, "err", err)
+	a.logOf(a.c).Warn("a turn failed", "tenant", a.t.Name, "channel", a.c.Key.Channel, "turn", turnID(a.c), "attempt", a.c.Attempt, "kind", res.result, "err", err)
 	res.text = text(a.t, name)
 	return res, nil
 }
@@ -213,18 +218,23 @@ func (a *asking) try(turn context.Context) (chat.Reply, error) {
 	}
 	a.tally.begin(req)
 	before := len(a.tally.spent)
-	reply, err := a.Complete.Complete(turn, req, func(e chat.Event) {
+	ctx, stop := context.WithCancel(turn)
+	defer stop()
+	guard := a.guard(req, stop)
+	reply, err := a.Complete.Complete(ctx, req, func(e chat.Event) {
 		if e.Kind == chat.Started {
 			a.placed(true)
 			a.letGo()
 		}
 		a.tally.event(e)
-		a.live.event(e)
-		a.direct.event(e)
+		if e, seen := guard.event(e); seen {
+			a.live.event(e)
+			a.direct.event(e)
+		}
 	})
-	a.tally.end(reply, err, turn.Err() != nil, a.live.text())
+	a.tally.end(reply, err, ctx.Err() != nil, guard.partial(a.live.text()))
 	a.metrics.spent(a.t.Name, a.tally.spent[before:])
-	return reply, err
+	return guard.pass(turn, reply, err)
 }
 
 // letGo forgets the history once a server has it: the answer may take minutes, and the history is most of what a turn holds meanwhile.

@@ -124,7 +124,7 @@ func (s *Service) account(ctx context.Context, c *Claim, sum *tally) {
 
 func (s *Service) unaccounted(c *Claim, sum *tally, err error) {
 	if !sum.counted {
-		s.metrics.unaccounted.WithLabelValues(c.Key.Tenant).Add(float64(sum.sum()))
+		s.metrics.unaccounted.WithLabelValues(s.metrics.tenant(c.Key.Tenant)).Add(float64(sum.sum()))
 	}
 	s.Log.Error("what a turn has spent could not be told to the store", "tenant", c.Key.Tenant, "channel", c.Key.Channel, "turn", turnID(c),
 		"tokens", sum.sum(), "in_usage", sum.counted, "in_budget", sum.reserved == nil || sum.settled, "err", err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"parley/internal/chat"
+	"parley/internal/telemetry"
 )
 
 // inPlace is the longest pause between two tries that a turn sits out in its place; for a longer one its reply is postponed.
@@ -53,10 +54,10 @@ func (d *delivery) run(own context.Context) (*Claim, error) {
 		if err != nil {
 			return nil, err
 		}
-		d.metrics.sends.WithLabelValues(d.t.Name, result).Inc()
+		d.metrics.sends.WithLabelValues(d.metrics.tenant(d.t.Name), result).Inc()
 		switch result {
 		case ambiguous:
-			d.metrics.ambiguous.WithLabelValues(d.t.Name).Inc()
+			d.metrics.ambiguous.WithLabelValues(d.metrics.tenant(d.t.Name)).Inc()
 			d.Log.Warn("a part of a reply may or may not have been shown; it is not sent again", d.names()...)
 		case givenUp:
 			d.Log.Error("a reply could not be sent for as long as replies are kept; its message is kept as a dead letter", d.names()...)
@@ -83,7 +84,7 @@ func (d *delivery) run(own context.Context) (*Claim, error) {
 
 // names are what a log line says of the part.
 func (d *delivery) names(more ...any) []any {
-	return append([]any{"tenant", d.t.Name, "channel", d.c.Key.Channel, "turn", turnID(d.c), "part", d.part}, more...)
+	return append([]any{"tenant", d.t.Name, "channel", d.c.Key.Channel, "turn", turnID(d.c), "part", d.part, logged(d.c)}, more...)
 }
 
 // giveUp ends a message whose reply cannot be delivered: it is kept as a dead letter.
@@ -162,7 +163,12 @@ func (d *delivery) try(own, ctx context.Context) (e *chat.Error, shut time.Durat
 		return nil, 0, err
 	}
 	began := time.Now()
+	ctx, span := d.Trace.Start(ctx, "send", telemetry.Client)
+	if span.On() {
+		span.Set(telemetry.Int("parley.part", d.part), telemetry.Int("parley.tries", d.tries))
+	}
 	err = d.outlet.Send(ctx, d.c.Message.Message, d.parts[d.part])
+	span.End(err)
 	d.metrics.step("send", began)
 	d.intended = false
 	if err == nil {
@@ -170,7 +176,7 @@ func (d *delivery) try(own, ctx context.Context) (e *chat.Error, shut time.Durat
 		return nil, 0, nil
 	}
 	e = asError(err)
-	d.metrics.sendErrors.WithLabelValues(d.t.Name, e.Kind.String(), d.metrics.codes.label(e.Code)).Inc()
+	d.metrics.sendErrors.WithLabelValues(d.metrics.tenant(d.t.Name), e.Kind.String(), d.metrics.codes.label(e.Code)).Inc()
 	d.tries++
 	if e.Maybe && d.maybe.IsZero() {
 		d.maybe = began
@@ -192,7 +198,7 @@ func (d *delivery) intend(own context.Context) error {
 		d.intended, d.wait = true, next.Wait
 	}
 	if d.wait > 0 {
-		d.metrics.paced.WithLabelValues(d.t.Name, d.c.Key.Channel).Add(d.wait.Seconds())
+		d.metrics.channel(d.metrics.paced, d.t.Name, d.c.Key.Channel).Add(d.wait.Seconds())
 		_ = d.Pause(own, d.wait)
 		d.wait = 0
 	}
@@ -207,7 +213,7 @@ func (d *delivery) postpone(own context.Context, pause time.Duration, reason str
 	if err != nil {
 		return "", d.unsent(err)
 	}
-	d.metrics.postponements.WithLabelValues(d.t.Name, d.c.Key.Channel, reason).Inc()
+	d.metrics.channel(d.metrics.postponements, d.t.Name, d.c.Key.Channel, reason).Inc()
 	return "", errPostponed
 }
 

@@ -40,7 +40,8 @@ type direct struct {
 //
 // emit is called from this goroutine with Started, Delta and Finished; there may be several Started before the first Delta, but none after it: a
 // failure after text was emitted is final. The store is told of what was spent a moment later, of what many requests have spent at once; see Settle.
-// Errors are *chat.Error, those of rpc besides CodeQuota, CodeInFlight and CodeStopped.
+// An answer that moderation ends after its first words is Finished with the reason content_filter, and no error.
+// Errors are *chat.Error, those of rpc besides CodeQuota, CodeInFlight, CodeStopped and CodeModerated.
 func (s *Service) Direct(ctx context.Context, want chat.Request, emit func(chat.Event)) error {
 	t, ok := s.Directory.Tenant(want.Tenant)
 	if !ok {
@@ -54,7 +55,7 @@ func (s *Service) Direct(ctx context.Context, want chat.Request, emit func(chat.
 	}
 	began := time.Now()
 	result, err := s.direct(ctx, t, want, emit)
-	s.metrics.turns.WithLabelValues(t.Name, result).Inc()
+	s.metrics.turns.WithLabelValues(s.metrics.tenant(t.Name), result).Inc()
 	s.metrics.step("direct", began)
 	return err
 }
@@ -67,7 +68,7 @@ func (s *Service) direct(ctx context.Context, t *chat.Tenant, want chat.Request,
 	c := s.directClaim(want)
 	c.Now = now
 	a := &asking{
-		Service: s, t: t, outlet: nowhere{}, c: c, live: newLive(s, nowhere{}, c), tally: &tally{user: userID(c)}, attempt: 1,
+		Service: s, t: t, outlet: nowhere{}, c: c, live: newLive(s, nowhere{}, c), tally: newTally(c, true), attempt: 1,
 		since: now, until: now.Add(directWait), direct: &direct{want: want, emit: emit},
 	}
 	leave, err := s.admit(ctx, t)
@@ -76,7 +77,18 @@ func (s *Service) direct(ctx context.Context, t *chat.Tenant, want chat.Request,
 	}
 	defer leave()
 	defer a.finish(ctx) // also after a panic of emit, which ends this request only
+	if err := a.screenDirect(ctx); err != nil {
+		return a.refusal(ctx, err)
+	}
 	reply, err := a.complete(ctx)
+	if errors.Is(err, errRefused) && a.direct.shown { // what has left cannot be taken back: it ends there
+		end := chat.Reply{Start: reply.Start, FinishReason: "content_filter", Usage: reply.Usage}
+		if n := len(a.tally.spent); n > 0 {
+			end.Usage = a.tally.spent[n-1].Usage
+		}
+		emit(chat.Event{Kind: chat.Finished, Reply: end})
+		return "refused", nil
+	}
 	if err != nil {
 		return a.refusal(ctx, err)
 	}
@@ -150,7 +162,7 @@ func (s *Service) admit(ctx context.Context, t *chat.Tenant) (leave func(), err 
 			}
 			continue
 		}
-		s.metrics.places.WithLabelValues(t.Name, "room").Inc()
+		s.metrics.places.WithLabelValues(s.metrics.tenant(t.Name), "room").Inc()
 		return nil, &chat.Error{Kind: chat.Overloaded, Op: opDirect, RetryAfter: fullFor, Err: errors.New("this process has as many turns as limits.turns allows")}
 	}
 	for {
@@ -194,9 +206,11 @@ func (a *asking) refusal(ctx context.Context, err error) (result string, out err
 		return "suspended", stoppedError()
 	case cause != nil:
 		return "canceled", chat.E(chat.KindOf(cause), opDirect, cause)
+	case errors.Is(err, errRefused):
+		return "refused", later(chat.Rejected, chat.CodeModerated, 0)
 	case isFull:
 		result = "cap_" + string(full.Grant)
-		a.metrics.caps.WithLabelValues(a.t.Name, string(full.Grant)).Inc()
+		a.metrics.caps.WithLabelValues(a.metrics.tenant(a.t.Name), string(full.Grant)).Inc()
 		return result, later(chat.RateLimited, chat.CodeQuota, time.Until(full.Opens))
 	case isBusy:
 		return "crowded", later(chat.Overloaded, "", busy.wait)

@@ -23,6 +23,18 @@ type Forgotten struct {
 	Days    int // on which the person's usage became [Nobody]'s
 }
 
+// Forgetting is that a message had removed what was kept of its person, whom it does not name.
+type Forgetting struct {
+	Tenant, Channel, Turn string
+	Forgotten
+}
+
+// Attrs are what a log line says of it.
+func (f Forgetting) Attrs() []any {
+	return []any{"action", "forget", "tenant", f.Tenant, "channel", f.Channel, "turn", f.Turn,
+		"turns", f.Turns, "shown", f.Shown, "dead_letters", f.Letters, "days_of_usage", f.Days}
+}
+
 // forget removes what is kept of a person in a conversation, and tells them what that was. Its error is a cause that ends a turn without an
 // outcome.
 func (s *Service) forget(ctx context.Context, t *chat.Tenant, c *Claim) (*result, error) {
@@ -32,8 +44,7 @@ func (s *Service) forget(ctx context.Context, t *chat.Tenant, c *Claim) (*result
 	if err != nil {
 		return nil, err
 	}
-	s.Log.Info("audit", "action", "forget", "tenant", t.Name, "channel", c.Key.Channel, "turn", turnID(c),
-		"turns", gone.Turns, "shown", gone.Shown, "dead_letters", gone.Letters, "days_of_usage", gone.Days)
+	s.Forgot(ctx, Forgetting{t.Name, c.Key.Channel, turnID(c), gone})
 	reply := text(t, "forget", "turns", strconv.Itoa(gone.Turns), "shown", strconv.Itoa(gone.Shown), "letters", strconv.Itoa(gone.Letters),
 		"days", strconv.Itoa(gone.Days), "until", inBeijing(c.Now.Add(dedupeFor)))
 	if t.Limits.TokensPerDay > 0 || t.Limits.UserPerDay > 0 {

@@ -17,6 +17,7 @@ type gates struct {
 	spread func(time.Duration) time.Duration
 	shut   func(Blocked, *chat.Error)
 	opened func(Blocked)
+	gone   func(Blocked)
 
 	mu    sync.Mutex
 	all   map[chanKey]*gate
@@ -140,6 +141,21 @@ func (p passage) leave(probe bool, e *chat.Error) (wait time.Duration) {
 	return p.wait(g)
 }
 
+// keep forgets what was said of channels that are gone from their tenants' documents: nothing would be sent there that could open a gate.
+func (g *gates) keep(there func(tenant, channel string) bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for k, x := range g.all {
+		if !there(k.tenant, k.channel) {
+			delete(g.all, k)
+			delete(g.taken, k)
+			if x.refuses() {
+				g.gone(x.why)
+			}
+		}
+	}
+}
+
 // Blocked lists the channels that refuse what this process sends, by tenant and channel.
 func (s *Service) Blocked() []Blocked {
 	s.gates.mu.Lock()
@@ -157,18 +173,22 @@ func (s *Service) Blocked() []Blocked {
 }
 
 func (s *Service) newGates() *gates {
+	unblock := func(b Blocked) {
+		s.metrics.blocked.DeletePartialMatch(map[string]string{"tenant": b.Tenant, "channel": b.Channel})
+	}
 	return &gates{
+		gone:   unblock,
 		spread: s.spread,
 		all:    map[chanKey]*gate{},
 		taken:  map[chanKey]bool{},
 		shut: func(b Blocked, e *chat.Error) {
-			s.metrics.blocked.DeletePartialMatch(map[string]string{"tenant": b.Tenant, "channel": b.Channel})
+			unblock(b)
 			s.metrics.blocked.WithLabelValues(b.Tenant, b.Channel, s.metrics.codes.label(b.Code)).Set(1)
 			s.Log.Error("a channel's platform refuses all that is sent; replies are kept and sent once that is mended",
 				"tenant", b.Tenant, "channel", b.Channel, "code", b.Code, "kept_for", s.SendFor.String(), "err", e)
 		},
 		opened: func(b Blocked) {
-			s.metrics.blocked.DeletePartialMatch(map[string]string{"tenant": b.Tenant, "channel": b.Channel})
+			unblock(b)
 			s.Log.Info("a channel's platform takes messages again; the replies that wait go out",
 				"tenant", b.Tenant, "channel", b.Channel, "code", b.Code, "after", time.Since(b.Since).Round(time.Second).String())
 		},

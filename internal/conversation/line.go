@@ -31,8 +31,9 @@ type lines struct {
 type lineOf struct{ tenant, model string }
 
 type line struct {
-	front     int
+	front     []*standing // those who ask
 	behind    []*standing // oldest first
+	reason    string      // why whoever asked last found no place
 	cur, last stretch
 }
 
@@ -56,7 +57,7 @@ func (ls *lines) full(of lineOf) bool {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	l := ls.all[of]
-	return l != nil && l.front >= maxFront
+	return l != nil && len(l.front) >= maxFront
 }
 
 // join lines a turn up. leave must be called with what it gives.
@@ -87,12 +88,12 @@ func (l *line) rank(s *standing) int {
 
 // advance fills the front from behind.
 func (ls *lines) advance(l *line) {
-	for l.front < maxFront && len(l.behind) > 0 {
+	for len(l.front) < maxFront && len(l.behind) > 0 {
 		s := l.behind[0]
 		l.behind = slices.Delete(l.behind, 0, 1)
 		s.front = true
 		s.ask()
-		l.front++
+		l.front = append(l.front, s)
 		ls.asking++
 	}
 }
@@ -104,7 +105,7 @@ func (ls *lines) leave(s *standing, found bool) {
 	l := ls.all[s.of]
 	s.ask()
 	if s.front {
-		l.front--
+		l.front = slices.DeleteFunc(l.front, func(x *standing) bool { return x == s })
 		ls.asking--
 	} else if i := slices.Index(l.behind, s); i >= 0 {
 		l.behind = slices.Delete(l.behind, i, i+1)
@@ -117,7 +118,7 @@ func (ls *lines) leave(s *standing, found bool) {
 		l.cur.found++
 	}
 	ls.advance(l)
-	if l.front == 0 {
+	if len(l.front) == 0 {
 		delete(ls.all, s.of)
 	}
 }
@@ -138,6 +139,25 @@ func (ls *lines) void(of lineOf) {
 	if l := ls.all[of]; l != nil {
 		l.forget()
 	}
+}
+
+// because notes for a line why there was no place; those behind wait for the same.
+func (ls *lines) because(of lineOf, reason string) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if l := ls.all[of]; l != nil {
+		l.reason = reason
+	}
+}
+
+// why is what because noted; empty: nothing.
+func (ls *lines) why(of lineOf) string {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if l := ls.all[of]; l != nil {
+		return l.reason
+	}
+	return ""
 }
 
 // forget begins to count anew.
@@ -166,7 +186,7 @@ func (ls *lines) expect(s *standing) (wait time.Duration, known bool) {
 	}
 	before := 0 // the front is asking already
 	if !s.front {
-		before = l.front + l.rank(s)
+		before = len(l.front) + l.rank(s)
 	}
 	return time.Duration(float64(before) / float64(found) * float64(over)), true
 }
@@ -176,4 +196,19 @@ func (ls *lines) askers() int {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	return ls.asking
+}
+
+// oldest is since when the oldest message of each tenant waits that stands in a line.
+func (ls *lines) oldest() map[string]time.Time {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	out := map[string]time.Time{}
+	for of, l := range ls.all {
+		for _, s := range slices.Concat(l.front, l.behind[:min(1, len(l.behind))]) {
+			if first, ok := out[of.tenant]; !ok || s.since.Before(first) {
+				out[of.tenant] = s.since
+			}
+		}
+	}
+	return out
 }

@@ -176,7 +176,7 @@ func (l *live) show(text string) error {
 	if err != nil {
 		result = chat.KindOf(err).String()
 	}
-	l.s.metrics.shows.WithLabelValues(l.m.Conversation.Tenant, l.m.Conversation.Channel, result).Inc()
+	l.s.metrics.channel(l.s.metrics.shows, l.m.Conversation.Tenant, l.m.Conversation.Channel, result).Inc()
 	return err
 }
 

@@ -1,8 +1,6 @@
 package conversation
 
 import (
-	"context"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,6 +10,7 @@ import (
 
 type metrics struct {
 	codes       bounded
+	tenants     bounded
 	accepted    *prometheus.CounterVec // tenant, result
 	turns       *prometheus.CounterVec // tenant, result
 	sends       *prometheus.CounterVec // tenant, result
@@ -19,12 +18,15 @@ type metrics struct {
 	shows       *prometheus.CounterVec // tenant, channel, result
 	tokens      *prometheus.CounterVec // tenant, direction, source
 	caps        *prometheus.CounterVec // tenant, scope
+	moderated   *prometheus.CounterVec // tenant, direction, by, result
 	places      *prometheus.CounterVec // tenant, reason
 	queued      *prometheus.GaugeVec   // tenant
+	outside     *prometheus.GaugeVec   // tenant
 	unaccounted *prometheus.CounterVec // tenant
 	storeErrors *prometheus.CounterVec // step
 	steps       *prometheus.HistogramVec
 	inFlight    prometheus.Gauge
+	most        prometheus.Gauge
 	reaped      prometheus.Counter
 	lost        prometheus.Counter
 	fenced      prometheus.Counter
@@ -33,6 +35,7 @@ type metrics struct {
 	waiting     *prometheus.GaugeVec   // tenant
 	ready       *prometheus.GaugeVec
 	oldest      *prometheus.GaugeVec
+	standing    *prometheus.GaugeVec
 	dead        *prometheus.GaugeVec
 
 	postponed     *prometheus.GaugeVec   // tenant
@@ -52,6 +55,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}
 	m := &metrics{
+		codes: bounded{most: maxCodes}, tenants: bounded{most: maxTenants},
 		accepted:   counter("parley_messages_accepted_total", "Messages by what became of them: stored, merged (into one that waited), duplicate, ignored, shed_busy, shed_rate, failed.", "tenant", "result"),
 		turns:      counter("parley_turns_total", "Finished turns by outcome: answered, command, or why not.", "tenant", "result"),
 		sends:      counter("parley_parts_total", "Parts of replies by what became of them: sent, ambiguous, undeliverable, given_up.", "tenant", "result"),
@@ -60,9 +64,13 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			"tenant", "channel", "result"),
 		tokens: counter("parley_tokens_total", "Tokens by source: provider (as it reported them) or estimate (it did not).", "tenant", "direction", "source"),
 		caps:   counter("parley_caps_reached_total", "Messages answered with a text because the day's tokens are spent, by scope: tenant or user.", "tenant", "scope"),
+		moderated: counter("parley_moderation_total", "Texts that were judged, by whom (words, hook) and what became of them: allowed, refused, replaced, failed_open, failed_closed.",
+			"tenant", "direction", "by", "result"),
 		places: counter("parley_place_waits_total",
 			"Pauses of turns that wait, by what for: keys (all at their limit), no_server, full_server, budget (held by turns in flight).", "tenant", "reason"),
-		queued:      gauge("parley_turns_queued", "Turns of this process that wait for a free place."),
+		queued: gauge("parley_turns_queued", "Turns of this process that wait for a free place."),
+		outside: gauge("parley_turns_blocked",
+			"Of those that wait for a free place, turns that no further process would answer sooner: their provider's keys are at their limit, or the day's budget is held."),
 		unaccounted: counter("parley_tokens_unaccounted_total", "Tokens that could not be written to the usage.", "tenant"),
 		storeErrors: counter("parley_store_errors_total", "Steps of the store that failed or timed out.", "step"),
 		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -70,6 +78,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30, 60, 180},
 		}, []string{"step"}),
 		inFlight:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "parley_turns_in_flight", Help: "Conversations that this process owns."}),
+		most:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "parley_turns_limit", Help: "Conversations that this process owns at most (limits.turns)."}),
 		reaped:    one("parley_reaped_total", "Conversations taken over from dead owners."),
 		lost:      one("parley_leases_lost_total", "Turns dropped because this process's lease had ended."),
 		unread:    one("parley_unreadable_total", "Claims of conversations that hold what this release cannot read; they are left for a while each time."),
@@ -78,6 +87,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		waiting:   gauge("parley_waiting", "Messages accepted and not yet answered, over all replicas."),
 		ready:     gauge("parley_ready", "Conversations with a message that nobody works on, over all replicas."),
 		oldest:    gauge("parley_oldest_waiting_seconds", "Age of the conversation that waits longest for a worker."),
+		standing:  gauge("parley_oldest_queued_seconds", "Age of the oldest message that has a worker in this process and waits for a server, a key or room."),
 		dead:      gauge("parley_dead_letters", "Messages given up after their attempts."),
 
 		postponed: gauge("parley_replies_postponed", "Conversations whose reply waits for its next try, over all replicas."),
@@ -90,8 +100,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"tenant", "channel", "code"}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.accepted, m.turns, m.sends, m.sendErrors, m.shows, m.tokens, m.storeErrors, m.steps, m.inFlight, m.reaped, m.lost,
-			m.fenced, m.unread, m.ambiguous, m.caps, m.places, m.queued, m.unaccounted, m.waiting, m.ready, m.oldest, m.dead,
+		reg.MustRegister(m.accepted, m.turns, m.sends, m.sendErrors, m.shows, m.tokens, m.storeErrors, m.steps, m.inFlight, m.most, m.reaped, m.lost,
+			m.fenced, m.unread, m.ambiguous, m.caps, m.moderated, m.places, m.queued, m.outside, m.unaccounted, m.waiting, m.ready, m.oldest, m.standing, m.dead,
 			m.postponed, m.postponements, m.paced, m.blocked)
 	}
 	return m
@@ -108,48 +118,7 @@ func (m *metrics) spent(tenant string, spent []chat.Spend) {
 		if i.Estimated {
 			source = "estimate"
 		}
-		m.tokens.WithLabelValues(tenant, "input", source).Add(float64(t.Input))
-		m.tokens.WithLabelValues(tenant, "output", source).Add(float64(t.Output))
+		m.tokens.WithLabelValues(m.tenant(tenant), "input", source).Add(float64(t.Input))
+		m.tokens.WithLabelValues(m.tenant(tenant), "output", source).Add(float64(t.Output))
 	}
-}
-
-// statsLoop keeps the gauges that describe the store, not this process.
-func (s *Service) statsLoop(ctx context.Context) {
-	every(ctx, 5*time.Second, func() {
-		for _, t := range s.Directory.Tenants() {
-			st, err := s.Store.Stats(ctx, t)
-			if err != nil {
-				return
-			}
-			s.metrics.waiting.WithLabelValues(t).Set(float64(st.Waiting))
-			s.metrics.ready.WithLabelValues(t).Set(float64(st.Ready))
-			s.metrics.oldest.WithLabelValues(t).Set(st.Oldest.Seconds())
-			s.metrics.dead.WithLabelValues(t).Set(float64(st.Dead))
-			s.metrics.postponed.WithLabelValues(t).Set(float64(st.Postponed))
-		}
-	})
-}
-
-// bounded lets the first so many values of a label through and calls the rest "other": a platform's codes come from outside.
-type bounded struct {
-	mu   sync.Mutex
-	seen map[string]bool
-}
-
-const maxCodes = 64
-
-func (b *bounded) label(v string) string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.seen == nil {
-		b.seen = map[string]bool{}
-	}
-	switch {
-	case b.seen[v]:
-	case len(b.seen) >= maxCodes, len(v) > 64:
-		return "other"
-	default:
-		b.seen[v] = true
-	}
-	return v
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"parley/internal/chat"
 )
 
@@ -50,6 +52,7 @@ func (a *asking) stand(ctx context.Context) error {
 			return err
 		}
 	}
+	a.why = a.lines.why(a.line())
 	for a.standing.turn.Err() == nil {
 		left := time.Until(a.until)
 		if left <= 0 {
@@ -78,8 +81,9 @@ func (a *asking) wait(ctx context.Context, reason string, since time.Time, e *ch
 		a.lines.unfind(a.line())
 		a.found = false
 	}
-	a.metrics.places.WithLabelValues(a.t.Name, reason).Inc()
+	a.metrics.places.WithLabelValues(a.metrics.tenant(a.t.Name), reason).Inc()
 	a.waited += time.Since(since)
+	a.why = reason
 	switch {
 	case reason == "budget": // others may have theirs
 		a.placed(false)
@@ -87,6 +91,9 @@ func (a *asking) wait(ctx context.Context, reason string, since time.Time, e *ch
 		if err := a.join(); err != nil {
 			return err
 		}
+	}
+	if reason != "budget" {
+		a.lines.because(a.line(), reason)
 	}
 	if reason == "no_server" {
 		a.lines.void(a.line())
@@ -148,8 +155,14 @@ func (a *asking) rest(ctx context.Context, d time.Duration, since time.Time) err
 	if a.waited+time.Since(since)+d >= a.live.patience() {
 		a.live.notice(text(a.t, "queued"))
 	}
-	waiting := a.metrics.queued.WithLabelValues(a.t.Name)
-	waiting.Inc()
+	tenant := a.metrics.tenant(a.t.Name)
+	waiting := []prometheus.Gauge{a.metrics.queued.WithLabelValues(tenant)}
+	if a.why == "keys" || a.why == "budget" {
+		waiting = append(waiting, a.metrics.outside.WithLabelValues(tenant))
+	}
+	for _, g := range waiting {
+		g.Inc()
+	}
 	a.unreserve(ctx)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -158,7 +171,9 @@ func (a *asking) rest(ctx context.Context, d time.Duration, since time.Time) err
 		defer context.AfterFunc(a.standing.turn, func() { cancel(errTurn) })()
 	}
 	err := a.Pause(ctx, d)
-	waiting.Dec()
+	for _, g := range waiting {
+		g.Dec()
+	}
 	a.waited += time.Since(since)
 	if cause := context.Cause(ctx); err != nil && !errors.Is(cause, errTurn) {
 		return cause

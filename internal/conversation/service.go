@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"parley/internal/chat"
+	"parley/internal/telemetry"
 )
 
 // Directory tells who the tenants are at this moment and how to answer their channels. Its methods do not block.
@@ -34,6 +35,7 @@ type Options struct {
 	Owner     string // this process's name in leases; unique per start
 	Log       *slog.Logger
 	Metrics   prometheus.Registerer
+	Trace     *telemetry.Tracer // nil: none
 
 	Turns   int                                              // conversations claimed at once by this process; 20000
 	Waiting int                                              // accepted and not yet answered, per tenant; 100000
@@ -44,7 +46,10 @@ type Options struct {
 	SendFor time.Duration                                    // how long after its message a reply is kept while the platform refuses or fails; 24 h
 	Pause   func(ctx context.Context, d time.Duration) error // between tries; a context-aware sleep
 	Backoff func(try int) time.Duration                      // before try+1; 500 ms doubling to 30 s
-	Rand    rand.Source                                      // of pauses and of who is served first; safe for concurrent use; math/rand/v2's own
+	Forgot  func(ctx context.Context, d Forgetting)          // records for the audit; it may block for a second; by default it logs
+	// Moderation judges a tenant's texts; nil, or if it gives nil: nobody does. It does not block.
+	Moderation func(tenant string) chat.Moderator
+	Rand       rand.Source // of pauses and of who is served first; safe for concurrent use; math/rand/v2's own
 }
 
 // dedupeFor is how long a message id is remembered; platforms redeliver within seconds to hours. Callbacks older than this are refused.
@@ -130,6 +135,9 @@ func New(o Options) *Service {
 	if o.Backoff == nil {
 		o.Backoff = func(try int) time.Duration { return min(500*time.Millisecond<<min(try, 6), 30*time.Second) }
 	}
+	if o.Forgot == nil {
+		o.Forgot = func(_ context.Context, d Forgetting) { o.Log.Info("audit", d.Attrs()...) }
+	}
 	if o.Rand == nil {
 		o.Rand = globalRand{}
 	}
@@ -145,6 +153,7 @@ func New(o Options) *Service {
 		over:     make(chan struct{}),
 		directs:  newDirects(),
 	}
+	s.metrics.most.Set(float64(o.Turns))
 	s.gates = s.newGates()
 	s.leaving, s.leave = context.WithCancel(context.Background())
 	s.hints.wake = make(chan struct{}, 1)
@@ -181,9 +190,11 @@ func (s *Service) Accept(ctx context.Context, m chat.Message) error {
 	if !ok || t.Suspended {
 		return chat.E(chat.NotFound, "conversation.accept", nil)
 	}
-	if m.Trace == "" {
-		m.Trace = newTrace()
+	ctx, span := s.Trace.Start(ctx, "accept", telemetry.Internal)
+	if span.On() {
+		span.Set(spanNames(m.Conversation.Tenant, m.Conversation.Channel, opaque(m.Conversation.Tenant, m.Conversation.Channel, m.Conversation.ID, m.ID))...)
 	}
+	m.Trace = s.Trace.Traceparent(ctx)
 	began := time.Now()
 	got, err := s.Store.Accept(ctx, m, AcceptOptions{
 		DedupeFor:     dedupeFor,
@@ -194,21 +205,22 @@ func (s *Service) Accept(ctx context.Context, m chat.Message) error {
 		Merge:         merging(t, m),
 	})
 	s.metrics.step("accept", began)
+	span.End(err)
 	if err != nil {
-		s.metrics.accepted.WithLabelValues(t.Name, "failed").Inc()
+		s.metrics.accepted.WithLabelValues(s.metrics.tenant(t.Name), "failed").Inc()
 		return err
 	}
 	switch {
 	case got.Duplicate:
-		s.metrics.accepted.WithLabelValues(t.Name, "duplicate").Inc()
+		s.metrics.accepted.WithLabelValues(s.metrics.tenant(t.Name), "duplicate").Inc()
 	case got.Ignored:
-		s.metrics.accepted.WithLabelValues(t.Name, "ignored").Inc()
+		s.metrics.accepted.WithLabelValues(s.metrics.tenant(t.Name), "ignored").Inc()
 	case got.Merged:
-		s.metrics.accepted.WithLabelValues(t.Name, "merged").Inc()
+		s.metrics.accepted.WithLabelValues(s.metrics.tenant(t.Name), "merged").Inc()
 	case got.Shed != NotShed:
-		s.metrics.accepted.WithLabelValues(t.Name, "shed_"+string(got.Shed)).Inc()
+		s.metrics.accepted.WithLabelValues(s.metrics.tenant(t.Name), "shed_"+string(got.Shed)).Inc()
 	default:
-		s.metrics.accepted.WithLabelValues(t.Name, "stored").Inc()
+		s.metrics.accepted.WithLabelValues(s.metrics.tenant(t.Name), "stored").Inc()
 	}
 	if got.Ready {
 		s.hints.add(got.Shard)

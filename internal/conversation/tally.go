@@ -11,6 +11,7 @@ import (
 // tally gathers what a claim of a message spends, over all its tries, and knows what of that the store has counted.
 type tally struct {
 	user  string // hashed
+	what  chat.Errand
 	spent []chat.Spend
 	open  *chat.Start // a call that began, and whose cost nobody has told
 	told  bool        // the server of this try tells what calls cost
@@ -22,6 +23,17 @@ type tally struct {
 	held     time.Time    // until when
 	settled  bool
 	counted  bool // with the commit, or after it
+}
+
+func newTally(c *Claim, api bool) *tally {
+	return &tally{user: userID(c), what: chat.Errand{Channel: c.Key.Channel, Turn: turnID(c), Attempt: c.Attempt, API: api}}
+}
+
+// spend notes what a call has cost.
+func (t *tally) spend(s chat.Spend) {
+	s.For = t.what
+	s.For.At = time.Now()
+	t.spent = append(t.spent, s)
 }
 
 // begin starts a try. Nothing here keeps the request: it is large, and the try may take minutes.
@@ -37,7 +49,7 @@ func (t *tally) event(e chat.Event) {
 		t.open = &e.Start
 	case chat.Spent:
 		t.open, t.told = nil, true
-		t.spent = append(t.spent, e.Spend)
+		t.spend(e.Spend)
 	default:
 	}
 }
@@ -47,7 +59,7 @@ func (t *tally) event(e chat.Event) {
 func (t *tally) end(reply chat.Reply, err error, cut bool, partial string) {
 	if err == nil {
 		if !t.told {
-			t.spent = append(t.spent, chat.Spend{
+			t.spend(chat.Spend{
 				Provider: reply.Provider, Model: reply.Model, Own: len(t.keys[reply.Provider]) > 0, Usage: reply.Usage,
 			})
 		}
@@ -56,7 +68,7 @@ func (t *tally) end(reply chat.Reply, err error, cut bool, partial string) {
 	e, ok := errors.AsType[*chat.Error](err)
 	cut = cut || ok && e.Code == chat.CodeInstance && e.Kind != chat.Overloaded
 	if t.open != nil && cut {
-		t.spent = append(t.spent, chat.Spend{
+		t.spend(chat.Spend{
 			Provider: t.open.Provider, Model: t.open.Model, Own: len(t.keys[t.open.Provider]) > 0,
 			Usage: chat.Usage{Input: t.prompt, Output: estimateTokens(partial), Estimated: true},
 		})

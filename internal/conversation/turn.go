@@ -6,20 +6,23 @@ import (
 	"time"
 
 	"parley/internal/chat"
+	"parley/internal/telemetry"
 )
 
 // work goes on with a claimed conversation, message after message, until it is released, lost or handed over.
 func (s *Service) work(parent context.Context, r *running, c *Claim) {
 	for next := c; next != nil; {
 		c := next
-		own, lose := context.WithCancelCause(parent)
+		within, span := s.traced(parent, c)
+		own, lose := context.WithCancelCause(within)
 		compute, stop := context.WithCancelCause(own) // a stop ends this message's computing only, and does not hide what ends own
 		s.mu.Lock()
 		r.fence, r.lose, r.stop = c.Fence, lose, stop
 		s.mu.Unlock()
 		var err error
-		sum := &tally{user: userID(c)}
+		sum := newTally(c, false)
 		next, err = s.turn(own, compute, c, sum)
+		span.End(err)
 		stop(nil)
 		lose(nil)
 		switch {
@@ -100,7 +103,9 @@ func (s *Service) turn(own, compute context.Context, c *Claim, sum *tally) (*Cla
 	}
 	s.metrics.steps.WithLabelValues("mailbox").Observe(max(0, c.Message.Age(c.Now).Seconds()))
 	began := time.Now()
+	compute, span := s.Trace.Start(compute, "answer", telemetry.Internal)
 	res, err := s.answer(compute, t, outlet, c, sum)
+	span.End(err)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +117,7 @@ func (s *Service) turn(own, compute context.Context, c *Claim, sum *tally) (*Cla
 func (s *Service) reply(own context.Context, t *chat.Tenant, outlet Outlet, c *Claim, sum *tally, res *result) (*Claim, error) {
 	parts, err := outlet.Parts(c.Message.Message, res.text, c.Fence)
 	if err != nil {
-		s.Log.Error("making the parts of a reply failed", "tenant", t.Name, "channel", c.Key.Channel, "turn", turnID(c), "err", err)
+		s.logOf(c).Error("making the parts of a reply failed", "tenant", t.Name, "channel", c.Key.Channel, "turn", turnID(c), "err", err)
 		res.out.Dead = "parts"
 	}
 	_ = s.settle(own, sum) // account makes up for it; the reply does not wait longer
@@ -120,7 +125,7 @@ func (s *Service) reply(own context.Context, t *chat.Tenant, outlet Outlet, c *C
 	res.out.User, res.out.Spent = sum.user, sum.spent
 	next, err := s.commit(own, c, res.out)
 	if chat.KindOf(err) == chat.Invalid && err != nil { // it would be refused for ever
-		s.Log.Error("the store refuses a turn's outcome; the message is kept as a dead letter", "tenant", t.Name, "turn", turnID(c), "err", err)
+		s.logOf(c).Error("the store refuses a turn's outcome; the message is kept as a dead letter", "tenant", t.Name, "turn", turnID(c), "err", err)
 		parts = nil
 		next, err = s.commit(own, c, Outcome{
 			State: c.State, Dead: "refused", Keep: keep(t), Claim: s.claimOptions(t), User: sum.user, Spent: sum.spent,
@@ -130,7 +135,7 @@ func (s *Service) reply(own context.Context, t *chat.Tenant, outlet Outlet, c *C
 		return nil, err
 	}
 	sum.counted = true
-	s.metrics.turns.WithLabelValues(t.Name, res.result).Inc()
+	s.metrics.turns.WithLabelValues(s.metrics.tenant(t.Name), res.result).Inc()
 	if len(parts) == 0 {
 		return next.Claim, nil
 	}
@@ -140,7 +145,7 @@ func (s *Service) reply(own context.Context, t *chat.Tenant, outlet Outlet, c *C
 
 // abandon ends a message whose channel is not configured any more: there is no way to the person.
 func (s *Service) abandon(own context.Context, t *chat.Tenant, c *Claim) (*Claim, error) {
-	s.Log.Error("a message's channel is gone from its tenant's document; it is kept as a dead letter",
+	s.logOf(c).Error("a message's channel is gone from its tenant's document; it is kept as a dead letter",
 		"tenant", t.Name, "channel", c.Key.Channel, "turn", turnID(c))
 	if c.Unfinished != nil {
 		return s.giveUp(own, t, c, "no_channel")
@@ -149,7 +154,7 @@ func (s *Service) abandon(own context.Context, t *chat.Tenant, c *Claim) (*Claim
 	if err != nil {
 		return nil, err
 	}
-	s.metrics.turns.WithLabelValues(t.Name, "no_channel").Inc()
+	s.metrics.turns.WithLabelValues(s.metrics.tenant(t.Name), "no_channel").Inc()
 	return next.Claim, nil
 }
 
@@ -165,8 +170,10 @@ func turnID(c *Claim) string {
 // commit stores the outcome. A stop does not interrupt it: the answer is there.
 func (s *Service) commit(own context.Context, c *Claim, o Outcome) (Next, error) {
 	began := time.Now()
+	own, span := s.Trace.Start(own, "commit", telemetry.Client)
 	next, err := insist(own, s, "commit", func(ctx context.Context) (Next, error) { return s.Store.Commit(ctx, *c, o) })
 	s.metrics.step("commit", began)
+	span.End(err)
 	return next, err
 }
 

@@ -85,6 +85,8 @@ type exchange struct {
 	began  time.Time
 	watch  *watch
 	answer Answer
+	first  time.Duration
+	took   time.Duration
 	heard  bool // text came
 	left   bool // emit failed: nobody listens any more
 }
@@ -131,6 +133,7 @@ func (c *exchange) tell(e chat.Event) *chat.Error {
 // make is the call itself. The breakers hear how it ended, also by a panic: then as a call that says nothing.
 func (c *exchange) make(ctx context.Context) (failure *chat.Error) {
 	c.began = time.Now()
+	c.traced(ctx)
 	returned := false
 	defer func() {
 		if !returned {
@@ -151,7 +154,9 @@ func (c *exchange) begin() *chat.Error { return c.tell(chat.Event{Kind: chat.Sta
 
 func (c *exchange) ended(ctx context.Context, failure *chat.Error) {
 	c.metrics.inFlight.WithLabelValues(c.Provider.Name).Dec()
+	c.took = time.Since(c.began)
 	c.metrics.ended(c.Choice, c.began, errorOrNil(failure))
+	c.told(failure)
 	c.settle(ctx, failure)
 }
 
@@ -191,7 +196,9 @@ func (c *exchange) piece(text string) error {
 	}
 	if !c.heard {
 		c.heard = true
-		c.metrics.first.WithLabelValues(c.Provider.Name, c.Model).Observe(time.Since(c.began).Seconds())
+		c.first = time.Since(c.began)
+		c.metrics.first.WithLabelValues(c.Provider.Name, c.Model).Observe(c.first.Seconds())
+		c.metrics.genai.first.WithLabelValues(vendor(c.Provider), c.Model).Observe(c.first.Seconds())
 		c.keyRestored(c.keys.accepted(c.key))
 	}
 	if !c.req.Deltas {

@@ -247,6 +247,22 @@ func (r *keyring) rests(provider string, keys []chat.Secret) (list []chat.KeyRes
 	return list
 }
 
+// refusedFor is how long after its rest a key that nobody tries again counts as refused.
+const refusedFor = 10 * time.Minute
+
+// refusals counts the keys that their provider refused for this reason when they were last tried. Unlike a rest it lasts until a call succeeds, so
+// that it is seen between two probes, too.
+func (r *keyring) refusals(provider string, keys []chat.Secret, why chat.Kind, now time.Time) (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, key := range keys {
+		if s := r.state[KeyName(provider, key)]; s != nil && s.breaker.trips > 0 && s.breaker.why.Kind == why && now.Before(s.breaker.until.Add(refusedFor)) {
+			n++
+		}
+	}
+	return n
+}
+
 func (r *keyring) inFlight(provider string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

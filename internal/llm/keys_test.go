@@ -69,6 +69,30 @@ func TestKeysSpreadByLoad(t *testing.T) {
 	}
 }
 
+// A key out of money counts as refused until a call succeeds, also between its rests; one that nobody tries any more is forgotten after a while.
+func TestRefusalsLastUntilACallSucceeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, c := ring(), choice(0, "a")
+		refused := func(want int) {
+			t.Helper()
+			got := r.keys.refusals("p", secrets("a", "b"), chat.Billing, time.Now())
+			if other := r.keys.refusals("p", secrets("a", "b"), chat.Unauthenticated, time.Now()); got != want || other != 0 {
+				t.Errorf("%d keys are out of money and %d refused, want %d and 0", got, other, want)
+			}
+		}
+		refused(0)
+		r.give(mustTake(t, r, c), &chat.Error{Kind: chat.Billing})
+		refused(1)
+		time.Sleep(2 * restRefused)
+		refused(1) // its rest is over, nobody has tried
+		r.give(mustTake(t, r, c), nil)
+		refused(0)
+		r.give(mustTake(t, r, c), &chat.Error{Kind: chat.Billing})
+		time.Sleep(2*restRefused + refusedFor)
+		refused(0)
+	})
+}
+
 func TestConcurrency(t *testing.T) {
 	r, c := ring(), choice(2, "a", "b")
 	var held []lease

@@ -23,12 +23,14 @@ type metrics struct {
 	retries   *prometheus.CounterVec
 	refused   *prometheus.CounterVec
 	rests     *prometheus.CounterVec
+	genai     genAI
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	who := []string{"provider", "model"}
 	buckets := []float64{.002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 20, 50, 100, 200}
 	m := &metrics{
+		genai: newGenAI(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "parley_llm_requests_total",
 			Help: "Calls to providers by outcome: ok, or the kind of the error."}, append(who, "outcome")),
 		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "parley_llm_tokens_total",
@@ -52,7 +54,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		rests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "parley_llm_key_rests_total",
 			Help: "Keys that went to rest after an error of this kind. owner: platform or tenant."}, []string{"provider", "owner", "kind"}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.tokens, m.first, m.duration, m.inFlight, m.fallbacks, m.turns, m.retries, m.refused, m.rests} {
+	for _, c := range append(m.genai.collectors(), m.requests, m.tokens, m.first, m.duration, m.inFlight, m.fallbacks, m.turns, m.retries, m.refused, m.rests) {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}

@@ -36,6 +36,7 @@ type Service struct {
 	tokens      *counter
 	metrics     *metrics
 	log         *slog.Logger
+	trace       *telemetry.Tracer
 }
 
 // New makes a Service and registers its metrics. It opens no connection.
@@ -56,7 +57,7 @@ func New(o Options) (*Service, error) {
 	}
 	s := &Service{
 		table: o.Table, degradation: o.Degradation, clients: &clients{dialects: o.Dialects, open: map[Endpoint]client{}},
-		keys: newKeyring(), fleet: o.Fleet, tokens: tokens, metrics: m, log: o.Telemetry.Log,
+		keys: newKeyring(), fleet: o.Fleet, tokens: tokens, metrics: m, log: o.Telemetry.Log, trace: o.Telemetry.Trace,
 	}
 	if err := o.Telemetry.Metrics.Register(states{s}); err != nil {
 		return nil, chat.E(chat.Internal, "llm.new", err)
@@ -78,6 +79,7 @@ func (s *Service) Close() { s.clients.close() }
 // kinds may succeed later, not before RetryAfter.
 func (s *Service) Complete(ctx context.Context, req chat.Request, emit func(chat.Event) error) error {
 	t := &turn{Service: s, table: s.table(), req: req, emit: emit}
+	defer t.endSpans()
 	failure := t.complete(ctx)
 	t.metrics.turn(t, failure)
 	return errorOrNil(failure)

@@ -48,20 +48,43 @@ func (states) resting() *prometheus.Desc {
 	return prometheus.NewDesc("parley_llm_keys_resting", "Keys of the platform that are not to be used now.", []string{"provider"}, nil)
 }
 
+func (states) keys() *prometheus.Desc {
+	return prometheus.NewDesc("parley_llm_keys", "Keys of the platform by whether their reference gave one: resolved, unresolved.", []string{"provider", "state"}, nil)
+}
+
+func (states) refused() *prometheus.Desc {
+	return prometheus.NewDesc("parley_llm_keys_refused", "Keys of the platform that the provider took no more when they were last used: billing (out of money), unauthenticated.",
+		[]string{"provider", "kind"}, nil)
+}
+
 // Describe implements [prometheus.Collector].
 func (s states) Describe(ch chan<- *prometheus.Desc) {
-	ch <- s.shut()
-	ch <- s.resting()
+	for _, d := range []*prometheus.Desc{s.shut(), s.resting(), s.keys(), s.refused()} {
+		ch <- d
+	}
 }
 
 // Collect implements [prometheus.Collector].
 func (s states) Collect(ch chan<- prometheus.Metric) {
-	for _, p := range s.Providers() {
-		open := 0.0
-		if p.Open {
+	gauge := func(d *prometheus.Desc, v int, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
+	}
+	table := s.table()
+	if table == nil {
+		return
+	}
+	now := time.Now()
+	for _, p := range table.Providers() {
+		open := 0
+		if s.clients.shut(table, p, now) {
 			open = 1
 		}
-		ch <- prometheus.MustNewConstMetric(s.shut(), prometheus.GaugeValue, open, p.Name)
-		ch <- prometheus.MustNewConstMetric(s.resting(), prometheus.GaugeValue, float64(p.Resting), p.Name)
+		gauge(s.shut(), open, p.Name)
+		gauge(s.resting(), len(s.Service.keys.rests(p.Name, p.Keys)), p.Name)
+		gauge(s.keys(), len(p.Keys), p.Name, "resolved")
+		gauge(s.keys(), p.Unresolved, p.Name, "unresolved")
+		for _, kind := range []chat.Kind{chat.Billing, chat.Unauthenticated} {
+			gauge(s.refused(), s.Service.keys.refusals(p.Name, p.Keys, kind, now), p.Name, kind.String())
+		}
 	}
 }

@@ -42,6 +42,7 @@ type try struct {
 	called bool
 	busy   bool // its keys are taken, and come back
 	shut   bool // its provider's breaker kept the turn away
+	spans  *operation
 }
 
 // how a choice is tried.

@@ -69,9 +69,15 @@ func BenchmarkAccept(b *testing.B) {
 }
 
 // BenchmarkCommitSpent is what counting a turn's tokens adds to its commit: commits with and without follow each other, on one connection.
-func BenchmarkCommitSpent(b *testing.B) {
+func BenchmarkCommitSpent(b *testing.B) { benchmarkSpent(b, RecordOptions{}) }
+
+// BenchmarkCommitRecords is the same where a record of the call is kept as well.
+func BenchmarkCommitRecords(b *testing.B) { benchmarkSpent(b, RecordOptions{Keep: 24 * time.Hour}) }
+
+func benchmarkSpent(b *testing.B, records RecordOptions) {
 	benchmark(b, func(b *testing.B, s *Store) {
 		ctx := context.Background()
+		s.KeepRecords(records)
 		var took [2]time.Duration
 		for n := 0; b.Loop(); n++ {
 			for i := range took {
@@ -85,7 +91,8 @@ func BenchmarkCommitSpent(b *testing.B) {
 				o := benchOutcome()
 				if with == 1 {
 					o.User = "0123456789abcdef0123"
-					o.Spent = []chat.Spend{{Provider: "openai", Model: "gpt-4o-mini", Usage: chat.Usage{Input: 900, Output: 200}}}
+					o.Spent = []chat.Spend{{Provider: "openai", Model: "gpt-4o-mini", Usage: chat.Usage{Input: 900, Output: 200},
+						For: chat.Errand{Channel: "app", Turn: "0123456789abcdef0123", Attempt: 1, At: time.Now()}}}
 				}
 				b.StartTimer()
 				began := time.Now()

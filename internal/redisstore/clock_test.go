@@ -48,3 +48,15 @@ func TestClockSetBack(t *testing.T) {
 		t.Errorf("claimed %+v, %v, want the one that waits", cs, err)
 	}
 }
+
+// The skew is Redis's distance from this machine's clock, whichever side it is on.
+func TestSkew(t *testing.T) {
+	mr := miniredis.RunT(t)
+	s := open(t, Options{Addrs: []string{mr.Addr()}})
+	for _, want := range []time.Duration{time.Hour, -time.Hour, 0} {
+		mr.SetTime(time.Now().Add(-want))
+		if got, err := s.Skew(t.Context()); err != nil || (got-want).Abs() > 5*time.Second {
+			t.Errorf("skew %v, %v; want %v", got, err, want)
+		}
+	}
+}

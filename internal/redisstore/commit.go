@@ -51,7 +51,7 @@ func (s *Store) Commit(ctx context.Context, c conversation.Claim, o conversation
 		o.Claim.Pace.Burst, millis(max(o.Claim.Pace.Every, 0)),
 	}
 	s.apart(ctx, c, args)
-	v, err := s.run(ctx, op, s.scripts.commit, prefix(c.Shard), append(args, spending(o.User, o.Spent)...)...)
+	v, err := s.run(ctx, op, s.scripts.commit, prefix(c.Shard), append(args, s.spending(o.User, o.Spent)...)...)
 	return s.next(ctx, op, c, o.Claim, v, err)
 }
 

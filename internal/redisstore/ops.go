@@ -12,6 +12,13 @@ func (s *Store) Ping(ctx context.Context) error {
 	return failure("ping", s.rdb.Ping(ctx).Err())
 }
 
+// LogIn reports whether Redis takes the newest password, over a connection of its own. It is for stores whose password may change.
+func (s *Store) LogIn(ctx context.Context) error {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	return failure("login", s.login.try(ctx, s.login.now()))
+}
+
 const clientsPrefix = root + "{clients}:"
 
 // SetClient says that the client service id lives, for ttl, with a document about it for operators.

@@ -23,12 +23,17 @@ type Options struct {
 	Cluster  bool     // one address, but of a cluster
 	Username string
 	Password chat.Secret
-	DB       int           // 0 in a cluster
-	TLS      *tls.Config   // nil: plaintext
-	PoolSize int           // connections to each node, at most; 32 a CPU. Steps take few: see gather
-	Dial     time.Duration // bound of one connection attempt; 300 ms
-	Timeout  time.Duration // bound of one call, connecting and waiting for a free connection included; 900 ms
+	// Now gives the password anew for each new connection, where it may change; nil: it is Password for ever. A changed one is
+	// proved first, and the one before stands in for it while Redis refuses it.
+	Now      func() chat.Secret
+	DB       int                // 0 in a cluster
+	TLS      func() *tls.Config // asked for each new connection; nil: plaintext
+	PoolSize int                // connections to each node, at most; 32 a CPU. Steps take few: see gather
+	Dial     time.Duration      // bound of one connection attempt; 300 ms
+	Timeout  time.Duration      // bound of one call, connecting and waiting for a free connection included; 900 ms
 }
+
+const defaultDial = 300 * time.Millisecond
 
 // maxBlocked bounds the connections for commands that wait: one for each role that other replicas ask something of, and one for each that is asked.
 const maxBlocked = 1000
@@ -40,8 +45,10 @@ type Store struct {
 	rdb redis.UniversalClient
 	// blocking has connections for commands that wait: they must not take those of steps.
 	blocking redis.UniversalClient
+	login    *login // nil: the password does not change
 	scripts  scripts
 	formats  formats
+	records  RecordOptions
 	timeout  time.Duration
 	nodes    sync.Map // address -> *lanes; of a single Redis: under no address
 
@@ -74,22 +81,39 @@ func New(o Options) (*Store, error) {
 		return nil, fmt.Errorf("redis: db is %d, but a cluster has only db 0", o.DB)
 	}
 	s := &Store{scripts: newScripts(clockLua), formats: ours(), timeout: cmp.Or(o.Timeout, 900*time.Millisecond), waiting: map[string]*waiting{}, boxes: map[string]*relayBox{}}
-	pool := o.universal(s.timeout)
-	s.rdb = redis.NewUniversalClient(pool)
-	waits := o.universal(s.timeout)
-	waits.PoolSize = maxBlocked
-	s.blocking = redis.NewUniversalClient(waits)
+	if o.Now != nil {
+		s.login = newLogin(o, s.timeout)
+	}
+	open := func(size int) redis.UniversalClient {
+		u := o.universal(s.timeout)
+		u.PoolSize = cmp.Or(size, u.PoolSize)
+		if s.login == nil {
+			return redis.NewUniversalClient(u)
+		}
+		u.CredentialsProviderContext = s.login.credentials
+		c := redis.NewUniversalClient(u)
+		c.AddHook(s.login)
+		return c
+	}
+	s.rdb, s.blocking = open(0), open(maxBlocked)
 	return s, nil
 }
 
 // universal sets what differs from go-redis's defaults: those ignore deadlines, wait 5 s for a silent Redis, dial five times, and repeat
 // commands whose reply was lost.
 func (o Options) universal(timeout time.Duration) *redis.UniversalOptions {
+	var dial func(context.Context, string, string) (net.Conn, error)
+	if o.TLS != nil {
+		dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			d := tls.Dialer{NetDialer: &net.Dialer{Timeout: cmp.Or(o.Dial, defaultDial)}, Config: o.TLS()}
+			return d.DialContext(ctx, network, addr)
+		}
+	}
 	return &redis.UniversalOptions{
-		Addrs: o.Addrs, IsClusterMode: o.Cluster, Username: o.Username, Password: o.Password.Reveal(), DB: o.DB, TLSConfig: o.TLS,
+		Addrs: o.Addrs, IsClusterMode: o.Cluster, Username: o.Username, Password: o.Password.Reveal(), DB: o.DB, Dialer: dial,
 		Protocol:                 2,
 		ContextTimeoutEnabled:    true,
-		DialTimeout:              cmp.Or(o.Dial, 300*time.Millisecond),
+		DialTimeout:              cmp.Or(o.Dial, defaultDial),
 		DialerRetries:            1,
 		ReadTimeout:              timeout,
 		WriteTimeout:             timeout,

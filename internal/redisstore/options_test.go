@@ -63,7 +63,7 @@ func TestTLS(t *testing.T) {
 	}
 	defer mr.Close()
 	ctx := context.Background()
-	good := open(t, Options{Addrs: []string{mr.Addr()}, TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}})
+	good := open(t, Options{Addrs: []string{mr.Addr()}, TLS: func() *tls.Config { return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12} }})
 	if err := good.Ping(ctx); err != nil {
 		t.Errorf("right authority: %v", err)
 	}
@@ -72,7 +72,11 @@ func TestTLS(t *testing.T) {
 		"other name":        {RootCAs: roots, ServerName: "redis.acme", MinVersion: tls.VersionTLS12},
 		"plaintext":         nil,
 	} {
-		s := open(t, Options{Addrs: []string{mr.Addr()}, TLS: conf, Timeout: time.Second})
+		o := Options{Addrs: []string{mr.Addr()}, Timeout: time.Second}
+		if conf != nil {
+			o.TLS = func() *tls.Config { return conf }
+		}
+		s := open(t, o)
 		if err := s.Ping(ctx); err == nil || !chat.KindOf(err).Retryable() {
 			t.Errorf("%s: %v, want unavailable", name, err)
 		}

@@ -14,7 +14,7 @@ import (
 
 // Spend implements conversation.Ledger.
 func (s *Store) Spend(ctx context.Context, c conversation.Claim, user string, spent []chat.Spend) error {
-	fields := spending(user, spent)
+	fields := s.spending(user, spent)
 	if len(fields) == 0 {
 		return nil
 	}
@@ -23,10 +23,13 @@ func (s *Store) Spend(ctx context.Context, c conversation.Claim, user string, sp
 }
 
 // spending is what spend in common.lua takes: fields of a day's usage, each with what to add.
-func spending(user string, spent []chat.Spend) []any {
+func (s *Store) spending(user string, spent []chat.Spend) []any {
 	var out []any
 	for i, t := range conversation.Itemize(spent) {
 		out = append(out, usageField(conversation.Spender{User: user, Item: i}), tokens(t))
+	}
+	if len(out) > 0 {
+		out = append(out, s.records.of(user, spent)...)
 	}
 	return out
 }

@@ -19,7 +19,7 @@ func pretend(t testing.TB, weights ...float64) (*pool, []*member) {
 	t.Helper()
 	tel := telemetry.Discard()
 	install(tel.Log)
-	creds, _ := TLS{}.credentials()
+	creds, _ := TLS{}.credentials(nil)
 	p := newPool(creds, true, tel.Log, newClientMetrics(tel.Metrics))
 	t.Cleanup(p.Destroy)
 	var members []*member

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.opentelemetry.io/otel/trace"
 
 	"parley/internal/chat"
 )
@@ -71,29 +70,6 @@ func TestRoundTripOfEveryField(t *testing.T) {
 	wantEvents[3].Reply = want
 	if diff := cmp.Diff(wantEvents, events); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
-	}
-}
-
-// traced is a handler that keeps the trace it runs in.
-type traced struct{ got chan trace.SpanContext }
-
-func (h traced) Complete(ctx context.Context, _ chat.Request, emit func(chat.Event) error) error {
-	h.got <- trace.SpanContextFromContext(ctx)
-	return finish(emit, "done")
-}
-
-func TestTheTraceTravels(t *testing.T) {
-	t.Parallel()
-	h := traced{make(chan trace.SpanContext, 1)}
-	c := dialDirect(t, serve(t, ServerOptions{Handler: h}).Addr())
-	want := trace.NewSpanContext(trace.SpanContextConfig{
-		TraceID: trace.TraceID{1, 2, 3}, SpanID: trace.SpanID{4, 5}, TraceFlags: trace.FlagsSampled, Remote: true,
-	})
-	if _, err := ask(trace.ContextWithRemoteSpanContext(t.Context(), want), c, "q"); err != nil {
-		t.Fatal(err)
-	}
-	if got := <-h.got; got.TraceID() != want.TraceID() || !got.IsSampled() {
-		t.Errorf("the handler runs in trace %v, want %v", got.TraceID(), want.TraceID())
 	}
 }
 

@@ -29,6 +29,7 @@ type Client struct {
 	creds    credentials.TransportCredentials
 	plainOK  bool
 	metrics  *clientMetrics
+	trace    *telemetry.Tracer
 }
 
 // Instance is one server as this client sees it.
@@ -65,7 +66,7 @@ func Dial(o ClientOptions) (*Client, error) {
 	if o.Registry.Mode == ModeDirect && len(o.Registry.Direct) == 0 {
 		return nil, errors.New("registry.direct is empty: name at least one host:port")
 	}
-	creds, err := o.TLS.credentials()
+	creds, err := o.TLS.credentials(o.Telemetry.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +86,8 @@ func Dial(o ClientOptions) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{pool: p, registry: reg, invoker: cluster.Join(p), creds: creds, plainOK: plainOK, metrics: m}, nil
+	go follow(creds, p.over)
+	return &Client{pool: p, registry: reg, invoker: cluster.Join(p), creds: creds, plainOK: plainOK, metrics: m, trace: o.Telemetry.Trace}, nil
 }
 
 // Ready is closed when the registry has given its first list, be it empty.
@@ -115,6 +117,8 @@ func (c *Client) Complete(ctx context.Context, req chat.Request, emit func(chat.
 		return reply, chat.E(chat.TooLarge, "rpc.Complete", fmt.Errorf("the request has %d bytes, %d is the most", size, maxRequest))
 	}
 	began := time.Now()
+	ctx, span := c.traced(ctx)
+	defer func() { span.End(err) }()
 	res := c.invoker.Invoke(ctx, call(methodComplete, constant.CallServerStream, in))
 	if err := res.Error(); err != nil {
 		return reply, asChat(err)
@@ -124,6 +128,9 @@ func (c *Client) Complete(ctx context.Context, req chat.Request, emit func(chat.
 		return reply, chat.E(chat.Internal, "rpc.Complete", fmt.Errorf("a stream is missing, there is %T", res.Result()))
 	}
 	defer s.close()
+	if span.On() {
+		span.Set(telemetry.String("server.address", s.member.addr))
+	}
 	return c.receive(s, began, len(req.Images), emit)
 }
 

@@ -15,9 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/propagation"
-
 	"parley/internal/telemetry"
 )
 
@@ -30,7 +27,6 @@ const (
 
 func TestMain(m *testing.M) {
 	roles := map[string]func(peerOptions) error{"server": runServer, "stock-server": runStockServer, "stock-client": runStockClient, "holder": runHolder, "keeper": runKeeper}
-	otel.SetTextMapPropagator(propagation.TraceContext{}) // as the program does, before any call
 	role, ok := roles[os.Getenv(envRole)]
 	if !ok {
 		os.Exit(m.Run())

@@ -26,6 +26,7 @@ var durations = []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 
 
 type serverMetrics struct {
 	streams prometheus.Gauge
+	limit   prometheus.Gauge
 	ends    *prometheus.CounterVec
 	seconds prometheus.Histogram
 }
@@ -34,6 +35,8 @@ func newServerMetrics(reg prometheus.Registerer) *serverMetrics {
 	return &serverMetrics{
 		streams: register(reg, prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "parley_rpc_server_streams", Help: "Completions running in this server."})),
+		limit: register(reg, prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "parley_rpc_server_streams_limit", Help: "Completions that this server runs at once, at most (limits.streams)."})),
 		ends: register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "parley_rpc_server_completions_total", Help: "Completions ended, by outcome: ok or a kind of error."}, []string{"outcome"})),
 		seconds: register(reg, prometheus.NewHistogram(prometheus.HistogramOpts{

@@ -20,6 +20,8 @@ import (
 	"github.com/nacos-group/nacos-sdk-go/v2/common/http_agent"
 	"github.com/nacos-group/nacos-sdk-go/v2/common/nacos_server"
 	"github.com/nacos-group/nacos-sdk-go/v2/model"
+
+	"parley/internal/nacoslogin"
 )
 
 const (
@@ -46,6 +48,7 @@ type nacosRegistry struct {
 	noRegistry
 	opts    Nacos
 	log     *slog.Logger
+	login   *nacoslogin.Agent
 	connect func(ctx context.Context, pushed func()) (naming, error)
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -65,7 +68,9 @@ func newNacos(o Nacos, log *slog.Logger) (*nacosRegistry, error) {
 	if err := o.checkCA(); err != nil {
 		return nil, err
 	}
-	r := &nacosRegistry{opts: o, log: log, connect: o.connect, registered: make(chan struct{}), leave: make(chan chan error)}
+	r := &nacosRegistry{opts: o, log: log, registered: make(chan struct{}), leave: make(chan chan error),
+		login: nacoslogin.New(nacoslogin.Options{Password: o.Password, Now: o.PasswordNow, CAFile: o.CA, Log: log})}
+	r.connect = func(ctx context.Context, pushed func()) (naming, error) { return o.connect(ctx, r.login, pushed) }
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r, nil
 }
@@ -118,7 +123,7 @@ func (n Nacos) namespace() string {
 // until ctx ends. pushed is called on the SDK's goroutine whenever Nacos pushes a change of the service.
 //
 // The SDK's usual client is not used: it answers from its cache where a question is meant, and calls Nacos healthy if any HTTP answers.
-func (n Nacos) connect(ctx context.Context, pushed func()) (naming, error) {
+func (n Nacos) connect(ctx context.Context, login http_agent.IHttpAgent, pushed func()) (naming, error) {
 	servers, err := n.servers()
 	if err != nil {
 		return nil, err
@@ -128,7 +133,7 @@ func (n Nacos) connect(ctx context.Context, pushed func()) (naming, error) {
 		TimeoutMs: nacosTimeout, NamespaceId: n.namespace(), AppName: "parley", Username: n.Username, Password: n.Password.Reveal(),
 		TLSCfg: tls, ContextPath: constant.WEB_CONTEXT,
 	}
-	server, err := nacos_server.NewNacosServer(ctx, servers, cfg, &http_agent.HttpAgent{TlsConfig: tls}, nacosTimeout, "", nil)
+	server, err := nacos_server.NewNacosServer(ctx, servers, cfg, login, nacosTimeout, "", nil)
 	if err != nil {
 		return nil, err
 	}

@@ -113,6 +113,7 @@ func (k *keeper) register() {
 	r := k.registry
 	if err := announce(k.client, k.instance); err != nil {
 		r.log.Warn("nacos: not registered, trying again", "err", err)
+		r.login.Doubt()
 		k.standing, k.next = false, time.Now().Add(nacosRetry)
 		return
 	}

@@ -307,3 +307,41 @@ func TestTheSDKWritesNoFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestWeigh: a server that an operator takes out of use gets nothing new, what runs there ends, and it comes back.
+func TestWeigh(t *testing.T) {
+	t.Parallel()
+	nacos, ns := nacosForTest(t)
+	a, b := startServer(t, peerOptions{Nacos: nacos, Namespace: ns}), startServer(t, peerOptions{Nacos: nacos, Namespace: ns})
+	c := dialNacos(t, nacos, ns)
+	awaitUp(t, c, a.addr, b.addr)
+	n := Nacos{Addrs: []string{"127.0.0.1:1", nacos}, Namespace: ns} // the first is down
+	held := occupy(t, t.Context(), c, "count 20 50ms", a.addr, b.addr)
+	weigh := func(weight float64) {
+		t.Helper()
+		eventually(t, "nacos takes it", func() bool { // it refuses for a moment after a registration
+			err := n.Weigh(t.Context(), a.addr, weight)
+			if err != nil && chat.KindOf(err) != chat.NotFound {
+				t.Fatal(err)
+			}
+			return err == nil
+		})
+		eventually(t, "the client hears of it", func() bool { i := instance(c, a.addr); return i != nil && i.Weight == weight && i.Enabled })
+	}
+	weigh(0)
+	for range 20 {
+		if got, err := ask(t.Context(), c, "echo"); err != nil {
+			t.Fatalf("%v, %v", got, err)
+		}
+	}
+	if i := instance(c, a.addr); i.Streams != 1 {
+		t.Errorf("%d streams on a server without weight, one ran before", i.Streams)
+	}
+	if err := held[a.addr].wait(t); err != nil {
+		t.Errorf("a completion on it: %v", err)
+	}
+	weigh(2)
+	if err := (Nacos{Addrs: []string{"127.0.0.1:1"}}).Weigh(t.Context(), a.addr, 0); chat.KindOf(err) != chat.Unavailable {
+		t.Errorf("without Nacos: %v", err)
+	}
+}

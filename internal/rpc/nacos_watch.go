@@ -85,6 +85,7 @@ func (w *watcher) step() {
 	}
 	hosts, err := instances(w.client)
 	if err != nil {
+		w.registry.login.Doubt()
 		w.complain(err.Error())
 		w.recall()
 		return

@@ -23,8 +23,10 @@ type Nacos struct {
 	Namespace string   // empty: public
 	Username  string
 	Password  chat.Secret
-	CA        string // a PEM file; not empty: speak TLS, and trust only these authorities
-	Snapshot  string // a file that keeps the last list of servers, for a start while Nacos does not answer; empty: none
+	// PasswordNow reads the password anew, where it may change; nil: it is Password for ever.
+	PasswordNow func() chat.Secret
+	CA          string // a PEM file; not empty: speak TLS, and trust only these authorities
+	Snapshot    string // a file that keeps the last list of servers, for a start while Nacos does not answer; empty: none
 }
 
 // Registry says where instances are found, and where a server announces itself.
@@ -40,7 +42,7 @@ const (
 	ModeDirect = "direct"
 )
 
-// ServerOptions configure a [Server]. Zero values of Streams, Drain and Linger take defaults.
+// ServerOptions configure a [Server]. Zero values of Streams, Renew, Drain and Linger take defaults.
 type ServerOptions struct {
 	Listen string // host:port; an empty or wildcard host means every interface
 	// Advertise is the host, or host:port, that clients are told; empty: the listener's host, or for a wildcard the first
@@ -52,6 +54,9 @@ type ServerOptions struct {
 	Streams   int           // running completions at once, 20,000 by default; above it a call is answered Overloaded
 	Drain     time.Duration // how long running completions may go on after the end was asked for, 190 s by default
 	Linger    time.Duration // how long new calls are still taken after leaving the registry, 700 ms by default
+	// Renew is how long a connection under TLS takes new calls; then its client is asked to make another, with whatever certificates are in force by
+	// then, and running calls end where they are. 30 minutes by default: of a connection that stands TLS asks nothing more.
+	Renew     time.Duration
 	Handler   Handler
 	Documents func() []Document           // for Inspect; may be nil
 	Providers func() []chat.ProviderState // for Inspect; may be nil
@@ -74,6 +79,7 @@ type ClientOptions struct {
 
 const (
 	defaultStreams = 20_000
+	defaultRenew   = 30 * time.Minute
 	defaultDrain   = 190 * time.Second
 	// Who has turns here probes every 300 ms, and all others hear it from the registry: within this time all have seen that the server
 	// leaves. Without a registry, an idle client's next call may still be refused; it goes on elsewhere at once.
@@ -97,6 +103,12 @@ func (o ServerOptions) withDefaults() ServerOptions {
 	}
 	if o.Linger <= 0 {
 		o.Linger = defaultLinger
+	}
+	switch {
+	case o.TLS.empty():
+		o.Renew = 0
+	case o.Renew <= 0:
+		o.Renew = defaultRenew
 	}
 	if o.Alone == nil {
 		o.Alone = func() string { return "" }

@@ -52,6 +52,7 @@ type pool struct {
 	listed  bool          // self is in the registry, and enabled there
 	changed chan struct{} // closed, and made anew, when the list or a state changes
 	closed  bool
+	over    chan struct{} // closed with it
 	probes  sync.WaitGroup
 }
 
@@ -60,7 +61,7 @@ func newPool(creds credentials.TransportCredentials, plainOK bool, log *slog.Log
 		url: common.NewURLWithOptions(common.WithProtocol("consumer"), common.WithPath(serviceName),
 			common.WithParamsValue(constant.InterfaceKey, serviceName)),
 		creds: creds, plainOK: plainOK, log: log, metrics: m, version: ours(),
-		ready: make(chan struct{}), members: map[string]*member{}, refused: map[string]bool{}, changed: make(chan struct{}),
+		ready: make(chan struct{}), members: map[string]*member{}, refused: map[string]bool{}, changed: make(chan struct{}), over: make(chan struct{}),
 	}
 	p.usable.Store(&[]base.Invoker{})
 	return p
@@ -252,6 +253,7 @@ func (p *pool) Destroy() {
 	p.mu.Lock()
 	if !p.closed {
 		p.closed = true
+		close(p.over)
 		for _, m := range p.members {
 			p.release(m)
 		}

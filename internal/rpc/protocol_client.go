@@ -15,7 +15,6 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/metadata"
 
 	"parley/internal/chat"
 )
@@ -53,7 +52,6 @@ type invoker struct {
 // Invoke makes a unary call, or opens a stream whose result is a [receiver]. Its errors are *chat.Error.
 func (i *invoker) Invoke(ctx context.Context, inv base.Invocation) result.Result {
 	res := &result.RPCResult{}
-	ctx = outgoing(ctx, inv.Attachments())
 	method := "/" + serviceName + "/" + inv.MethodName()
 	kind, _ := inv.GetAttribute(constant.CallTypeKey)
 	args := inv.ParameterRawValues()
@@ -84,23 +82,4 @@ func (i *invoker) stream(ctx context.Context, method string, req any) (receiver,
 		return nil, err
 	}
 	return s, s.CloseSend()
-}
-
-// outgoing turns what dubbo-go's filters attached to the call, the trace above all, into metadata.
-func outgoing(ctx context.Context, attachments map[string]any) context.Context {
-	var pairs []string
-	for k, v := range attachments {
-		switch v := v.(type) {
-		case string:
-			pairs = append(pairs, k, v)
-		case []string:
-			for _, s := range v {
-				pairs = append(pairs, k, s)
-			}
-		}
-	}
-	if pairs == nil {
-		return ctx
-	}
-	return metadata.AppendToOutgoingContext(ctx, pairs...)
 }

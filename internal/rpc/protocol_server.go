@@ -30,6 +30,7 @@ type protocol struct{ base.BaseProtocol }
 type transport struct {
 	lis   net.Listener
 	creds credentials.TransportCredentials
+	renew time.Duration // 0: a connection lasts as long as its peers like
 	log   *slog.Logger
 	// admit is asked before a call's body is read; what it returns is called at the call's end.
 	admit  func(method string) (done func(), err error)
@@ -63,7 +64,7 @@ func (t *transport) serve(invoker base.Invoker, info *common.ServiceInfo) {
 		grpc.MaxRecvMsgSize(maxRequest), grpc.MaxSendMsgSize(maxEvent),
 		grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(connWindow),
 		grpc.NumStreamWorkers(workers), grpc.ForceServerCodecV2(newCodec()),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 5 * time.Second, MaxConnectionAge: t.renew}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 	)
 	desc := &grpc.ServiceDesc{ServiceName: info.InterfaceName, HandlerType: (*any)(nil), Metadata: "api/chat/v1/chat.proto"}
@@ -105,7 +106,7 @@ func (t *transport) handle(invoker base.Invoker, m *common.MethodInfo, s grpc.Se
 	if m.StreamInitFunc != nil {
 		args = append(args, m.StreamInitFunc(s))
 	}
-	res := invoker.Invoke(s.Context(), invocation.NewRPCInvocation(m.Name, args, incoming(s.Context())))
+	res := invoker.Invoke(s.Context(), invocation.NewRPCInvocation(m.Name, args, nil))
 	if err := res.Error(); err != nil {
 		return toStatus(err)
 	}

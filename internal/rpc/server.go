@@ -36,7 +36,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 	if o.Handler == nil {
 		return nil, errors.New("rpc: no handler")
 	}
-	creds, err := o.TLS.credentials()
+	creds, err := o.TLS.credentials(o.Telemetry.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -59,9 +59,10 @@ func NewServer(o ServerOptions) (*Server, error) {
 		handler: o.Handler, documents: o.Documents, providers: o.Providers, alone: o.Alone, keys: o.Keys,
 		instance: net.JoinHostPort(host, port), version: o.Version, protocol: ours(), limit: o.Streams,
 		pictures: pictures{most: maxHeld},
-		log:      s.log, metrics: newServerMetrics(o.Telemetry.Metrics), idle: make(chan struct{}),
+		log:      s.log, metrics: newServerMetrics(o.Telemetry.Metrics), trace: o.Telemetry.Trace, idle: make(chan struct{}),
 	}
-	s.transport = &transport{lis: lis, creds: creds, log: s.log, admit: s.service.admit, end: make(chan error, 1)}
+	s.service.metrics.limit.Set(float64(o.Streams))
+	s.transport = &transport{lis: lis, creds: creds, renew: o.Renew, log: s.log, admit: s.service.admit, end: make(chan error, 1)}
 	s.url = providerURL(host, port, s.transport, s.service)
 	return s, nil
 }
@@ -77,7 +78,6 @@ func providerURL(host, port string, t *transport, svc *service) *common.URL {
 		common.WithParamsValue(constant.SideKey, "provider"),
 		common.WithParamsValue(constant.SerializationKey, constant.ProtobufSerialization),
 		common.WithParamsValue(constant.ReleaseKey, "dubbo-golang-"+constant.Version),
-		common.WithParamsValue(constant.ServiceFilterKey, serverFilters),
 		common.WithParamsValue(paramSpeaks, strconv.Itoa(svc.protocol.speaks)),
 		common.WithParamsValue(paramNeeds, strconv.Itoa(svc.protocol.needs)),
 		common.WithAttribute(attrTransport, t),
@@ -117,6 +117,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	defer s.registry.Destroy()
+	go follow(s.transport.creds, ctx.Done())
 	go s.announceReady(ctx)
 	select {
 	case err := <-s.transport.end:

@@ -14,6 +14,7 @@ import (
 
 	chatv1 "parley/api/chat/v1"
 	"parley/internal/chat"
+	"parley/internal/telemetry"
 )
 
 // service answers the calls of ChatService.
@@ -30,6 +31,7 @@ type service struct {
 	pictures  pictures
 	log       *slog.Logger
 	metrics   *serverMetrics
+	trace     *telemetry.Tracer
 
 	mu       sync.Mutex
 	streams  int
@@ -104,10 +106,12 @@ func (s *service) complete(ctx context.Context, in *request, out sender) (err er
 		return err
 	}
 	defer done()
+	ctx, span := s.traced(ctx, in)
+	defer func() { span.End(err) }()
 	req := decodeRequest(in)
 	events := newEventWriter(out, req.Deltas, req.DeltaGap)
 	defer events.stop()
-	if err := s.handler.Complete(ctx, req, events.emit); err != nil {
+	if err = s.handler.Complete(ctx, req, events.emit); err != nil {
 		events.flush()
 		return endOf(ctx, err)
 	}

@@ -19,11 +19,7 @@ import (
 // The names under which Parley's parts are known to dubbo-go, and the chains of filters around an invoker on either side.
 const (
 	extensionName = "parley"
-	clientFilters = extensionName + "," + nameClientTrace
-	serverFilters = nameServerTrace
-
-	nameClientTrace = extensionName + ".trace.client"
-	nameServerTrace = extensionName + ".trace.server"
+	clientFilters = extensionName
 )
 
 // The keys of URL attributes by which dubbo-go hands our objects from where they are made to where they work.
@@ -44,7 +40,5 @@ func install(log *slog.Logger) {
 		extension.SetCluster(extensionName, func() cluster.Cluster { return oneTry{} })
 		extension.SetLoadbalance(extensionName, func() loadbalance.LoadBalance { return leastStreams{} })
 		extension.SetFilter(extensionName, func() filter.Filter { return track{} })
-		extension.SetFilter(nameClientTrace, clientTrace)
-		extension.SetFilter(nameServerTrace, serverTrace)
 	})
 }

@@ -1,15 +1,14 @@
 package rpc
 
 import (
-	"context"
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
-	"net"
+	"log/slog"
 	"os"
-	"sync"
-	"time"
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
@@ -18,7 +17,7 @@ import (
 func (t TLS) empty() bool { return t.CA == "" && t.Cert == "" && t.Key == "" }
 
 // credentials gives the transport's security: plaintext only if no file is named at all.
-func (t TLS) credentials() (credentials.TransportCredentials, error) {
+func (t TLS) credentials(log *slog.Logger) (credentials.TransportCredentials, error) {
 	if t.empty() {
 		return insecure.NewCredentials(), nil
 	}
@@ -27,62 +26,17 @@ func (t TLS) credentials() (credentials.TransportCredentials, error) {
 			return nil, fmt.Errorf("rpc.tls.%s is empty: name all of ca, cert and key, or none", f.key)
 		}
 	}
-	c := &reloading{files: t}
+	c := &reloading{files: t, log: log}
 	if _, err := c.config(); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// reloading is TLS whose files are read again when they change, so that certificates are renewed without a restart.
-type reloading struct {
-	files TLS
-
-	mu      sync.Mutex
-	checked time.Time
-	stamp   [3]time.Time
-	current *tls.Config
-}
-
-// config gives the newest good form of the files; while a change cannot be read, the form before it stays.
-func (r *reloading) config() (*tls.Config, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.current != nil && time.Since(r.checked) < time.Second {
-		return r.current, nil
-	}
-	r.checked = time.Now()
-	stamp := [3]time.Time{modified(r.files.CA), modified(r.files.Cert), modified(r.files.Key)}
-	if r.current != nil && stamp == r.stamp {
-		return r.current, nil
-	}
-	cfg, err := r.files.load()
-	if err != nil {
-		if r.current != nil {
-			return r.current, nil
-		}
-		return nil, err
-	}
-	r.current, r.stamp = cfg, stamp
-	return cfg, nil
-}
-
-func modified(file string) time.Time {
-	info, err := os.Stat(file)
-	if err != nil {
-		return time.Time{}
-	}
-	return info.ModTime()
-}
-
 func (t TLS) load() (*tls.Config, error) {
-	pem, err := os.ReadFile(t.CA)
+	pool, err := authorities(t.CA)
 	if err != nil {
 		return nil, fmt.Errorf("rpc.tls.ca: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("rpc.tls.ca: %s holds no PEM certificate", t.CA)
 	}
 	cert, err := tls.LoadX509KeyPair(t.Cert, t.Key)
 	if err != nil {
@@ -98,31 +52,27 @@ func (t TLS) load() (*tls.Config, error) {
 	}, nil
 }
 
-func (r *reloading) ClientHandshake(ctx context.Context, authority string, c net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	cfg, err := r.config()
+// authorities reads a file of one certificate or more. Each must be whole: a file that is just being written must not pass for one with fewer.
+func authorities(file string) (*x509.CertPool, error) {
+	rest, err := os.ReadFile(file)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return credentials.NewTLS(cfg).ClientHandshake(ctx, authority, c)
-}
-
-func (r *reloading) ServerHandshake(c net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	cfg, err := r.config()
-	if err != nil {
-		return nil, nil, err
+	pool, found := x509.NewCertPool(), false
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil || block.Type != "CERTIFICATE" {
+			return nil, errors.Join(fmt.Errorf("%s holds a %s that is no certificate", file, block.Type), err)
+		}
+		pool.AddCert(cert)
+		found = true
 	}
-	return credentials.NewTLS(cfg).ServerHandshake(c)
-}
-
-// Info implements credentials.TransportCredentials.
-func (r *reloading) Info() credentials.ProtocolInfo {
-	return credentials.ProtocolInfo{SecurityProtocol: "tls", SecurityVersion: "1.2", ServerName: r.files.ServerName}
-}
-
-// Clone implements credentials.TransportCredentials; the copies share what was read.
-func (r *reloading) Clone() credentials.TransportCredentials { return r }
-
-// OverrideServerName implements credentials.TransportCredentials; the name is set in the files' options.
-func (r *reloading) OverrideServerName(string) error {
-	return errors.New("set ServerName in the TLS options")
+	if !found || bytes.Contains(rest, []byte("-----BEGIN")) {
+		return nil, fmt.Errorf("%s holds no PEM certificate, or one that is cut off", file)
+	}
+	return pool, nil
 }

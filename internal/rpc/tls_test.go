@@ -193,34 +193,3 @@ func TestKeysDoNotTravelInPlaintextBeyondLoopback(t *testing.T) {
 		t.Errorf("insecure was chosen, and it knows %v", got)
 	}
 }
-
-func TestCertificatesAreReadAgain(t *testing.T) {
-	t.Parallel()
-	a := newAuthority(t)
-	files := a.issue("client", tenants("acme"))
-	creds, err := files.credentials()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := creds.(*reloading)
-	before := r.current
-	a.issue("client", tenants("other")) // over the same files
-	touch := func(at time.Time) {       // file systems may keep whole seconds only
-		if err := os.Chtimes(files.Cert, at, at); err != nil {
-			t.Fatal(err)
-		}
-		r.checked = time.Time{}
-	}
-	touch(time.Now().Add(time.Hour))
-	renewed, err := r.config()
-	if err != nil || renewed == before {
-		t.Fatalf("the renewed certificate is not used: %v", err)
-	}
-	if err := os.WriteFile(files.Cert, []byte("broken"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	touch(time.Now().Add(2 * time.Hour))
-	if now, err := r.config(); err != nil || now != renewed {
-		t.Errorf("a broken file took the last good form away: %v", err)
-	}
-}

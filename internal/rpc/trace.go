@@ -3,50 +3,37 @@ package rpc
 import (
 	"context"
 
-	"dubbo.apache.org/dubbo-go/v3/common/constant"
-	"dubbo.apache.org/dubbo-go/v3/common/extension"
-	"dubbo.apache.org/dubbo-go/v3/filter"
-	_ "dubbo.apache.org/dubbo-go/v3/filter/otel/trace" // registers the filters named below
-	"dubbo.apache.org/dubbo-go/v3/protocol/base"
-	"dubbo.apache.org/dubbo-go/v3/protocol/result"
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/metadata"
+
+	"parley/internal/telemetry"
 )
 
-// inTrace is dubbo-go's filter of traces for those calls that are in one: to look for nothing in every call costs as much as to carry a trace.
-type inTrace struct {
-	filter.Filter
-	is func(context.Context, base.Invocation) bool
-}
+// traceparent is the metadata by which a call says which span it is within, as W3C and Dubbo have it.
+const traceparent = "traceparent"
 
-// Invoke implements dubbo-go's Filter.
-func (f inTrace) Invoke(ctx context.Context, next base.Invoker, inv base.Invocation) result.Result {
-	if !f.is(ctx, inv) {
-		return next.Invoke(ctx, inv)
+const spanComplete = serviceName + "/" + methodComplete
+
+// traced begins the span of a call, and has it travel with the call.
+func (c *Client) traced(ctx context.Context) (context.Context, telemetry.Span) {
+	ctx, span := c.trace.Start(ctx, spanComplete, telemetry.Client)
+	if p := c.trace.Traceparent(ctx); p != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, traceparent, p)
 	}
-	return f.Filter.Invoke(ctx, next, inv)
+	return ctx, span
 }
 
-func clientTrace() filter.Filter {
-	f, _ := extension.GetFilter(constant.OTELClientTraceKey)
-	return inTrace{f, func(ctx context.Context, _ base.Invocation) bool { return trace.SpanContextFromContext(ctx).IsValid() }}
-}
-
-func serverTrace() filter.Filter {
-	f, _ := extension.GetFilter(constant.OTELServerTraceKey)
-	return inTrace{f, func(_ context.Context, inv base.Invocation) bool { return inv.Attachments() != nil }}
-}
-
-// incoming gives what a call's metadata says of its trace the form that dubbo-go's filters read; nil: it says nothing.
-func incoming(ctx context.Context) (out map[string]any) {
-	for _, key := range otel.GetTextMapPropagator().Fields() {
-		if v := metadata.ValueFromIncomingContext(ctx, key); v != nil {
-			if out == nil {
-				out = map[string]any{}
-			}
-			out[key] = v
-		}
+// traced begins the span of a call that came in, within that of its caller.
+func (s *service) traced(ctx context.Context, in *request) (context.Context, telemetry.Span) {
+	if s.trace == nil {
+		return ctx, telemetry.Span{}
 	}
-	return out
+	if v := metadata.ValueFromIncomingContext(ctx, traceparent); len(v) > 0 {
+		ctx = s.trace.Continue(ctx, v[0])
+	}
+	ctx, span := s.trace.Start(ctx, spanComplete, telemetry.Server)
+	if span.On() {
+		span.Set(telemetry.String("parley.tenant", in.head.GetTenant()), telemetry.String("parley.turn", in.head.GetTurn()),
+			telemetry.Int("parley.attempt", int(in.head.GetAttempt())))
+	}
+	return ctx, span
 }

@@ -41,6 +41,30 @@ func identities(env func(string) (string, bool)) ([]age.Identity, error) {
 	return ids, nil
 }
 
+// identityFile is the file that identities are read from; empty: from none.
+func (s *Store) identityFile() string {
+	if v, ok := s.env(identityVar); ok && v != "" {
+		return ""
+	}
+	path, _ := s.env(identityFileVar)
+	return path
+}
+
+// current gives the identities, read anew if their file has changed. While it is faulty those before stay, for what they opened is in use.
+func (s *Store) current() ([]age.Identity, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if path := s.identityFile(); path != "" {
+		if now := sign(path); now != s.identityOf {
+			ids, err := identities(s.env)
+			if err == nil || s.noIdentity != nil {
+				s.identities, s.noIdentity, s.identityOf = ids, err, now
+			}
+		}
+	}
+	return s.identities, s.noIdentity
+}
+
 // fromAge opens a sealed value. Its first line must be the scope's name: otherwise whoever may write one tenant's document could copy
 // another's sealed value into it and use it.
 func (s Scope) fromAge(sealed string) (chat.Secret, error) {
@@ -48,14 +72,15 @@ func (s Scope) fromAge(sealed string) (chat.Secret, error) {
 	if err != nil {
 		return chat.Secret{}, invalid("is not a sealed value; write age: and the base64 or the armored text that age gives")
 	}
-	if s.store.noIdentity != nil {
+	ids, missing := s.store.current()
+	if missing != nil {
 		kind := chat.Invalid
-		if errors.As(s.store.noIdentity, new(absentError)) {
+		if errors.As(missing, new(absentError)) {
 			kind = chat.NotFound
 		}
-		return chat.Secret{}, chat.E(kind, "secret", s.store.noIdentity)
+		return chat.Secret{}, chat.E(kind, "secret", missing)
 	}
-	r, err := age.Decrypt(bytes.NewReader(raw), s.store.identities...)
+	r, err := age.Decrypt(bytes.NewReader(raw), ids...)
 	if err != nil {
 		return chat.Secret{}, invalid("cannot be opened with this process's age identity; seal it for that identity's recipient")
 	}

@@ -24,17 +24,18 @@ type Options struct {
 // Store resolves references and notices when the files behind them change. It keeps no values but the age identities. Safe for
 // concurrent use.
 type Store struct {
-	dir        string
-	env        func(string) (string, bool)
-	identities []age.Identity
-	noIdentity error // why there are none
+	dir string
+	env func(string) (string, bool)
 
-	mu        sync.Mutex
-	tenants   map[string]bool      // whose scope was asked for
-	static    map[string]bool      // variables of the static configuration
-	files     map[string]signature // every file asked for, absent ones too
-	stale     bool                 // something besides a file changed what references resolve to
-	listeners []func()
+	mu         sync.Mutex
+	identities []age.Identity
+	noIdentity error                // why there are none
+	identityOf signature            // of the file that they were read from last
+	tenants    map[string]bool      // whose scope was asked for
+	static     map[string]bool      // variables of the static configuration
+	files      map[string]signature // every file asked for, absent ones too
+	stale      bool                 // something besides a file changed what references resolve to
+	listeners  []func()
 }
 
 // New makes a Store. The age identities come from the variable PARLEY_AGE_IDENTITY (the identity itself) or the file that
@@ -45,6 +46,10 @@ func New(opt Options) *Store {
 		s.env = os.LookupEnv
 	}
 	s.identities, s.noIdentity = identities(s.env)
+	if path := s.identityFile(); path != "" {
+		s.identityOf = sign(path)
+		s.files[path] = s.identityOf
+	}
 	return s
 }
 

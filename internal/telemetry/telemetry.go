@@ -14,6 +14,7 @@ import (
 type Telemetry struct {
 	Log     *slog.Logger
 	Metrics *prometheus.Registry
+	Trace   *Tracer // nil: no traces
 }
 
 // New makes the telemetry of one process: JSON lines to w, or readable text if text is set, from level on.

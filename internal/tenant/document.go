@@ -22,6 +22,9 @@ type Options struct {
 	Resolve func(tenant, ref string) (chat.Secret, error)
 	Kinds   []string // the kinds of channel there are; nil: any
 	Texts   []string // the names of texts that may be overridden; nil: any
+	// Origin says why a moderation hook may not have an origin (scheme://host[:port]); nil: every one may be called.
+	Origin func(origin string) error
+	Blank  func(word string) bool // a forbidden word that could never be found; nil: none is
 }
 
 // Document is a decoded tenant document.
@@ -94,8 +97,9 @@ func Decode(content []byte, opt Options) *Document {
 	t.Texts = texts(s.sub("texts"), opt.Texts)
 	t.Mark = s.choice("mark", "true", "false") == "true"
 	t.Merge = s.choice("merge", "false", "true") == "true"
+	t.Moderation = moderation(s, t, opt)
 	doc.Channels = channels(s, t, opt)
-	s.unknown("unknown key", "known keys: name, state, model, system_prompt, language, providers, keys, history, limits, texts, mark, merge, channels")
+	s.unknown("unknown key", "known keys: name, state, model, system_prompt, language, providers, keys, history, limits, texts, mark, merge, moderation, channels")
 	return doc
 }
 

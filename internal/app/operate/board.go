@@ -27,19 +27,6 @@ type board struct {
 	table  *route.Table // parley-routes as published, without keys
 }
 
-// openBoard reads parley-routes, and waits a little for the source. Close it.
-func openBoard(ctx context.Context, cfg config.Either) (*board, error) {
-	b, err := connectBoard(cfg)
-	if err != nil {
-		return nil, err
-	}
-	if err := b.load(ctx); err != nil {
-		b.close()
-		return nil, err
-	}
-	return b, nil
-}
-
 // connectBoard opens the source, and waits for nothing: the table is missing. Close it.
 func connectBoard(cfg config.Either) (*board, error) {
 	source, closer, err := wire.OpenSource(cfg.Live(), cfg.Registry(), telemetry.Discard())

@@ -80,7 +80,7 @@ func secretsDir(files []string) string {
 func checkDeps() channel.Deps {
 	return channel.Deps{
 		HTTP: wire.PlatformClient(), Log: slog.New(slog.DiscardHandler), Now: time.Now, Loopback: true, Checking: true,
-		Origins: wire.Origins(config.DefaultClient().Platforms),
+		Origins: wire.Origins(config.DefaultClient().Platforms, nil),
 	}
 }
 

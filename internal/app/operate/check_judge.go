@@ -96,7 +96,7 @@ func (j *judge) forServers() bool {
 }
 
 func (j *judge) decoders() map[config.Kind]config.Decoder {
-	return map[config.Kind]config.Decoder{config.KindRoutes: j.decodeRoutes, config.KindDegradation: j.decodeSwitches, config.KindTenant: j.decodeTenant}
+	return map[config.Kind]config.Decoder{config.KindRoutes: j.decodeRoutes, config.KindDegradation: j.decodeSwitches, config.KindPrices: j.decodePrices, config.KindTenant: j.decodeTenant}
 }
 
 func (j *judge) decodeRoutes(d config.Document) config.Faults {
@@ -150,6 +150,11 @@ func (j *judge) decodeSwitches(d config.Document) config.Faults {
 	if err == nil {
 		j.switches = append(j.switches, checkedSwitches{d, form})
 	}
+	return faultsOf(d.File, err)
+}
+
+func (j *judge) decodePrices(d config.Document) config.Faults {
+	_, err := route.ParsePrices(d.Content, d.File, "")
 	return faultsOf(d.File, err)
 }
 

@@ -28,7 +28,7 @@ func checkLive(ctx context.Context, env wire.Env, secrets *wire.Secrets, checked
 	for _, c := range checked { // the platforms' origins stand in client.yaml
 		if c.Kind == config.KindClient {
 			if cfg, err := config.LoadClient(c.File, config.Options{Secrets: secrets.Static}); err == nil {
-				l.deps.Origins = wire.Origins(cfg.Platforms)
+				l.deps.Origins = wire.Origins(cfg.Platforms, cfg.Moderation)
 			}
 		}
 	}

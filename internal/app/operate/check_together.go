@@ -3,6 +3,7 @@ package operate
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -35,6 +36,7 @@ func (j *judge) together(now time.Time) map[string]config.Faults {
 		}
 	}
 	j.certificates()
+	j.hooks(add)
 	for _, t := range j.tenants {
 		for _, r := range j.routes {
 			sure := wire.Misfits(r.table, t.tenant, false)
@@ -48,6 +50,28 @@ func (j *judge) together(now time.Time) map[string]config.Faults {
 		}
 	}
 	return all
+}
+
+// hooks finds moderation hooks at origins that a client service of theirs may not call.
+func (j *judge) hooks(add func(config.Document, config.Fault)) {
+	for _, t := range j.tenants {
+		m := t.tenant.Moderation
+		if m == nil || m.Hook == nil {
+			continue
+		}
+		u, err := url.Parse(m.Hook.URL)
+		if err != nil {
+			continue // its own fault
+		}
+		for _, c := range j.clients {
+			if len(c.Tenants) > 0 && !slices.Contains(c.Tenants, t.tenant.Name) {
+				continue
+			}
+			if err := wire.HookAllowed(u.Scheme+"://"+u.Host, c.Moderation); err != nil {
+				add(t.Document, config.Fault{Path: "moderation.hook.url", What: err.Error()})
+			}
+		}
+	}
 }
 
 // leads judges where one switch leads. One that is not in force is a warning only: servers take it until somebody flips it.

@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -56,8 +54,8 @@ func (o DeadOptions) fits(d conversation.DeadLetter, now time.Time) bool {
 		(len(o.IDs) == 0 || slices.Contains(o.IDs, d.ID.String()))
 }
 
-// deadReport is one dead letter in `parley dead --json`. It never holds what the person wrote, or who that is.
-type deadReport struct {
+// DeadReport is one dead letter in `parley dead --json`. It never holds what the person wrote, or who that is.
+type DeadReport struct {
 	ID         string    `json:"id"`
 	Tenant     string    `json:"tenant"`
 	Channel    string    `json:"channel"`
@@ -71,26 +69,42 @@ type deadReport struct {
 
 // Dead is `parley dead`: it lists the dead letters, oldest first.
 func Dead(ctx context.Context, env wire.Env, path string, o DeadOptions, asJSON bool) error {
-	return withDead(ctx, path, o, func(_ context.Context, _ *redisstore.Store, letters []conversation.DeadLetter) error {
-		now := time.Now()
-		reports := []deadReport{}
-		for _, d := range letters {
-			m := d.Message
-			reports = append(reports, deadReport{
-				ID: d.ID.String(), Tenant: m.Conversation.Tenant, Channel: m.Conversation.Channel, Turn: d.Turn(), Reason: d.Reason,
-				GivenUpAt: d.At, AcceptedAt: m.AcceptedAt, Age: math.Round(now.Sub(m.AcceptedAt).Seconds()), Attempts: d.Claims,
-			})
+	return withStore(ctx, path, func(ctx context.Context, d *Desk) error {
+		reports, err := d.Dead(ctx, o)
+		if err != nil {
+			return err
 		}
 		if asJSON {
 			enc := json.NewEncoder(env.Stdout)
 			enc.SetIndent("", "  ")
 			return enc.Encode(reports)
 		}
-		return printDead(env.Stdout, reports, now)
+		return printDead(env.Stdout, reports, time.Now())
 	})
 }
 
-func printDead(w io.Writer, reports []deadReport, now time.Time) error {
+// Dead lists the dead letters that fit, oldest first.
+func (d *Desk) Dead(ctx context.Context, o DeadOptions) ([]DeadReport, error) {
+	letters, err := d.findDead(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	reports := []DeadReport{}
+	for _, l := range letters {
+		reports = append(reports, reportDead(l))
+	}
+	return reports, nil
+}
+
+func reportDead(d conversation.DeadLetter) DeadReport {
+	m := d.Message
+	return DeadReport{
+		ID: d.ID.String(), Tenant: m.Conversation.Tenant, Channel: m.Conversation.Channel, Turn: d.Turn(), Reason: d.Reason,
+		GivenUpAt: d.At, AcceptedAt: m.AcceptedAt, Age: math.Round(time.Since(m.AcceptedAt).Seconds()), Attempts: d.Claims,
+	}
+}
+
+func printDead(w io.Writer, reports []DeadReport, now time.Time) error {
 	if len(reports) == 0 {
 		fmt.Fprintln(w, "no dead letter")
 		return nil
@@ -107,79 +121,33 @@ func printDead(w io.Writer, reports []deadReport, now time.Time) error {
 	return t.Flush()
 }
 
-// Retry is `parley retry`: the dead letters chosen wait again as new messages, at the end of their conversations.
-func Retry(ctx context.Context, env wire.Env, path string, o DeadOptions) error {
-	return exhume(ctx, env, path, o, "retry", "put back, to be answered after what waits in their conversations", (*redisstore.Store).Retry)
-}
-
-// Drop is `parley drop`: the dead letters chosen are forgotten.
-func Drop(ctx context.Context, env wire.Env, path string, o DeadOptions) error {
-	return exhume(ctx, env, path, o, "drop", "dropped", (*redisstore.Store).Drop)
-}
-
-type exhumation func(*redisstore.Store, context.Context, []conversation.DeadID) ([]conversation.DeadID, error)
-
-// exhume does one step with the dead letters chosen, says what was done, and fails if one that was named is none.
-func exhume(ctx context.Context, env wire.Env, path string, o DeadOptions, action, said string, step exhumation) error {
-	return withDead(ctx, path, o, func(ctx context.Context, store *redisstore.Store, letters []conversation.DeadLetter) error {
-		var ids []conversation.DeadID
-		for _, d := range letters {
-			ids = append(ids, d.ID)
-		}
-		done, err := step(store, ctx, ids)
-		names := []string{}
-		for _, id := range done {
-			names = append(names, id.String())
-		}
-		if len(done) > 0 {
-			fmt.Fprintf(env.Stdout, "%d %s: %s\n", len(done), said, strings.Join(names, " "))
-			slog.New(slog.NewJSONHandler(env.Stderr, nil)).Info("audit", "action", action, "by", operator(), "reason", o.Reason, "dead_letters", names)
-		}
-		if err != nil {
-			return fmt.Errorf("%s, after %d of %d: %w", action, len(done), len(ids), err)
-		}
-		var missing []string
-		for _, id := range o.IDs {
-			if !slices.Contains(names, id) && !slices.Contains(missing, id) {
-				missing = append(missing, id)
-			}
-		}
-		switch {
-		case len(missing) > 0:
-			return fmt.Errorf("not found, or not what --older and --for ask for: %s (see `parley dead`)", strings.Join(missing, " "))
-		case len(done) == 0:
-			fmt.Fprintln(env.Stdout, "no dead letter fits: nothing was changed")
-		}
-		return nil
-	})
-}
-
-// withDead calls f with the dead letters that fit, oldest first.
-func withDead(
-	ctx context.Context, path string, o DeadOptions, f func(context.Context, *redisstore.Store, []conversation.DeadLetter) error,
-) error {
-	cfg, err := config.LoadClient(path, config.Options{Secrets: wire.NewSecrets(nil).Static})
+// withStore calls f with a desk that has the store alone: neither documents nor servers are asked.
+func withStore(ctx context.Context, path string, f func(context.Context, *Desk) error) error {
+	cfg, err := config.Load(path, config.Options{Secrets: wire.NewSecrets(nil).Static})
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	store, err := wire.OpenStore(cfg.Redis)
-	if err != nil {
-		return err
+	d := &Desk{cfg: cfg}
+	if r := cfg.Redis(); r != nil {
+		d.store, d.noStore = wire.OpenStore(*r)
+		defer d.Close()
 	}
-	defer func() { _ = store.Close() }()
-	var letters []conversation.DeadLetter
-	if err = store.Readable(ctx); err == nil { // a later release's letters are not to be put back or dropped by this one
-		letters, err = findDead(ctx, store, cfg, o)
-	}
-	if err != nil {
-		return fmt.Errorf("redis at %s: %w", strings.Join(cfg.Redis.Addrs, ", "), err)
-	}
-	return f(ctx, store, letters)
+	return f(ctx, d)
 }
 
-func findDead(ctx context.Context, store *redisstore.Store, cfg *config.Client, o DeadOptions) (out []conversation.DeadLetter, err error) {
+// findDead finds those that fit, oldest first. A later release's letters are not to be put back or dropped by this one.
+func (d *Desk) findDead(ctx context.Context, o DeadOptions) ([]conversation.DeadLetter, error) {
+	store, err := d.keeps(ctx)
+	if err != nil {
+		return nil, err
+	}
+	letters, err := findDead(ctx, store, d.cfg, o)
+	return letters, d.redis(err)
+}
+
+func findDead(ctx context.Context, store *redisstore.Store, cfg config.Either, o DeadOptions) (out []conversation.DeadLetter, err error) {
 	tenants := []string{o.Tenant}
 	if o.Tenant == "" {
 		docs, err := store.Clients(ctx)

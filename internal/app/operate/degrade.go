@@ -52,11 +52,13 @@ type RestoreOptions struct {
 type change struct {
 	env   wire.Env
 	cfg   config.Either
+	desk  *Desk
 	board *board
 	fleet *fleet // nil: the servers cannot be asked, and unasked says why
 	by    string
 
 	unasked error
+	done    Switching
 }
 
 // servers asks all servers; none if that cannot be done.
@@ -79,7 +81,16 @@ func Degrade(ctx context.Context, env wire.Env, path string, o DegradeOptions) e
 
 // DegradeWith is Degrade by a configuration at hand.
 func DegradeWith(ctx context.Context, env wire.Env, cfg config.Either, o DegradeOptions) error {
-	return withChange(ctx, env, cfg, func(ctx context.Context, c *change) error {
+	d := OpenDesk(cfg)
+	defer d.Close()
+	_, err := d.Degrade(ctx, env, o)
+	return err
+}
+
+// Degrade switches turns to another provider, or shows what that would do. What it says for people goes to env.Stdout; the result is there, as
+// far as it came, also with an error.
+func (d *Desk) Degrade(ctx context.Context, env wire.Env, o DegradeOptions) (Switching, error) {
+	return d.change(ctx, env, func(ctx context.Context, c *change) error {
 		if err := errors.Join(o.Check(), o.against(c.board.table)); err != nil {
 			return err
 		}
@@ -105,27 +116,40 @@ func Restore(ctx context.Context, env wire.Env, path string, o RestoreOptions) e
 
 // RestoreWith is Restore by a configuration at hand.
 func RestoreWith(ctx context.Context, env wire.Env, cfg config.Either, o RestoreOptions) error {
-	return withChange(ctx, env, cfg, func(ctx context.Context, c *change) error {
+	d := OpenDesk(cfg)
+	defer d.Close()
+	_, err := d.Restore(ctx, env, o)
+	return err
+}
+
+// Restore switches off; its result is as Degrade's.
+func (d *Desk) Restore(ctx context.Context, env wire.Env, o RestoreOptions) (Switching, error) {
+	return d.change(ctx, env, func(ctx context.Context, c *change) error {
 		return c.try(ctx, func(ctx context.Context, old []byte, e *switchEdit, was *route.Degradation) (string, error) {
 			return c.restore(ctx, o, old, e, was)
 		})
 	})
 }
 
-func withChange(ctx context.Context, env wire.Env, cfg config.Either, f func(context.Context, *change) error) error {
+func (d *Desk) change(ctx context.Context, env wire.Env, f func(context.Context, *change) error) (Switching, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	c := &change{env: env, cfg: d.cfg, desk: d, by: actor(env)}
 	var err error
-	c := &change{env: env, cfg: cfg, by: operator()}
-	if c.board, err = openBoard(ctx, cfg); err != nil {
-		return err
+	if c.board, err = d.read(); err != nil {
+		return c.done, err
 	}
-	defer c.board.close()
+	if err := c.board.load(ctx); err != nil {
+		return c.done, err
+	}
 	// Without it a degrade has an objection, and a restore publishes: it must work in any trouble.
-	if c.fleet, c.unasked = openFleet(ctx, cfg); c.fleet != nil {
-		defer c.fleet.close()
+	if c.unasked = d.noFleet; d.fleet != nil {
+		if c.unasked = d.fleet.ready(ctx, d.cfg); c.unasked == nil {
+			c.fleet = d.fleet
+		}
 	}
-	return f(ctx, c)
+	err = f(ctx, c)
+	return c.done, err
 }
 
 // try reads the document, has it changed by edit, and waits for the revision that edit returns ("": nothing was changed). Whoever was faster
@@ -143,6 +167,7 @@ func (c *change) try(ctx context.Context, edit func(context.Context, []byte, *sw
 		if err != nil {
 			return err
 		}
+		c.done = Switching{}
 		revision, err := edit(ctx, old, e, was)
 		switch {
 		case errors.Is(err, liveconfig.ErrConflict):
@@ -163,19 +188,18 @@ func (c *change) degrade(ctx context.Context, o DegradeOptions, known facts, old
 		return "", err
 	}
 	p := newPlan(o, known, was, is, now)
+	c.done.plan(p)
+	c.done.Difference = difference(old, content)
 	p.print(c.env.Stdout)
-	fmt.Fprint(c.env.Stdout, difference(old, content))
+	fmt.Fprint(c.env.Stdout, c.done.Difference)
 	if err := c.allowed(p); err != nil || o.Drill {
 		return "", err
 	}
 	if bytes.Equal(old, content) {
 		return liveconfig.Revision(content), nil
 	}
-	if err := c.board.publish(ctx, wire.DegradationDocument, content, old); err != nil {
-		return "", err
-	}
 	s := find(is, o.id())
-	return c.audit("degrade", old, content, []*route.Switch{s}, o.Reason, p.objections), nil
+	return c.publish(ctx, edit{"degrade", old, content, []*route.Switch{s}, o.Reason, p.objections})
 }
 
 // allowed fails if an objection stands in the way, and tells what a drill found or what is forced.
@@ -184,7 +208,7 @@ func (c *change) allowed(p *plan) error {
 	fatal := false
 	for _, o := range p.objections {
 		fmt.Fprintf(&text, "\n  %s", o)
-		fatal = fatal || o.fatal
+		fatal = fatal || o.Fatal
 	}
 	n := len(p.objections)
 	switch {
@@ -209,6 +233,7 @@ func (c *change) restore(ctx context.Context, o RestoreOptions, old []byte, e *s
 	if err != nil {
 		return "", err
 	}
+	c.done.Notes = done.notes
 	for _, note := range done.notes {
 		fmt.Fprintln(c.env.Stdout, note)
 	}
@@ -223,15 +248,13 @@ func (c *change) restore(ctx context.Context, o RestoreOptions, old []byte, e *s
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprint(c.env.Stdout, difference(old, content))
-	if err := c.board.publish(ctx, wire.DegradationDocument, content, old); err != nil {
-		return "", err
-	}
+	c.done.Difference = difference(old, content)
+	fmt.Fprint(c.env.Stdout, c.done.Difference)
 	var switches []*route.Switch
 	for _, id := range done.ids {
 		switches = append(switches, find(is, id))
 	}
-	return c.audit("restore", old, content, switches, o.Reason, nil), nil
+	return c.publish(ctx, edit{"restore", old, content, switches, o.Reason, nil})
 }
 
 // lost reports whether the document is gone or emptied while servers still keep a form of it: then publishing one without switches is what
@@ -266,6 +289,7 @@ func operator() string {
 
 // await says how long the servers took to have the new form in force.
 func (c *change) await(ctx context.Context, revision string) error {
+	c.done.Revision = revision
 	if c.fleet == nil {
 		return fmt.Errorf("published as revision %s, but the servers cannot be asked: %w", revision, c.unasked)
 	}
@@ -277,6 +301,7 @@ func (c *change) await(ctx context.Context, revision string) error {
 				have++
 			}
 		}
+		c.done.Have, c.done.Servers, c.done.Took = have, len(servers), time.Since(began).Seconds()
 		if have == len(servers) && have > 0 {
 			fmt.Fprintf(c.env.Stdout, "revision %s is in force on %d of %d servers\n", revision, have, len(servers))
 			return nil

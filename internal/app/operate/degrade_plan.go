@@ -33,7 +33,7 @@ type plan struct {
 	moves      []move
 	idle       []string // classes of turns that stay where they are
 	notes      []string
-	objections []objection
+	objections []Objection
 }
 
 // move is what happens to one class of turns.
@@ -42,16 +42,10 @@ type move struct {
 	tenants         []string
 }
 
-// objection is a reason not to switch, and how to mend it. A fatal one is the servers' own: they would refuse the document.
-type objection struct {
-	what, mend string
-	fatal      bool
-}
-
-func (o objection) String() string { return o.what + "\n    " + o.mend }
+func (o Objection) String() string { return o.What + "\n    " + o.Mend }
 
 func (p *plan) object(mend, format string, args ...any) {
-	p.objections = append(p.objections, objection{what: fmt.Sprintf(format, args...), mend: mend})
+	p.objections = append(p.objections, Objection{What: fmt.Sprintf(format, args...), Mend: mend})
 }
 
 func (p *plan) note(format string, args ...any) {
@@ -93,7 +87,7 @@ func (p *plan) astray() bool {
 		if s.ID != p.options.id() {
 			mend = fmt.Sprintf("`parley restore %s` switches that one off; or mend its target in %s", s.ID, wire.DegradationDocument)
 		}
-		p.objections = append(p.objections, objection{what: wire.Reason(err), mend: "every server would refuse the document: " + mend, fatal: true})
+		p.objections = append(p.objections, Objection{What: wire.Reason(err), Mend: "every server would refuse the document: " + mend, Fatal: true})
 	}
 	return bad
 }

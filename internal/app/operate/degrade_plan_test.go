@@ -109,9 +109,9 @@ func TestPlanObjections(t *testing.T) {
 			p := planFor(t, test.o, "", test.tenants, test.servers)
 			var got []string
 			for _, o := range p.objections {
-				got = append(got, o.what)
-				if o.mend == "" {
-					t.Errorf("%q says not how to mend it", o.what)
+				got = append(got, o.What)
+				if o.Mend == "" {
+					t.Errorf("%q says not how to mend it", o.What)
 				}
 			}
 			if len(got) != len(test.want) {
@@ -119,7 +119,7 @@ func TestPlanObjections(t *testing.T) {
 			}
 			for i, want := range test.want {
 				if !strings.Contains(got[i], want) {
-					t.Errorf("objection %q, want %q", got[i], want)
+					t.Errorf("Objection %q, want %q", got[i], want)
 				}
 			}
 			notes := strings.Join(p.notes, "\n")

@@ -63,27 +63,10 @@ func (s serverReport) provider(name string) (state *chat.ProviderState, known bo
 // fleet is an operator's view of the servers.
 type fleet struct{ client *rpc.Client }
 
-// openFleet connects to the registry and waits for its list. Close it.
-func openFleet(ctx context.Context, cfg config.Either) (*fleet, error) {
-	f, err := connectFleet(cfg)
-	if err != nil {
-		return nil, err
-	}
-	if err := f.ready(ctx, cfg); err != nil {
-		f.close()
-		return nil, err
-	}
-	return f, nil
-}
-
 // connectFleet begins to look for servers, and waits for nothing. Close it.
 func connectFleet(cfg config.Either) (*fleet, error) {
 	o := rpc.ClientOptions{Registry: wire.Registry(cfg.Registry()), Telemetry: telemetry.Discard()}
-	if cfg.Client != nil {
-		o.TLS, o.Insecure = wire.TLS(cfg.Client.RPC.TLS), cfg.Client.RPC.Insecure
-	} else {
-		o.TLS, o.Insecure = wire.TLS(cfg.Server.RPC.TLS), cfg.Server.RPC.Insecure
-	}
+	o.TLS, o.Insecure = wire.TLS(cfg.RPC().TLS), cfg.RPC().Insecure
 	c, err := rpc.Dial(o)
 	if err != nil {
 		return nil, err

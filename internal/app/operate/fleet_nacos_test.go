@@ -201,8 +201,10 @@ func (n *node) kill() {
 }
 
 // readyz is the answer of /readyz: its status and body.
-func (n *node) readyz() (int, string) {
-	res, err := http.Get("http://" + n.ops + "/readyz")
+func (n *node) readyz() (int, string) { return n.get("/readyz") }
+
+func (n *node) get(path string) (int, string) {
+	res, err := http.Get("http://" + n.ops + path)
 	if err != nil {
 		return 0, err.Error()
 	}

@@ -15,13 +15,15 @@ import (
 	"parley/internal/rpc"
 )
 
-// statusReport is `parley status --json`.
-type statusReport struct {
+// StatusReport is `parley status --json`.
+type StatusReport struct {
 	Servers  []serverReport     `json:"servers"` // null: not known
 	Switches *switchesReport    `json:"degradation,omitempty"`
 	Clients  []wire.ClientState `json:"clients,omitempty"`
 	Tenants  []tenantReport     `json:"tenants,omitempty"`
 	Unknown  unknownReport      `json:"not_known"`
+
+	asked bool // Redis was: without, nobody knows of clients
 }
 
 // unknownReport says why a part of the report is missing; empty: it is not.
@@ -58,7 +60,9 @@ func Status(ctx context.Context, env wire.Env, path string, asJSON bool) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	report, err := askAll(ctx, cfg)
+	desk := OpenDesk(cfg)
+	defer desk.Close()
+	report, err := desk.Status(ctx)
 	if asJSON {
 		enc := json.NewEncoder(env.Stdout)
 		enc.SetIndent("", "  ")
@@ -67,7 +71,7 @@ func Status(ctx context.Context, env wire.Env, path string, asJSON bool) error {
 	return errors.Join(err, report.print(env.Stdout))
 }
 
-func (r statusReport) print(w io.Writer) error {
+func (r StatusReport) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
 	now := time.Now()
 	fmt.Fprintf(t, "SERVER\tSTATE\tWEIGHT\tSTREAMS\tVERSION\tDOCUMENTS\n")

@@ -16,24 +16,20 @@ import (
 	"parley/internal/redisstore"
 )
 
-// askAll asks everybody at once: one that is away must not keep what the others know.
-func askAll(ctx context.Context, cfg config.Either) (statusReport, error) {
-	var r statusReport
-	var servers, live, redis error
+// Status asks everybody at once: one that is away must not keep what the others know. With an error the report holds what is known.
+func (d *Desk) Status(ctx context.Context) (StatusReport, error) {
+	var r StatusReport
+	servers, live, redis := d.noFleet, d.noBoard, d.noStore
 	var wg sync.WaitGroup
-	// Both connect here, one after the other: the SDK beneath them sets up what is global to the process.
-	board, live := connectBoard(cfg)
-	if live == nil {
-		defer board.close()
+	board, _ := d.read()
+	if board != nil {
 		wg.Go(func() { r.Switches, live = askSwitches(ctx, board) })
 	}
-	fleet, servers := connectFleet(cfg)
-	if servers == nil {
-		defer fleet.close()
-		wg.Go(func() { r.Servers, servers = askServers(ctx, fleet, cfg) })
+	if d.fleet != nil {
+		wg.Go(func() { r.Servers, servers = askServers(ctx, d.fleet, d.cfg) })
 	}
-	if cfg.Client != nil {
-		wg.Go(func() { r.Clients, r.Tenants, redis = askRedis(ctx, cfg.Client) })
+	if r.asked = d.store != nil; r.asked {
+		wg.Go(func() { r.Clients, r.Tenants, redis = d.askRedis(ctx) })
 	}
 	wg.Wait()
 	r.Unknown = unknownReport{Servers: textOf(servers), Switches: textOf(live), Redis: textOf(redis)}
@@ -97,7 +93,7 @@ func unknownTenants(ctx context.Context, b *board, r *switchesReport) []string {
 }
 
 // caps takes from the tenants' documents what Redis does not know: their daily caps, and what does not fit parley-routes.
-func (r *statusReport) caps(ctx context.Context, b *board) error {
+func (r *StatusReport) caps(ctx context.Context, b *board) error {
 	var names []string
 	for _, t := range r.Tenants {
 		names = append(names, t.Tenant)
@@ -117,24 +113,19 @@ func (r *statusReport) caps(ctx context.Context, b *board) error {
 	return err
 }
 
-func askRedis(ctx context.Context, cfg *config.Client) ([]wire.ClientState, []tenantReport, error) {
+func (d *Desk) askRedis(ctx context.Context) ([]wire.ClientState, []tenantReport, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	store, err := wire.OpenStore(cfg.Redis)
+	store, err := d.keeps(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { _ = store.Close() }()
-	where := strings.Join(cfg.Redis.Addrs, ", ")
-	if err := store.Readable(ctx); err != nil {
-		return nil, nil, fmt.Errorf("redis at %s: %w", where, err)
-	}
 	docs, err := store.Clients(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("redis at %s: %w", where, err)
+		return nil, nil, d.redis(err)
 	}
 	clients := decodeClients(docs)
-	tenants, err := askTenants(ctx, store, tenantsOf(cfg, clients))
+	tenants, err := d.askTenants(ctx, store, tenantsOf(d.cfg, clients))
 	return clients, tenants, err
 }
 
@@ -151,8 +142,8 @@ func decodeClients(docs map[string][]byte) (clients []wire.ClientState) {
 }
 
 // tenantsOf are the tenants that the configuration names, and those that living clients serve.
-func tenantsOf(cfg *config.Client, clients []wire.ClientState) []string {
-	names := slices.Clone(cfg.Tenants)
+func tenantsOf(cfg config.Either, clients []wire.ClientState) []string {
+	names := slices.Clone(cfg.Tenants())
 	for _, c := range clients {
 		names = append(names, c.Tenants...)
 	}
@@ -160,14 +151,14 @@ func tenantsOf(cfg *config.Client, clients []wire.ClientState) []string {
 	return slices.Compact(names)
 }
 
-func askTenants(ctx context.Context, store *redisstore.Store, names []string) ([]tenantReport, error) {
+func (d *Desk) askTenants(ctx context.Context, store *redisstore.Store, names []string) ([]tenantReport, error) {
 	var out []tenantReport
 	for _, name := range names {
 		st, err := store.Stats(ctx, name)
 		if err != nil {
 			return out, fmt.Errorf("redis: %w", err)
 		}
-		usage, err := askUsage(ctx, store, name, time.Now())
+		usage, err := d.usageToday(ctx, store, name, time.Now())
 		if err != nil {
 			return out, err
 		}

@@ -56,21 +56,27 @@ func reportSwitches(content []byte, table *route.Table, now time.Time) *switches
 		if !s.InForce(now) {
 			continue
 		}
-		one := switchReport{ID: s.ID, To: s.To, Tenants: append([]string{}, s.Tenants...), Providers: append([]string{}, s.Providers...), Share: s.Share(now),
-			Effect: []string{}, By: s.By, Reason: s.Reason}
+		one := reportSwitch(s, now)
 		if table != nil {
 			one.Effect, one.Futile = effect(table, d, s, now)
 			r.Unknown = append(r.Unknown, unknownProviders(table, s)...)
 		}
-		if !s.Until.IsZero() {
-			one.Until = &s.Until
-		}
-		if s.Ramp > 0 {
-			one.Ramp = briefly(s.Ramp)
-		}
 		r.Switches = append(r.Switches, one)
 	}
 	return r
+}
+
+// reportSwitch says what a switch is, not yet what it does.
+func reportSwitch(s *route.Switch, now time.Time) switchReport {
+	one := switchReport{ID: s.ID, To: s.To, Tenants: append([]string{}, s.Tenants...), Providers: append([]string{}, s.Providers...), Share: s.Share(now),
+		Effect: []string{}, By: s.By, Reason: s.Reason}
+	if !s.Until.IsZero() {
+		one.Until = &s.Until
+	}
+	if s.Ramp > 0 {
+		one.Ramp = briefly(s.Ramp)
+	}
+	return one
 }
 
 func unknownProviders(table *route.Table, s *route.Switch) []string {
@@ -112,7 +118,7 @@ func effect(table *route.Table, d *route.Degradation, s *route.Switch, now time.
 	return moves, why
 }
 
-func (r statusReport) printSwitches(w io.Writer) {
+func (r StatusReport) printSwitches(w io.Writer) {
 	d := r.Switches
 	switch {
 	case d == nil:
@@ -148,7 +154,7 @@ func (r statusReport) printSwitches(w io.Writer) {
 }
 
 // keepsSwitches reports whether a server has a form of parley-degradation in force.
-func (r statusReport) keepsSwitches() bool {
+func (r StatusReport) keepsSwitches() bool {
 	return slices.ContainsFunc(r.Servers, func(s serverReport) bool {
 		d, ok := s.document(wire.DegradationDocument)
 		return ok && d.Revision != ""

@@ -15,7 +15,7 @@ import (
 )
 
 // printProviders shows the providers that a server cannot use, or not with all keys, and servers that count calls by themselves.
-func (r statusReport) printProviders(w io.Writer, now time.Time) {
+func (r StatusReport) printProviders(w io.Writer, now time.Time) {
 	head := "\nSERVER\tPROVIDER\tTROUBLE\n"
 	row := func(server, provider, text string) {
 		fmt.Fprintf(w, "%s%s\t%s\t%s\n", head, server, provider, text)
@@ -71,7 +71,7 @@ type group struct {
 }
 
 // groups sorts the servers by what they tell of parley-degradation; those that cannot be asked are in none.
-func (r statusReport) groups() []group {
+func (r StatusReport) groups() []group {
 	var all []group
 	for _, s := range r.Servers {
 		d, ok := s.document(wire.DegradationDocument)
@@ -91,7 +91,7 @@ func (r statusReport) groups() []group {
 }
 
 // printInForce says who runs which switches, wherever that is not what is published.
-func (r statusReport) printInForce(w io.Writer) {
+func (r StatusReport) printInForce(w io.Writer) {
 	all := r.groups()
 	if r.Switches != nil && r.Switches.Faults == "" && len(all) < 2 && (len(all) == 0 || all[0].revision == r.Switches.Revision) {
 		return
@@ -116,31 +116,36 @@ var operation = regexp.MustCompile(`^[a-z.]+: invalid: `)
 
 // printRefused says of every document that is refused or gone what is wrong with it, once for all who say the same. What is wrong with the
 // published switches stands with them.
-func (r statusReport) printRefused(w io.Writer) {
-	who := map[[2]string][]string{}
-	add := func(id string, docs []rpc.Document) {
-		for _, d := range docs {
-			text := operation.ReplaceAllString(d.Refused, "")
-			told := d.Name == wire.DegradationDocument && r.Switches != nil && (text == r.Switches.Faults || r.Switches.Revision == "")
-			if text != "" && !told {
-				key := [2]string{d.Name, text}
-				who[key] = append(who[key], id)
-			}
-		}
-	}
+func (r StatusReport) printRefused(w io.Writer) {
+	all := map[[2]string][]string{}
 	for _, s := range r.Servers {
-		add(s.Address, s.Documents)
+		gatherRefused(all, s.Address, s.Documents)
 	}
 	for _, c := range r.Clients {
-		add(c.ID, c.Documents)
+		gatherRefused(all, c.ID, c.Documents)
+	}
+	who := map[[2]string][]string{}
+	for key, ids := range all {
+		if told := key[0] == wire.DegradationDocument && r.Switches != nil && (key[1] == r.Switches.Faults || r.Switches.Revision == ""); !told {
+			who[key] = ids
+		}
 	}
 	for _, key := range sortedKeys(who) {
 		fmt.Fprintf(w, "\n%s: what is published is not in force on %s:\n  %s\n", key[0], joinSome(who[key]), strings.ReplaceAll(key[1], "\n", "\n  "))
 	}
 }
 
+// gatherRefused adds to who, by document and fault, the process that does not have the newest form in force.
+func gatherRefused(who map[[2]string][]string, id string, docs []rpc.Document) {
+	for _, d := range docs {
+		if text := operation.ReplaceAllString(d.Refused, ""); text != "" {
+			who[[2]string{d.Name, text}] = append(who[[2]string{d.Name, text}], id)
+		}
+	}
+}
+
 // printMisfits says what of a tenant's document does not fit the routes: it is in force, and its turns fail.
-func (r statusReport) printMisfits(w io.Writer) {
+func (r StatusReport) printMisfits(w io.Writer) {
 	for _, t := range r.Tenants {
 		if len(t.Misfits) > 0 {
 			fmt.Fprintf(w, "\n%s%s: what is published does not fit %s:\n  %s\n", wire.TenantPrefix, t.Tenant, wire.RoutesDocument, strings.Join(t.Misfits, "\n  "))

@@ -23,7 +23,7 @@ func TestStatusOfKeys(t *testing.T) {
 	}}
 	var out bytes.Buffer
 	w := tabwriter.NewWriter(&out, 2, 8, 2, ' ', 0)
-	statusReport{Servers: []serverReport{s}}.printProviders(w, now)
+	StatusReport{Servers: []serverReport{s}}.printProviders(w, now)
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestFaultsAreToldOnce(t *testing.T) {
 		{Name: wire.RoutesDocument, Refused: "route.parse: invalid: parley-routes:1: is wrong"},
 	}
 	var out bytes.Buffer
-	if err := (statusReport{Servers: []serverReport{s}, Switches: published}).print(&out); err != nil {
+	if err := (StatusReport{Servers: []serverReport{s}, Switches: published}).print(&out); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Count(out.String(), "active: must be true or false") != 1 || strings.Contains(out.String(), "invalid:") {

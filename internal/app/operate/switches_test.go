@@ -152,7 +152,7 @@ func TestStatusOfSwitches(t *testing.T) {
 	}
 	now := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 	print := func(doc string, servers ...serverReport) string {
-		r := statusReport{Servers: servers, Switches: &switchesReport{Switches: []switchReport{}}}
+		r := StatusReport{Servers: servers, Switches: &switchesReport{Switches: []switchReport{}}}
 		if doc != "" {
 			r.Switches = reportSwitches([]byte(doc), table, now)
 		}

@@ -54,6 +54,34 @@ func askUsage(ctx context.Context, store usageReader, tenant string, now time.Ti
 	return r, nil
 }
 
+// readUsage is a tenant's usage as it was read last.
+type readUsage struct {
+	at time.Time
+	usageReport
+}
+
+// usageFresh is how long a desk that stays open shows a tenant's usage as it was read: it is a record for everybody who asked today.
+const usageFresh = 30 * time.Second
+
+func (d *Desk) usageToday(ctx context.Context, store usageReader, tenant string, now time.Time) (usageReport, error) {
+	d.mu.Lock()
+	last, ok := d.today[tenant]
+	d.mu.Unlock()
+	if ok && now.Sub(last.at) < usageFresh && last.Day == conversation.DayOf(now).String() {
+		return last.usageReport, nil
+	}
+	u, err := askUsage(ctx, store, tenant, now)
+	if err == nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.today == nil {
+			d.today = map[string]readUsage{}
+		}
+		d.today[tenant] = readUsage{now, u}
+	}
+	return u, err
+}
+
 // setCap enters the caps of the tenant's document.
 func (r *usageReport) setCap(l chat.TenantLimits) {
 	r.capped = true

@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"parley/internal/channel"
@@ -10,6 +12,7 @@ import (
 	"parley/internal/chat"
 	"parley/internal/conversation"
 	"parley/internal/liveconfig"
+	"parley/internal/moderation"
 	"parley/internal/tenant"
 )
 
@@ -17,13 +20,14 @@ import (
 type Company struct {
 	Tenant   *chat.Tenant
 	Channels map[string]channel.Channel
+	Rules    *moderation.Rules // nil: nothing is judged
 }
 
 // DecodeCompany makes a tenant and its channels of a document, or says everything that is wrong with it. Close the company when it is used no more.
 func DecodeCompany(d liveconfig.Document, resolve func(tenant, ref string) (chat.Secret, error), deps channel.Deps) (*Company, error) {
 	doc := tenant.Decode(d.Content, tenant.Options{
 		File: d.Name, Name: strings.TrimPrefix(d.Name, TenantPrefix), Revision: d.Revision,
-		Resolve: resolve, Kinds: all.Kinds(), Texts: conversation.TextNames(),
+		Resolve: resolve, Kinds: all.Kinds(), Texts: conversation.TextNames(), Blank: moderation.Blank, Origin: hooksOf(deps),
 	})
 	c := &Company{Tenant: doc.Tenant, Channels: map[string]channel.Channel{}}
 	for _, ch := range doc.Channels {
@@ -34,6 +38,7 @@ func DecodeCompany(d liveconfig.Document, resolve func(tenant, ref string) (chat
 		}
 		c.Channels[ch.Name] = made
 	}
+	c.Rules = moderation.New(c.Tenant.Moderation, deps.HTTP)
 	if err := openai.Clash(c.Channels); err != nil {
 		doc.Clash(err)
 	}
@@ -42,6 +47,22 @@ func DecodeCompany(d liveconfig.Document, resolve func(tenant, ref string) (chat
 		return nil, err
 	}
 	return c, nil
+}
+
+// hooksOf judges the origin of a moderation hook by what client.yaml allows, which a document that is only checked may not know.
+func hooksOf(deps channel.Deps) func(string) error {
+	if deps.Checking {
+		return nil
+	}
+	return func(origin string) error { return HookAllowed(origin, deps.Origins.Hooks) }
+}
+
+// HookAllowed says why a moderation hook may not be called at an origin.
+func HookAllowed(origin string, allowed []string) error {
+	if slices.Contains(allowed, origin) {
+		return nil
+	}
+	return fmt.Errorf("is at %s, which client.yaml does not allow; an operator adds it there, as in moderation: [%s]", origin, origin)
 }
 
 // Close ends what channels keep open: streams to browsers.

@@ -15,6 +15,7 @@ import (
 const (
 	RoutesDocument      = "parley-routes"
 	DegradationDocument = "parley-degradation"
+	PricesDocument      = "parley-prices"
 	TenantPrefix        = "tenant."
 )
 
@@ -25,7 +26,7 @@ func OpenSource(live config.Live, reg config.Registry, tel *telemetry.Telemetry)
 	}
 	s, err := nacos.New(nacos.Options{
 		Addrs: reg.Nacos.Addrs, Namespace: reg.Nacos.Namespace, Username: reg.Nacos.Username, Password: reg.Nacos.Password.Secret,
-		CAFile: reg.Nacos.TLS.CA, Log: tel.Log, Metrics: tel.Metrics,
+		PasswordNow: reg.Nacos.Password.Now(), CAFile: reg.Nacos.TLS.CA, Log: tel.Log, Metrics: tel.Metrics,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("registry.nacos: %w", err)

@@ -6,4 +6,6 @@ import "io"
 type Env struct {
 	Stdout, Stderr io.Writer
 	Version        string // of this program, as `parley version` prints it
+	By             string // who acts, for the audit; empty: the login and the machine
+	Via            string // how, one of audit's ways; empty: a command
 }

@@ -11,8 +11,9 @@ import (
 )
 
 // Origins are where channels call their platforms: static configuration alone says it.
-func Origins(p config.Platforms) channel.Origins {
+func Origins(p config.Platforms, hooks []string) channel.Origins {
 	return channel.Origins{
+		Hooks: hooks,
 		WeCom: p.WeCom, WeComBot: p.WeComBot, WeComBotFiles: p.WeComBotFiles, DingTalk: p.DingTalk, DingTalkWebhooks: p.DingTalkWebhooks, DingTalkFiles: p.DingTalkFiles, Feishu: p.Feishu,
 	}
 }

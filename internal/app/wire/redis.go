@@ -1,31 +1,6 @@
 package wire
 
-import (
-	"crypto/tls"
-	"crypto/x509"
-	"fmt"
-	"os"
-
-	"parley/internal/config"
-	"parley/internal/redisstore"
-)
-
-// OpenStore opens the store, which connects to Redis when it is first used. Close it.
-func OpenStore(r config.Redis) (*redisstore.Store, error) {
-	o := redisstore.Options{Addrs: r.Addrs, Username: r.Username, Password: r.Password.Secret, DB: r.DB}
-	if r.TLS.CA != "" {
-		pem, err := os.ReadFile(r.TLS.CA)
-		if err != nil {
-			return nil, fmt.Errorf("redis.tls.ca: %w", err)
-		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("redis.tls.ca: %s holds no certificate", r.TLS.CA)
-		}
-		o.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
-	}
-	return redisstore.New(o)
-}
+import "parley/internal/redisstore"
 
 // RedisWarnings says what in Redis's own settings weakens Parley's guarantees, and how to mend it.
 func RedisWarnings(m redisstore.Memory) (out []string) {

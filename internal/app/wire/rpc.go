@@ -13,6 +13,7 @@ func TLS(t config.TLS) rpc.TLS {
 // Registry is registry in rpc's own form. Where a start without Nacos reads the servers from is for the caller to add.
 func Registry(r config.Registry) rpc.Registry {
 	return rpc.Registry{Mode: r.Mode, Direct: r.Direct, Nacos: rpc.Nacos{
-		Addrs: r.Nacos.Addrs, Namespace: r.Nacos.Namespace, Username: r.Nacos.Username, Password: r.Nacos.Password.Secret, CA: r.Nacos.TLS.CA,
+		Addrs: r.Nacos.Addrs, Namespace: r.Nacos.Namespace, Username: r.Nacos.Username, Password: r.Nacos.Password.Secret,
+		PasswordNow: r.Nacos.Password.Now(), CA: r.Nacos.TLS.CA,
 	}}
 }

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"parley/internal/chat"
+	"parley/internal/telemetry"
 )
 
 // deltaGap is the least time between two pieces of an answer; the first goes at once.
@@ -36,8 +37,13 @@ func (e *Entry) complete(w http.ResponseWriter, r *http.Request, in door) {
 	}
 	ctx, leave := context.WithCancel(r.Context())
 	defer leave()
+	ctx, span := e.opt.Deps.Trace.Start(ctx, "POST /v1/chat/completions", telemetry.Server)
+	if span.On() {
+		span.Set(telemetry.String("parley.tenant", in.c.tenant), telemetry.String("parley.turn", head.id))
+	}
 	out := newAnswer(w, head, want, leave, func() { e.metrics.first.Observe(time.Since(began).Seconds()) })
 	err := in.c.direct.Complete(ctx, want.Request, out.event)
+	span.End(err)
 	status := http.StatusOK
 	if err != nil {
 		f := failureOf(err)

@@ -36,7 +36,7 @@ type Entry struct {
 type EntryOptions struct {
 	// Loaded reports whether the tenants' documents were read once: before, a key that is not known is no wrong key.
 	Loaded func() bool
-	Deps   channel.Deps // of which it uses Log and Metrics; its collectors may be registered only once
+	Deps   channel.Deps // of which it uses Log, Metrics and Trace; its collectors may be registered only once
 }
 
 type digest [sha256.Size]byte

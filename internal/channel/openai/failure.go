@@ -96,6 +96,9 @@ func failureOf(err error) *failure {
 			message: "Too many requests of your company are being answered at once. Try again soon."}
 	case chat.CodeStopped:
 		return suspended()
+	case chat.CodeModerated:
+		return &failure{status: http.StatusBadRequest, typ: typeInvalid, code: "content_filter", param: "messages",
+			message: "Your company's rules refuse the content of the request or of the answer."}
 	case chat.CodeNoVision:
 		return invalid("messages", "The model that answers this request looks at no images.")
 	}

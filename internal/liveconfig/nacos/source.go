@@ -16,14 +16,15 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nacos-group/nacos-sdk-go/v2/clients"
 	"github.com/nacos-group/nacos-sdk-go/v2/clients/config_client"
+	"github.com/nacos-group/nacos-sdk-go/v2/clients/nacos_client"
 	"github.com/nacos-group/nacos-sdk-go/v2/common/constant"
 	"github.com/nacos-group/nacos-sdk-go/v2/vo"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"parley/internal/chat"
 	"parley/internal/liveconfig"
+	"parley/internal/nacoslogin"
 )
 
 // Group is the Nacos group of Parley's documents.
@@ -35,15 +36,18 @@ type Options struct {
 	Namespace string   // its id; empty: public
 	Username  string
 	Password  chat.Secret
-	CAFile    string // PEM; set: TLS to both ports
-	Group     string // empty: Group
-	Log       *slog.Logger
-	Metrics   prometheus.Registerer // nil: none
+	// PasswordNow reads the password anew, where it may change; nil: it is Password for ever.
+	PasswordNow func() chat.Secret
+	CAFile      string // PEM; set: TLS to both ports
+	Group       string // empty: Group
+	Log         *slog.Logger
+	Metrics     prometheus.Registerer // nil: none
 }
 
 // Source is a namespace of a Nacos cluster. Safe for concurrent use.
 type Source struct {
 	client config_client.IConfigClient
+	login  *nacoslogin.Agent
 	addrs  string
 	user   string
 	group  string
@@ -85,7 +89,8 @@ func New(opt Options) (*Source, error) {
 		return nil, chat.E(chat.Internal, "liveconfig.nacos", err)
 	}
 	quiet()
-	client, err := clients.NewConfigClient(vo.NacosClientParam{ServerConfigs: servers, ClientConfig: &constant.ClientConfig{
+	login := nacoslogin.New(nacoslogin.Options{Password: opt.Password, Now: opt.PasswordNow, CAFile: opt.CAFile, Log: opt.Log})
+	client, err := connect(servers, login, constant.ClientConfig{
 		TimeoutMs:           3000,
 		NamespaceId:         opt.Namespace,
 		Username:            opt.Username,
@@ -97,12 +102,12 @@ func New(opt Options) (*Source, error) {
 		NotLoadCacheAtStart: true,
 		AppName:             "parley",
 		TLSCfg:              constant.TLSConfig{Appointed: true, Enable: opt.CAFile != "", CaFile: opt.CAFile},
-	}})
+	})
 	if err != nil {
 		_ = os.RemoveAll(dir)
 		return nil, chat.E(chat.Invalid, "liveconfig.nacos", err)
 	}
-	s := &Source{client: client, addrs: strings.Join(opt.Addrs, ", "), user: opt.Username, group: opt.Group, dir: dir, log: opt.Log}
+	s := &Source{client: client, login: login, addrs: strings.Join(opt.Addrs, ", "), user: opt.Username, group: opt.Group, dir: dir, log: opt.Log}
 	s.listeners.source = s
 	s.up = prometheus.NewGauge(prometheus.GaugeOpts{Name: "parley_live_source_up",
 		Help: "1 while the source of live documents answers; 0 changes nothing but that changes are not seen."})
@@ -110,6 +115,15 @@ func New(opt Options) (*Source, error) {
 		opt.Metrics.MustRegister(s.up)
 	}
 	return s, nil
+}
+
+// connect makes the SDK's client with an agent of ours, which its own factory does not take.
+func connect(servers []constant.ServerConfig, login *nacoslogin.Agent, cfg constant.ClientConfig) (config_client.IConfigClient, error) {
+	c := &nacos_client.NacosClient{}
+	if err := errors.Join(c.SetClientConfig(cfg), c.SetServerConfig(servers), c.SetHttpAgent(login)); err != nil {
+		return nil, err
+	}
+	return config_client.NewConfigClientWithRamCredentialProvider(c, nil)
 }
 
 func servers(opt Options) ([]constant.ServerConfig, error) {
@@ -137,7 +151,7 @@ func servers(opt Options) ([]constant.ServerConfig, error) {
 		if err != nil || host == "" || n == 0 || n > 64535 { // gRPC takes the port 1000 above
 			return nil, fmt.Errorf("%q is not host:port with a port from 1 to 64535", addr)
 		}
-		all = append(all, constant.ServerConfig{Scheme: scheme, ContextPath: "/nacos", IpAddr: host, Port: n})
+		all = append(all, constant.ServerConfig{Scheme: scheme, ContextPath: "/nacos", IpAddr: host, Port: n, GrpcPort: n + constant.RpcPortOffset})
 	}
 	return all, nil
 }
@@ -253,6 +267,7 @@ func call[T any](ctx context.Context, s *Source, f func() (T, error)) (T, error)
 		case chat.Unavailable:
 			s.note(unreachable, err)
 		case chat.Unauthenticated, chat.Forbidden:
+			s.login.Doubt()
 			s.note(refused, err)
 		default:
 			if err == nil {

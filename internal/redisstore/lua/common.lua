@@ -19,6 +19,7 @@
 --   u:DAY       hash: the usage of a day in Beijing, counted from 1970: OE:USER/PROVIDER/MODEL (O 1: by the tenant's own key, E 1: estimated;
 --               USER and PROVIDER escaped as in URLs) -> "CALLS INPUT CACHED OUTPUT REASONING"
 --   f:N         bits: claims whose spending was counted, 8192 fences each
+--   records     stream, if records are kept: what each call to a provider cost, "r" -> JSON, in the order in which it was counted
 -- and, each a key of its own kind that only one step uses: d:, 1: (ids and marks seen), r: (a person's last minute), l:CONV (live text), f:CONV (feed).
 -- Outside of shards, each a string that ends by itself, by the channel's own name for it (TENANT%2F…): parley:1:token:, a platform's access token;
 -- parley:1:lock:, a lock or a role (…%2Flead); parley:1:memo:, what a channel must know again (a cursor, a card's id); parley:1:pace:, when a
@@ -137,7 +138,15 @@ local function add(usage, field, sum)
   redis.call('HSET', usage, field, sum)
 end
 
--- spend counts what a claim spent, once for each fence. ARGV from first on: a field of the day's usage and what to add to it, and so on.
+-- record keeps what one call cost for ms, and as long takes away what is older.
+local function record(ms, entry)
+  local stream = B .. 'records'
+  redis.call('XADD', stream, 'MINID', '~', int(now() - tonumber(ms)), '*', 'r', entry)
+  if redis.call('PTTL', stream) < tonumber(ms) then redis.call('PEXPIRE', stream, int(tonumber(ms) + 86400000)) end
+end
+
+-- spend counts what a claim spent, once for each fence. ARGV from first on: a field of the day's usage and what to add to it, and so on;
+-- or "+MS" and a record to be kept so long.
 local function spend(fence, first)
   if not ARGV[first] then return 0 end
   local n = tonumber(fence)
@@ -145,10 +154,17 @@ local function spend(fence, first)
   if redis.call('SETBIT', marks, n % 8192, 1) == 1 then return 0 end
   if redis.call('PTTL', marks) < 43200000 then redis.call('PEXPIRE', marks, 86400000) end
   local day, left = beijing(now())
-  local usage, fields, fresh, set = B .. 'u:' .. day, {}, true, {}
-  for i = first, #ARGV, 2 do fields[#fields + 1] = ARGV[i] end
+  local usage, fields, sums, fresh, set = B .. 'u:' .. day, {}, {}, true, {}
+  for i = first, #ARGV, 2 do
+    local ms = string.match(ARGV[i], '^%+(%d+)$')
+    if ms then
+      record(ms, ARGV[i + 1])
+    else
+      fields[#fields + 1], sums[#sums + 1] = ARGV[i], ARGV[i + 1]
+    end
+  end
   for i, old in ipairs(redis.call('HMGET', usage, unpack(fields))) do
-    local sum = ARGV[first + 2 * i - 1]
+    local sum = sums[i]
     if old then
       fresh = false
       sum = plus(old, sum)
