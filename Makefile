@@ -11,7 +11,7 @@ OLD      ?= HEAD~1
 
 WITH := .cache/bin/with
 
-.PHONY: help run build test unit lint check ci gen fuzz bench e2e switches overload chaos simulate browser hang rolling upgrade stats clean
+.PHONY: help run build test unit lint check ci release manifests gen fuzz bench e2e day switches alerts overload chaos simulate browser hang rolling rotate upgrade stats clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -38,6 +38,12 @@ check: ## all that is checked besides tests: format, vet, lint, generated code, 
 ci: ## check, then test; all faults of both
 	.ci/run
 
+release: ## bin/release: binaries for two systems, bills of their materials, the chart, SHA256SUMS (VERSION=v1.2.0)
+	scripts/release $(VERSION)
+
+manifests: ## render deploy/kubernetes/ anew from the chart in deploy/helm/
+	scripts/manifests
+
 gen: ## generate api/ anew from its .proto files
 	scripts/gen
 
@@ -53,14 +59,23 @@ e2e: build $(WITH) ## whole programs over a real Redis and a real Nacos, with ki
 switches: ## the operator's switch under load, a provider's outage, key limits over the fleet; starts a Nacos of its own, and kills it
 	go run ./test/degrade $(ARGS)
 
+alerts: $(WITH) ## everything fails, and a real Prometheus with the project's rules says so and stops saying so; ten minutes
+	$(WITH) go test -timeout 20m -count 1 -v -run AlertsFire ./test/observability -slow $(ARGS)
+
 overload: ## more than can be answered: goodput, fairness, a morning's burst, limits over replicas, acknowledgements (ARGS=-h)
 	go run ./test/overload $(ARGS)
+
+day: build $(WITH) ## an operator's day under load: more servers, an outage, the switch in the console, upgrade, rotation, Redis restarted, fewer servers (ARGS=-h)
+	$(WITH) go run ./test/day $(ARGS)
 
 chaos: ## kill, stop, cut and slow every part at random while people talk, and compare the ledgers; starts all that it needs (ARGS=-h)
 	go run ./test/chaos $(ARGS)
 
 rolling: ## restart every process in good order, in turn, under load: nothing fails (ARGS="-for 10m")
 	go run ./test/chaos -rolling $(ARGS)
+
+rotate: ## change every password, certificate and secret under load: nothing fails; starts all that it needs (ARGS=-h)
+	go run ./test/rotate $(ARGS)
 
 upgrade: ## the binary of OLD (HEAD~1) and this one share everything while they are struck, upgraded and rolled back (ARGS="-for 10m")
 	go run ./test/chaos -old $(OLD) $(ARGS)

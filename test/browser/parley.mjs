@@ -12,6 +12,7 @@ export class Parley {
     const clean = Object.fromEntries(Object.entries(process.env).filter(([k]) => !/_API_KEY$|_BASE_URL$/.test(k)));
     p.process = spawn(binary, ["dev", "--http", "127.0.0.1:0", ...args], { env: { ...clean, ...env }, stdio: ["ignore", "pipe", "pipe"] });
     let said = "";
+    p.said = () => said;
     p.url = await new Promise((done, failed) => {
       const late = setTimeout(() => failed(new Error(`parley dev is not ready after 30 s:\n${said}`)), 30000);
       p.process.on("exit", (code) => failed(new Error(`parley dev ended with ${code}:\n${said}`)));
@@ -41,6 +42,15 @@ export class Parley {
     });
     p.dir = dir;
     return p;
+  }
+
+  // invitation is the newest link that logs in at the console, once.
+  async invitation() {
+    for (let end = Date.now() + 10000; Date.now() < end; await new Promise((done) => { setTimeout(done, 50); })) {
+      const links = [...this.said().matchAll(/http:\/\/\S+#invite=[\w-]+/g)];
+      if (links.length) return links.at(-1)[0];
+    }
+    throw new Error("parley dev printed no link to its console");
   }
 
   async stop() {

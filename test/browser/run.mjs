@@ -1,11 +1,12 @@
 // Checks the chat page and the dev page in a real browser, from nothing. Usage:
-//   npm install && node run.mjs [--parley ../../bin/parley] [--only chat|dev|page] [--browser PATH] [--shots shots]
+//   npm install && node run.mjs [--parley ../../bin/parley] [--only chat|dev|console|page] [--browser PATH] [--shots shots]
 // It starts what it needs. Pictures go to shots/: look at them. Exit status: 0, or 1 if anything was not right.
 
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Checks, launch, options } from "./browser.mjs";
 import { chat } from "./chat.mjs";
+import { operatorsConsole } from "./console.mjs";
 import { Model } from "./model.mjs";
 import { page } from "./page.mjs";
 import { Parley } from "./parley.mjs";
@@ -25,7 +26,7 @@ const part = (name) => !o.only || o.only === name;
 const running = [];
 
 try {
-  if (part("chat") || part("dev")) {
+  if (part("chat") || part("dev") || part("console")) {
     const dev = await Parley.dev(o.parley);
     running.push(dev);
     const at = { ...o, url: dev.url, chat: "/chat/demo/web" };
@@ -34,6 +35,7 @@ try {
       await phone(browser, at, checks, shot);
       await operatorSwitch(browser, at, checks, shot);
     }
+    if (part("console")) await operatorsConsole(browser, at, dev, checks, shot);
   }
   if (part("page")) {
     const model = await new Model().start();

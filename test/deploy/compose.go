@@ -12,15 +12,17 @@ import (
 // composition is as much of the compose specification as compose.yaml uses; other keys are faults, so that a misspelt one is found.
 type composition struct {
 	Name     string
-	Template service `yaml:"x-parley"`
+	Template service           `yaml:"x-parley"`
+	Traces   map[string]string `yaml:"x-traces"`
 	Services map[string]service
 	Networks map[string]struct{ Internal bool }
 	Volumes  map[string]struct{}
 }
 
 type service struct {
-	Image string
-	Build *struct {
+	Image    string
+	Profiles []string
+	Build    *struct {
 		Context, Dockerfile string
 		Args                map[string]string
 	}

@@ -33,6 +33,8 @@ func exampleEnv(t *testing.T) map[string]string {
 			switch {
 			case strings.HasSuffix(name, "_AES"):
 				value = strings.Repeat("k", 42) + "A" // 32 bytes, as WeCom's EncodingAESKey
+			case name == "CONSOLE_ADMIN":
+				value = config.HashPrefix + "v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"
 			case value == "":
 				value = "value of " + name
 			}
@@ -66,7 +68,7 @@ func parleys(t *testing.T, c *composition) map[string]string {
 func TestCompositionHasWhatTheReadmePromises(t *testing.T) {
 	c := load(t)
 	roles := parleys(t, c)
-	want := map[string]string{"server": "server", "client-acme": "client", "client-globex": "client"}
+	want := map[string]string{"server": "server", "client-acme": "client", "client-globex": "client", "console": "console"}
 	if !maps.Equal(roles, want) {
 		t.Fatalf("our services are %v, want %v", roles, want)
 	}
@@ -163,6 +165,12 @@ func TestConfigurationLoads(t *testing.T) {
 					t.Fatal(err)
 				}
 				hosts = cfg.Registry.Nacos.Addrs
+			case "console":
+				cfg, err := config.LoadConsole(path, opt)
+				if err != nil {
+					t.Fatal(err)
+				}
+				hosts = slices.Concat(cfg.Registry.Nacos.Addrs, cfg.Redis.Addrs)
 			case "client":
 				cfg, err := config.LoadClient(path, opt)
 				if err != nil {
@@ -232,7 +240,7 @@ func TestSecretsReachWhoNeedsThem(t *testing.T) {
 				}
 			}
 			for v := range s.Environment {
-				if !needed[v] && !strings.HasPrefix(v, "PARLEY_") {
+				if !needed[v] && !strings.HasPrefix(v, "PARLEY_") && !strings.HasPrefix(v, "OTEL_") {
 					t.Errorf("%s gets %s and needs it for nothing", name, v)
 				}
 			}
@@ -242,7 +250,7 @@ func TestSecretsReachWhoNeedsThem(t *testing.T) {
 
 // TestFilesPassCheck runs `parley check` over everything that is deployed.
 func TestFilesPassCheck(t *testing.T) {
-	files := []string{filepath.Join(deployDir, "client.yaml"), filepath.Join(deployDir, "server.yaml"), filepath.Join(deployDir, "live")}
+	files := []string{filepath.Join(deployDir, "client.yaml"), filepath.Join(deployDir, "server.yaml"), filepath.Join(deployDir, "console.yaml"), filepath.Join(deployDir, "live")}
 	for name, value := range exampleEnv(t) {
 		t.Setenv(name, value)
 	}
@@ -250,7 +258,7 @@ func TestFilesPassCheck(t *testing.T) {
 	if err := operate.Check(t.Context(), wire.Env{Stdout: &out, Stderr: &out}, files, false); err != nil {
 		t.Errorf("%v\n%s", err, out.String())
 	}
-	for _, kind := range []string{"client", "server", "parley-routes", "parley-degradation", "tenant"} {
+	for _, kind := range []string{"client", "server", "console", "parley-routes", "parley-degradation", "tenant"} {
 		if !strings.Contains(out.String(), "ok ("+kind+")") {
 			t.Errorf("no document of kind %s was checked:\n%s", kind, out.String())
 		}

@@ -16,7 +16,7 @@ import (
 	"parley/test/realdeps"
 )
 
-// TestPublish runs publish.sh against a new Nacos, as compose does, and again after an operator's edit.
+// TestPublish runs publish.sh against a new Nacos, as compose does, and again after an operator's edit; then it gives everybody their rights.
 func TestPublish(t *testing.T) {
 	if os.Getenv("PARLEY_TEST_NACOS") == "" {
 		t.Skip("PARLEY_TEST_NACOS is not set: make test sets it")
@@ -64,6 +64,7 @@ func TestPublish(t *testing.T) {
 	if out, err = publish(ctx, s.Addr, "wrong", "1"); err == nil || !strings.Contains(out, "NACOS_PASSWORD") {
 		t.Errorf("a wrong password: error %v, output:\n%s", err, out)
 	}
+	holdsRights(ctx, t, s.Addr, n)
 }
 
 func TestPublishSaysWhatIsMissing(t *testing.T) {

@@ -183,6 +183,9 @@ func TestUsersReachTheirOwnKeysAlone(t *testing.T) {
 		refused(t, "operator writes "+kind, operator.Do(ctx, "HSET", key, "x", "y").Err())
 		refused(t, "operator appends to "+kind, operator.Do(ctx, "RPUSH", key, "x").Err())
 	}
+	refused(t, "operator drops the audit log", operator.Del(ctx, "parley:1:{OPERATORS}:audit").Err())
+	refused(t, "operator writes a tenant's audit log", operator.Do(ctx, "XADD", "parley:1:{beta}:audit", "*", "e", "x").Err())
+	refused(t, "a tenant writes the operators' audit log", acme.Do(ctx, "XADD", "parley:1:{OPERATORS}:audit", "*", "e", "x").Err())
 	refused(t, "operator reads a token", operator.Get(ctx, "parley:1:token:beta%2Fwecom%2Fx").Err())
 	if err := redis.NewClient(&redis.Options{Addr: server.Addr}).Get(ctx, keys["acme"]).Err(); err == nil || !strings.Contains(err.Error(), "NOAUTH") {
 		t.Errorf("nobody in particular: %v", err)
@@ -217,7 +220,8 @@ func TestUsersMayCallWhatScriptsCall(t *testing.T) {
 	// What the store calls itself, besides its scripts.
 	for _, c := range []string{"evalsha", "eval", "script|load", "ping", "info", "command", "cluster|slots", "get", "set", "xrange", "hget", "hgetall", "hmget", "zrange", "subscribe", "unsubscribe",
 		"lrange", "exists", // histories; shards at rest
-		"blpop", "lrem"} { // relays
+		"blpop", "lrem", // relays
+		"xadd", "xrevrange", "xtrim"} { // the audit log
 		calls[c] = true
 	}
 	for _, c := range []string{"persist", "zcard"} { // the release before

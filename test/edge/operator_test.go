@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"parley/internal/audit"
 	"parley/internal/chat"
 	"parley/internal/conversation"
 	"parley/internal/redisstore"
@@ -105,6 +106,10 @@ func TestRightsOfSteps(t *testing.T) {
 	if len(done) != 1 {
 		t.Errorf("dropped %v", done)
 	}
+	_, err = operator.Record(ctx, audit.Operators, audit.Entry{Action: "drop"}, audit.MinKeep)
+	must("operators' audit log", err)
+	_, err = acme.Record(ctx, "acme", audit.Entry{Action: "forget"}, audit.MinKeep)
+	must("tenant's audit log", err)
 	if _, err := operator.Full(ctx); err != nil {
 		t.Errorf("INFO as operator: %v", err)
 	}

@@ -2,5 +2,6 @@
 // registries alone: Redis from the system's packages, Nacos from Maven artifacts. What is missing on the machine (redis-server, a JDK,
 // mvn) is installed with apt-get when the user is root, and otherwise named in the error.
 //
-// Every server is a child of the process that started it and ends with it. `with` beside this package runs a command with both.
+// A third, SkyWalking, is started by the one test that sends it traces. Every server is a child of the process that started it and ends with it.
+// `with` beside this package runs a command with the first two.
 package realdeps

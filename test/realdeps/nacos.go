@@ -1,7 +1,9 @@
 package realdeps
 
 import (
+	"cmp"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,16 +14,19 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
+	"time"
 
 	_ "embed"
 )
 
 // Nacos says how to start a Nacos: version 3.1.0, standalone, with its embedded database.
 type Nacos struct {
-	Dir      string // an existing folder for its data and logs; a restart with the same folder keeps configuration
-	Port     int    // 0: a free one. It also takes Port+1000 and Port+1001 (gRPC), which are not bound to loopback, and Port-1000
-	Auth     bool   // whoever calls must log in
-	Password string // of user "nacos", set at the first start; empty with Auth: not set yet, as in any new Nacos
+	Dir       string        // an existing folder for its data and logs; a restart with the same folder keeps configuration
+	Port      int           // 0: a free one. It also takes Port+1000 and Port+1001 (gRPC), which are not bound to loopback, and Port-1000
+	TokenKey  string        // what its tokens are signed with; empty: always the same
+	Auth      bool          // whoever calls must log in
+	TokenLife time.Duration // of a login, in whole seconds; 0: 5 h
+	Password  string        // of user "nacos", set at the first start; empty with Auth: not set yet, as in any new Nacos
 }
 
 // StartNacos starts a Nacos and returns once it is ready, usually after 15 to 60 s; the very first time it also downloads 200 MB of jars.
@@ -75,10 +80,10 @@ func (n Nacos) configure(port int) error {
 	}
 	defer f.Close()
 	return t.Execute(f, struct {
-		Port int
-		Auth bool
-		Dir  string
-	}{port, n.Auth, n.Dir})
+		Port, Life int
+		Auth       bool
+		Dir, Key   string
+	}{port, int(cmp.Or(n.TokenLife, 5*time.Hour) / time.Second), n.Auth, n.Dir, base64.StdEncoding.EncodeToString([]byte(cmp.Or(n.TokenKey, "parley-test-only-secret-key-32-bytes")))})
 }
 
 // probe asks for readiness and, with a password, for a login. A new Nacos has no password: it is set once, and works when Nacos has read

@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -20,6 +21,52 @@ const Group = "PARLEY"
 type Nacos struct {
 	Addr      string
 	Namespace string // its id
+	// User is who asks all that is asked here; empty: nacos. Without a Password Nacos wants no login.
+	User, Password string
+}
+
+// Post makes a request of Nacos's own API, such as one about users.
+func (n Nacos) Post(ctx context.Context, path string, form url.Values) error {
+	return n.post(ctx, path, form)
+}
+
+// Put is Post with the method PUT, whose values Nacos reads from the query alone.
+func (n Nacos) Put(ctx context.Context, path string, form url.Values) error {
+	return n.request(ctx, http.MethodPut, path+"?"+form.Encode(), nil)
+}
+
+// address is a path's, with a token where Nacos wants one.
+func (n Nacos) address(ctx context.Context, path string) (string, error) {
+	address := "http://" + n.Addr + path
+	if n.Password == "" {
+		return address, nil
+	}
+	token, err := n.logIn(ctx)
+	if err != nil {
+		return "", err
+	}
+	sign := "?"
+	if strings.Contains(path, "?") {
+		sign = "&"
+	}
+	return address + sign + "accessToken=" + url.QueryEscape(token), nil
+}
+
+func (n Nacos) logIn(ctx context.Context) (string, error) {
+	login := url.Values{"username": {cmp.Or(n.User, "nacos")}, "password": {n.Password}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+n.Addr+"/nacos/v3/auth/user/login", strings.NewReader(login.Encode()))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	body, err := do(req)
+	if err != nil {
+		return "", err
+	}
+	defer body.Close()
+	var got struct{ AccessToken string }
+	err = json.NewDecoder(body).Decode(&got)
+	return got.AccessToken, err
 }
 
 // create makes the namespace.
@@ -50,7 +97,11 @@ func (n Nacos) Publish(ctx context.Context, id, content string) error {
 		return err
 	}
 	for {
-		body, err := get(ctx, "http://"+n.Addr+"/nacos/v1/cs/configs?"+n.config(id).Encode())
+		address, err := n.address(ctx, "/nacos/v1/cs/configs?"+n.config(id).Encode())
+		if err != nil {
+			return err
+		}
+		body, err := get(ctx, address)
 		if err == nil {
 			served, _ := io.ReadAll(body)
 			body.Close()
@@ -85,7 +136,11 @@ func (n Nacos) post(ctx context.Context, path string, form url.Values) error {
 }
 
 func (n Nacos) request(ctx context.Context, method, path string, form url.Values) error {
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+n.Addr+path, strings.NewReader(form.Encode()))
+	address, err := n.address(ctx, path)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(form.Encode()))
 	if err != nil {
 		return err
 	}
@@ -101,7 +156,7 @@ func (n Nacos) request(ctx context.Context, method, path string, form url.Values
 // What runs stays in the old one, which is dropped when the rig is closed. Nothing else of the rig may be used meanwhile.
 func (r *Rig) NewNamespace(ctx context.Context) error {
 	old, documents := r.Nacos, r.documents
-	next := Nacos{Addr: old.Addr, Namespace: "parley-rig-" + strings.ToLower(rand.Text()[:12])}
+	next := Nacos{Addr: old.Addr, User: old.User, Password: old.Password, Namespace: "parley-rig-" + strings.ToLower(rand.Text()[:12])}
 	if err := next.create(ctx); err != nil {
 		return fmt.Errorf("nacos at %s: %w", next.Addr, err)
 	}

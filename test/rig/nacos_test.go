@@ -12,7 +12,7 @@ func TestNewNamespaceIsEmpty(t *testing.T) {
 	addr := Need(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	r := &Rig{Dir: t.TempDir(), log: t.Output(), Nacos: Nacos{addr, fmt.Sprintf("rig-test-%d-old", os.Getpid())}}
+	r := &Rig{Dir: t.TempDir(), log: t.Output(), Nacos: Nacos{Addr: addr, Namespace: fmt.Sprintf("rig-test-%d-old", os.Getpid())}}
 	if err := r.Nacos.create(ctx); err != nil {
 		t.Fatal(err)
 	}

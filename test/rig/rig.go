@@ -23,7 +23,9 @@ type Options struct {
 	Log  io.Writer // what the rig does, one line each; nil: nothing
 	// Nacos is host:port of a Nacos to use; empty: the one at PARLEY_TEST_NACOS or, without it, one of the rig's own.
 	Nacos string
-	Tags  string // build tags of bin/parley, separated by commas
+	// NacosPassword is that of its user nacos; empty: it wants no login.
+	NacosPassword string
+	Tags          string // build tags of bin/parley, separated by commas
 	// Fsync is when Redis writes what it appended to the disk: always or everysec; empty: always, as production has it.
 	Fsync string
 	// Binary is a bin/parley that nodes are started with at first; empty: one built here.
@@ -62,7 +64,7 @@ func New(ctx context.Context, o Options) (*Rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Rig{Dir: dir, programs: o.Programs, keep: o.Keep, log: o.Log, tags: o.Tags, fsync: cmp.Or(o.Fsync, "always"), binary: o.Binary, Nacos: Nacos{Addr: cmp.Or(o.Nacos, os.Getenv("PARLEY_TEST_NACOS"))}}
+	r := &Rig{Dir: dir, programs: o.Programs, keep: o.Keep, log: o.Log, tags: o.Tags, fsync: cmp.Or(o.Fsync, "always"), binary: o.Binary, Nacos: Nacos{Addr: cmp.Or(o.Nacos, os.Getenv("PARLEY_TEST_NACOS")), Password: o.NacosPassword}}
 	if r.log == nil {
 		r.log = io.Discard
 	}

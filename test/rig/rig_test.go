@@ -303,7 +303,7 @@ func TestNacosServesWhatWasPublished(t *testing.T) {
 	addr := Need(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	a, b := Nacos{addr, fmt.Sprintf("rig-test-%d-a", os.Getpid())}, Nacos{addr, fmt.Sprintf("rig-test-%d-b", os.Getpid())}
+	a, b := Nacos{Addr: addr, Namespace: fmt.Sprintf("rig-test-%d-a", os.Getpid())}, Nacos{Addr: addr, Namespace: fmt.Sprintf("rig-test-%d-b", os.Getpid())}
 	for i, n := range []Nacos{a, b} {
 		if err := n.create(ctx); err != nil {
 			t.Fatal(err)

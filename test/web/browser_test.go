@@ -28,6 +28,7 @@ type browser struct {
 	mu      sync.Mutex
 	parts   []part
 	live    map[string]int // updates by message
+	shown   []string       // what they showed
 	opened  int            // streams
 	changed chan struct{}
 }
@@ -98,10 +99,11 @@ func (b *browser) read(body io.Reader, after string) string {
 		case field == "data" && name == "part":
 			b.take(value)
 		case field == "data" && name == "live":
-			var l struct{ Message string }
+			var l struct{ Message, Text string }
 			if json.Unmarshal([]byte(value), &l) == nil {
 				b.mu.Lock()
 				b.live[l.Message]++
+				b.shown = append(b.shown, l.Text)
 				b.mu.Unlock()
 			}
 		}

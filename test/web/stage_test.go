@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,7 +13,12 @@ import (
 	"parley/test/rig"
 )
 
-const token = "the-token-of-the-rig"
+// What the tenant's document refers to.
+const (
+	token   = "the-token-of-the-rig"
+	apiKey  = "sk-the-key-of-the-rig"
+	hookKey = "the-key-of-the-hook"
+)
 
 // stage is a whole Parley whose tenant has a web page.
 type stage struct {
@@ -21,9 +27,10 @@ type stage struct {
 	model   *rig.Model
 	clients []*rig.Node
 	entry   *rig.Balancer
+	live    string // the folder of the documents
 }
 
-func newStage(ctx context.Context, t *testing.T, pace llm.Pace) *stage {
+func newStage(ctx context.Context, t *testing.T, pace llm.Pace, client ...string) *stage {
 	t.Helper()
 	rig.Need(t)
 	r, err := rig.New(ctx, rig.Options{Log: t.Output()})
@@ -36,8 +43,8 @@ func newStage(ctx context.Context, t *testing.T, pace llm.Pace) *stage {
 		}
 		r.Close()
 	})
-	s := &stage{T: t, ctx: ctx}
 	dir := filepath.Join(r.Dir, "live")
+	s := &stage{T: t, ctx: ctx, live: dir}
 	s.must(os.MkdirAll(dir, 0o755))
 	s.model, err = r.RunModel(ctx, rig.ModelOptions{Pace: pace})
 	s.must(err)
@@ -59,9 +66,9 @@ channels:
 	s.must(err)
 	var addresses []string
 	for i := range 2 {
-		c, err := r.StartNode(ctx, "client", fmt.Sprint("client-", i+1), []string{"ACME_WEB_TOKEN=" + token}, func(addr, ops string) string {
+		c, err := r.StartNode(ctx, "client", fmt.Sprint("client-", i+1), []string{"ACME_WEB_TOKEN=" + token, "ACME_API_KEY=" + apiKey, "ACME_HOOK=" + hookKey}, func(addr, ops string) string {
 			return fmt.Sprintf("http: {listen: %q, ops: %q}\nredis: {addrs: [%q]}\ntenants: [acme]\nregistry: {mode: direct, direct: [%q]}\nlive: {source: file, dir: %q}\n",
-				addr, ops, r.Redis.Addr, server.Addr, dir)
+				addr, ops, r.Redis.Addr, server.Addr, dir) + strings.Join(client, "")
 		})
 		s.must(err)
 		s.clients, addresses = append(s.clients, c), append(addresses, c.Addr)
