@@ -105,7 +105,7 @@ func (p plan) run(ctx context.Context) (r *result, err error) {
 		}
 	}
 	if err == nil {
-		err = errors.Join(s.serversWereThere(ctx), s.restartOneOfEach(ctx))
+		err = errors.Join(s.serversWereThere(ctx, p.forgiven), s.restartOneOfEach(ctx))
 	}
 	pause(ctx, 3*time.Second)
 	end()
