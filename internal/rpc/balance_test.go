@@ -176,7 +176,8 @@ func TestAnInstanceThatLeavesTheRegistryKeepsItsStreams(t *testing.T) {
 	t.Parallel()
 	stays, leaves := serve(t, ServerOptions{Handler: &script{}}), serve(t, ServerOptions{Handler: &script{}})
 	c := dialDirect(t, leaves.Addr())
-	r := start(t, t.Context(), c, "count 20 20ms")
+	long, end := untilEnd(t)
+	r := start(t, t.Context(), c, long)
 	r.awaitStart(t)
 	c.pool.NotifyAll(events(t, stays.Addr()), func() {})
 	awaitUp(t, c, stays.Addr())
@@ -188,6 +189,7 @@ func TestAnInstanceThatLeavesTheRegistryKeepsItsStreams(t *testing.T) {
 	if i := instance(c, leaves.Addr()); i == nil || i.Enabled || i.Streams != 1 {
 		t.Errorf("the one that left: %+v", i)
 	}
+	end()
 	if err := r.wait(t); err != nil {
 		t.Errorf("its stream: %v", err)
 	}

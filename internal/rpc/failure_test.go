@@ -214,7 +214,8 @@ func TestADrainingServerRefuses(t *testing.T) {
 	t.Parallel()
 	a := startServer(t, peerOptions{})
 	c := dialDirect(t, a.addr)
-	r := start(t, t.Context(), c, "count 200 10ms")
+	long, end := untilEnd(t)
+	r := start(t, t.Context(), c, long)
 	r.awaitStart(t)
 	a.signal(syscall.SIGTERM)
 	eventually(t, "it is known to leave", func() bool { return !instance(c, a.addr).Up })
@@ -224,6 +225,7 @@ func TestADrainingServerRefuses(t *testing.T) {
 	})
 	_, err := ask(t.Context(), c, "echo")
 	wantKind(t, err, chat.Unavailable)
+	end()
 	if err := r.wait(t); err != nil {
 		t.Error(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -112,6 +113,18 @@ func instance(c *Client, addr string) *Instance {
 		return &all[i]
 	}
 	return nil
+}
+
+// untilEnd gives a question that is answered, a word at a time, until end is called: by a server in another process, too.
+func untilEnd(t testing.TB) (q string, end func()) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "end")
+	return "until " + file, func() {
+		t.Helper()
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func question(text string) chat.Request {

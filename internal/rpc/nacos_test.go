@@ -316,7 +316,8 @@ func TestWeigh(t *testing.T) {
 	c := dialNacos(t, nacos, ns)
 	awaitUp(t, c, a.addr, b.addr)
 	n := Nacos{Addrs: []string{"127.0.0.1:1", nacos}, Namespace: ns} // the first is down
-	held := occupy(t, t.Context(), c, "count 20 50ms", a.addr, b.addr)
+	long, end := untilEnd(t)
+	held := occupy(t, t.Context(), c, long, a.addr, b.addr)
 	weigh := func(weight float64) {
 		t.Helper()
 		eventually(t, "nacos takes it", func() bool { // it refuses for a moment after a registration
@@ -337,6 +338,7 @@ func TestWeigh(t *testing.T) {
 	if i := instance(c, a.addr); i.Streams != 1 {
 		t.Errorf("%d streams on a server without weight, one ran before", i.Streams)
 	}
+	end()
 	if err := held[a.addr].wait(t); err != nil {
 		t.Errorf("a completion on it: %v", err)
 	}

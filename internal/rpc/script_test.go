@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -11,8 +12,8 @@ import (
 	"parley/internal/chat"
 )
 
-// script is a handler that does what the question says: "echo", "count N GAP", "silent", "fail KIND", "panic", "nothing", "big N", "see", and
-// "blind", which overlooks pictures as a server of an older release does.
+// script is a handler that does what the question says: "echo", "count N GAP", "until FILE" (which goes on until the file stands), "silent",
+// "fail KIND", "panic", "nothing", "big N", "see", and "blind", which overlooks pictures as a server of an older release does.
 type script struct{ canceled atomic.Int64 }
 
 func (s *script) Complete(ctx context.Context, req chat.Request, emit func(chat.Event) error) error {
@@ -46,15 +47,17 @@ func (s *script) Complete(ctx context.Context, req chat.Request, emit func(chat.
 	case scan(req.Question, "big %d", &n):
 		return finish(emit, strings.Repeat("x", n))
 	case scanCount(req.Question, &n, &gap):
-		return s.count(ctx, emit, n, gap)
+		return s.count(ctx, emit, gap, func(i int) bool { return i < n })
+	case scan(req.Question, "until %s", &word):
+		return s.count(ctx, emit, 10*time.Millisecond, func(int) bool { _, err := os.Stat(word); return err != nil })
 	default:
 		return finish(emit, "echo "+req.Question)
 	}
 }
 
-func (s *script) count(ctx context.Context, emit func(chat.Event) error, n int, gap time.Duration) error {
+func (s *script) count(ctx context.Context, emit func(chat.Event) error, gap time.Duration, more func(int) bool) error {
 	var all string
-	for i := range n {
+	for i := 0; more(i); i++ {
 		word := fmt.Sprintf("%d ", i)
 		all += word
 		if err := emit(chat.Event{Kind: chat.Delta, Text: word}); err != nil {

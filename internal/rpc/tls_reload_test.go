@@ -110,7 +110,8 @@ func TestAuthorityAndCertificatesChange(t *testing.T) {
 	s := serve(t, ServerOptions{Handler: &script{}, TLS: server, Renew: 200 * time.Millisecond})
 	c := dial(t, ClientOptions{TLS: client, Registry: Registry{Mode: ModeDirect, Direct: []string{s.Addr()}}})
 	awaitUp(t, c, s.Addr())
-	long := start(t, t.Context(), c, "count 80 100ms") // longer than all that follows
+	q, end := untilEnd(t)
+	long := start(t, t.Context(), c, q)
 	stop := make(chan struct{})
 	var load sync.WaitGroup
 	var asked, failed []error
@@ -158,6 +159,7 @@ func TestAuthorityAndCertificatesChange(t *testing.T) {
 	if len(failed) > 0 || len(asked) < 100 {
 		t.Errorf("%d of %d calls failed, the first: %v", len(failed), len(asked), failed)
 	}
+	end()
 	if err := long.wait(t); err != nil {
 		t.Errorf("a call that was longer than its connection: %v", err)
 	}
