@@ -3,6 +3,7 @@ package llm
 import (
 	"context"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,6 +28,7 @@ const (
 	genCached       = "gen_ai.usage.cache_read.input_tokens"
 	genReasoning    = "gen_ai.usage.reasoning.output_tokens"
 	serverAddress   = "server.address"
+	serverPort      = "server.port"
 	operationChat   = "chat"
 )
 
@@ -77,7 +79,11 @@ func (c *exchange) describe(span telemetry.Span) {
 		telemetry.Bool("parley.degraded", c.start.Degraded), telemetry.Bool("parley.fallback", c.start.Fallback),
 	)
 	if at, err := url.Parse(c.Provider.BaseURL); err == nil && at.Hostname() != "" {
-		span.Set(telemetry.String(serverAddress, at.Hostname()))
+		port, err := strconv.Atoi(at.Port())
+		if err != nil {
+			port = map[string]int{"http": 80, "https": 443}[at.Scheme]
+		}
+		span.Set(telemetry.String(serverAddress, at.Hostname()), telemetry.Int(serverPort, port))
 	}
 }
 

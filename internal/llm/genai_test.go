@@ -87,7 +87,7 @@ func described(t *testing.T, list []sdktrace.ReadOnlySpan) (out []string) {
 				t.Errorf("%s is %q, want %q", key, is[key], want)
 			}
 		}
-		if _, ok := is["gen_ai.response.time_to_first_chunk"]; s.Name() != "chat gpt-4o" || s.SpanKind().String() != "client" || is["server.address"] == "" || ok != (is["error.type"] == "") {
+		if _, ok := is["gen_ai.response.time_to_first_chunk"]; s.Name() != "chat gpt-4o" || s.SpanKind().String() != "client" || is["server.address"] == "" || is["server.port"] != "80" || ok != (is["error.type"] == "") {
 			t.Errorf("%s %s %v", s.SpanKind(), s.Name(), is)
 		}
 		finish := strings.Trim(is["gen_ai.response.finish_reasons"], `"`)

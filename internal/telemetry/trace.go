@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -43,8 +44,9 @@ const (
 const share = 0.1
 
 // NewTracer makes the tracer that the environment asks for by OpenTelemetry's standard variables: none without OTEL_EXPORTER_OTLP_ENDPOINT (or
-// …_TRACES_ENDPOINT), or with OTEL_SDK_DISABLED=true. Spans go out by OTLP over gRPC. It does not wait for a collector: one that is away, or
-// slow, costs spans and nothing else. Its errors name the variable to mend.
+// …_TRACES_ENDPOINT), or with OTEL_SDK_DISABLED=true. Spans go out by OTLP over gRPC, or over HTTP where
+// OTEL_EXPORTER_OTLP_PROTOCOL says http/protobuf. It does not wait for a collector: one that is away, or slow, costs spans and nothing else. Its
+// errors name the variable to mend.
 func NewTracer(ctx context.Context, service, version string, reg prometheus.Registerer) (*Tracer, error) {
 	endpoint, variable := cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")), "OTEL_EXPORTER_OTLP_ENDPOINT"
 	if strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") || endpoint == "" {
@@ -56,9 +58,6 @@ func NewTracer(ctx context.Context, service, version string, reg prometheus.Regi
 	if u, err := url.Parse(endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" { // the SDK would send elsewhere without a word
 		return nil, fmt.Errorf("%s is no address that spans can go to; write it as in http://collector:4317, or https:// with TLS", variable)
 	}
-	if p := cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL"), "grpc"); p != "grpc" {
-		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL is %q; Parley speaks OTLP over gRPC: write grpc, and the port that takes it (4317 at most collectors, 11800 at SkyWalking)", p)
-	}
 	kept := share
 	if arg := os.Getenv("OTEL_TRACES_SAMPLER_ARG"); arg != "" {
 		var err error
@@ -66,9 +65,9 @@ func NewTracer(ctx context.Context, service, version string, reg prometheus.Regi
 			return nil, fmt.Errorf("OTEL_TRACES_SAMPLER_ARG is %q; write the share of traces that are kept, from 0 to 1", arg)
 		}
 	}
-	out, err := otlptracegrpc.New(ctx)
+	out, err := exporter(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
+		return nil, err
 	}
 	res, err := resource.New(ctx, resource.WithAttributes(attribute.String("service.name", service), attribute.String("service.version", version)), resource.WithFromEnv())
 	if err != nil {
@@ -86,6 +85,22 @@ func NewTracer(ctx context.Context, service, version string, reg prometheus.Regi
 		return nil, fmt.Errorf("OTEL_TRACES_SAMPLER is %q; write parentbased_traceidratio, parentbased_always_on or parentbased_always_off, or leave it empty", name)
 	}
 	return TracerTo(out, reg, options...), nil
+}
+
+// exporter speaks the protocol that the environment names. Neither kind connects before there is a span; both read their endpoint themselves.
+func exporter(ctx context.Context) (out sdktrace.SpanExporter, err error) {
+	switch p := cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL"), "grpc"); p {
+	case "grpc":
+		out, err = otlptracegrpc.New(ctx)
+	case "http/protobuf":
+		out, err = otlptracehttp.New(ctx)
+	default:
+		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL is %q; write grpc, or http/protobuf, and an endpoint with the port that takes it (4317 and 4318 at most collectors)", p)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
+	}
+	return out, nil
 }
 
 // TracerTo is a tracer whose spans go to out; by default every trace is kept. Close it.

@@ -3,14 +3,21 @@ package telemetry
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	"google.golang.org/protobuf/proto"
 
 	"parley/internal/chat"
 )
@@ -159,7 +166,7 @@ func TestTracerByEnvironment(t *testing.T) {
 	if took := time.Since(began); took > 8*time.Second {
 		t.Errorf("start and end took %v with a silent collector", took)
 	}
-	for name, value := range map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_TRACES_SAMPLER_ARG": "10%", "OTEL_TRACES_SAMPLER": "some"} {
+	for name, value := range map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json", "OTEL_TRACES_SAMPLER_ARG": "10%", "OTEL_TRACES_SAMPLER": "some"} {
 		t.Setenv(name, value)
 		if _, err := open(); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s=%s: %v", name, value, err)
@@ -173,7 +180,7 @@ func TestTracerByEnvironment(t *testing.T) {
 		}
 	}
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+l.Addr().String())
-	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")
 	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc") // which wins
 	t.Setenv("OTEL_TRACES_SAMPLER", "traceidratio")        // without a share: Parley's own
 	tr, err = open()
@@ -195,6 +202,50 @@ func TestTracerByEnvironment(t *testing.T) {
 	t.Setenv("OTEL_SDK_DISABLED", "True")
 	if tr, err := open(); tr != nil || err != nil {
 		t.Error("disabled:", tr, err)
+	}
+}
+
+// TestOverHTTP: a collector that takes OTLP over HTTP alone gets the spans, with the headers that it asks for.
+func TestOverHTTP(t *testing.T) {
+	var mu sync.Mutex
+	var names []string
+	c := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		var batch collector.ExportTraceServiceRequest
+		if err = errors.Join(err, proto.Unmarshal(body, &batch)); err != nil || r.URL.Path != "/v1/traces" || r.Header.Get("Authorization") != "Basic abc" {
+			t.Errorf("%s %v %v", r.URL, r.Header, err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, of := range batch.GetResourceSpans() {
+			for _, in := range of.GetScopeSpans() {
+				for _, s := range in.GetSpans() {
+					names = append(names, s.GetName())
+				}
+			}
+		}
+	}))
+	defer c.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", c.URL)
+	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Basic%20abc")
+	t.Setenv("OTEL_TRACES_SAMPLER", "always_on")
+	reg := prometheus.NewRegistry()
+	tr, err := NewTracer(t.Context(), "parley-test", "v1", reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"accept", "turn"} {
+		_, s := tr.Start(t.Context(), name, Internal)
+		s.End(nil)
+	}
+	if err := tr.Close(); err != nil {
+		t.Error(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if !slices.Equal(names, []string{"accept", "turn"}) {
+		t.Errorf("the collector got %q", names)
 	}
 }
 
