@@ -75,7 +75,7 @@ users: [{name: ada, role: admin, password: file:admin}]
 		text, _ := io.ReadAll(res.Body)
 		return res.StatusCode, string(text), res.Header
 	}
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		if status, _, _ := do(http.MethodGet, "http://"+ops+"/readyz", ""); status == http.StatusOK {
 			break
 		} else if time.Now().After(end) {

@@ -288,7 +288,7 @@ func TestPeers(t *testing.T) {
 	down := freePort(t)
 	addrs := []string{a.Addr(), b.Addr(), down}
 	c := dial(t, ClientOptions{Self: a.Addr(), Registry: Registry{Mode: ModeDirect, Direct: addrs}})
-	eventually(t, "all have been looked at", func() bool { return c.Peers().Settled })
+	eventually(t, "all have been looked at", func() bool { p := c.Peers(); return p.Settled && len(p.Up) > 0 })
 	if diff := cmp.Diff(Peers{Settled: true, Up: []string{b.Addr()}, Known: 2, Listed: true}, c.Peers()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -51,6 +51,7 @@ type peerOptions struct {
 	TLS       TLS
 	Streams   int
 	Drain     time.Duration
+	Linger    time.Duration
 	Target    string // of a client
 }
 
@@ -73,7 +74,7 @@ func runServerWith(o peerOptions, keys KeyHandler) error {
 		os.Exit(3)
 	}()
 	s, err := NewServer(ServerOptions{
-		Listen: o.Listen, Registry: o.registry(), TLS: o.TLS, Streams: o.Streams, Drain: o.Drain, Handler: &script{}, Keys: keys, Version: "test",
+		Listen: o.Listen, Registry: o.registry(), TLS: o.TLS, Streams: o.Streams, Drain: o.Drain, Linger: o.Linger, Handler: &script{}, Keys: keys, Version: "test",
 		Telemetry: telemetry.New(os.Stderr, true, slog.LevelInfo),
 	})
 	if err != nil {

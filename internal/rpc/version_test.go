@@ -119,14 +119,9 @@ func TestConnectionLostForgetsARefusal(t *testing.T) {
 func TestClientLeavesOutWhoDoesNotFit(t *testing.T) {
 	t.Parallel()
 	p, _ := pretend(t)
-	var ports []string // that take connections: a probe that is refused would leave an instance out, too
+	var ports []string // of servers: a probe that fails would leave an instance out, too
 	for range 3 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = l.Close() })
-		_, port, _ := net.SplitHostPort(l.Addr().String())
+		_, port, _ := net.SplitHostPort(serve(t, ServerOptions{Handler: &script{}}).Addr())
 		ports = append(ports, port)
 	}
 	tell := func(port string, params ...[2]string) *registry.ServiceEvent {

@@ -139,18 +139,17 @@ func TestUnknownNamesCostTheSame(t *testing.T) {
 	if err := h.open(users(t)); err != nil {
 		t.Fatal(err)
 	}
-	least := func(name string) time.Duration {
-		best := time.Hour
-		for range 5 {
-			began := time.Now()
-			if _, ok, err := h.verify(t.Context(), name, "wrong"); ok || err != nil {
-				t.Fatal(ok, err)
-			}
-			best = min(best, time.Since(began))
+	took := func(name string) time.Duration {
+		began := time.Now()
+		if _, ok, err := h.verify(t.Context(), name, "wrong"); ok || err != nil {
+			t.Fatal(ok, err)
 		}
-		return best
+		return time.Since(began)
 	}
-	known, unknown := least("ada"), least("nobody")
+	known, unknown := time.Hour, time.Hour
+	for range 8 { // in turns: what else the machine does delays both
+		known, unknown = min(known, took("ada")), min(unknown, took("nobody"))
+	}
 	if unknown < known/2 || known < unknown/2 {
 		t.Errorf("a user's name takes %v, another %v", known, unknown)
 	}

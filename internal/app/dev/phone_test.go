@@ -21,7 +21,7 @@ import (
 func platform(t *testing.T, p *Page, answer func(sealed string, r *http.Request) int) (*wecom.Sim, string) {
 	t.Helper()
 	ref := wecom.Ref{CorpID: "wwdev", AgentID: 1000002}
-	sim := wecom.New(wecom.Options{OnShown: p.ShownByWeCom("app"), AckWithin: time.Second, Tries: 1})
+	sim := wecom.New(wecom.Options{OnShown: p.ShownByWeCom("app"), AckWithin: time.Minute, Tries: 1})
 	client := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, err := io.ReadAll(r.Body)
 		if err != nil {

@@ -1,7 +1,6 @@
 package operate_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -132,21 +131,8 @@ func (f *fleetTest) ramp(nodes []*node) {
 		return operate.Restore(t.Context(), env, f.path, operate.RestoreOptions{Ramp: 6 * time.Second, Reason: "OpenAI is back"})
 	})
 	seen := f.answers(20) // of which some may be back already
-	eventually(t, "half are back", func() bool {
-		var report struct {
-			Degradation struct {
-				InForce []struct{ Share float64 } `json:"in_force"`
-			} `json:"degradation"`
-		}
-		out := f.command(func(env wire.Env) error { return operate.Status(t.Context(), env, f.path, true) })
-		if err := json.Unmarshal([]byte(out), &report); err != nil {
-			t.Fatal(err)
-		}
-		return len(report.Degradation.InForce) == 0 || report.Degradation.InForce[0].Share < 0.5
-	})
-	later := f.answers(20)
-	if later["openai"] <= seen["openai"] {
-		t.Errorf("first %v, later %v: nobody came back", seen, later)
+	if seen["openai"] < 20 {
+		eventually(t, "more are back", func() bool { return f.answers(20)["openai"] > seen["openai"] })
 	}
 	eventually(t, "all are back", func() bool { return f.answers(8)["openai"] == 8 })
 	for _, n := range nodes {

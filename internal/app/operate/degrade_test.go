@@ -68,7 +68,7 @@ func newSwitchboardWith(t *testing.T, switches string) *switchboard {
 			t.Error(err)
 		}
 	})
-	for range 200 {
+	for range 1200 {
 		res, err := http.Get("http://" + ops + "/readyz")
 		if err == nil {
 			_ = res.Body.Close()
@@ -269,7 +269,7 @@ func TestAServerStartsWithAFaultySwitchDocument(t *testing.T) {
 			}
 			contains(t, out, "parley-degradation@-(newest refused)", "up", "it has had no good form since it started", "is faulty and comes into force nowhere")
 			b.write("parley-degradation.yaml", "switches: [{id: all, active: true, to: chatglm}]")
-			for range 100 {
+			for range 600 {
 				out, _ = b.run(func(env wire.Env) error { return operate.Status(t.Context(), env, b.path, false) })
 				if !strings.Contains(out, "newest refused") {
 					return

@@ -221,7 +221,7 @@ func (n *node) ready() *node {
 
 // degradation is what the server says of parley-degradation.
 func (n *node) degradation() rpc.Document {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	st, err := n.f.client.Inspect(ctx, n.rpc)
 	if err != nil {

@@ -10,20 +10,26 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	"parley/internal/config"
 	"parley/internal/redisstore"
 )
 
-// OpenStore opens the store for a command, which ends soon. It connects to Redis when it is first used. Close it.
+// OpenStore opens the store for a command or a page, whose reader rather waits for a slow Redis than hears of it: 3 s a call, 1 s a connection. It
+// connects to Redis when it is first used. Close it.
 func OpenStore(r config.Redis) (*redisstore.Store, error) {
-	return OpenLastingStore(r, slog.New(slog.DiscardHandler))
+	return openStore(r, slog.New(slog.DiscardHandler), redisstore.Options{Dial: time.Second, Timeout: 3 * time.Second})
 }
 
-// OpenLastingStore is OpenStore for a role: password and authorities, where they are files, are read anew for each new connection, and log is told
+// OpenLastingStore opens the store for a role, with the limits of redisstore.Options: password and authorities, where they are files, are read anew for each new connection, and log is told
 // of faulty ones.
 func OpenLastingStore(r config.Redis, log *slog.Logger) (*redisstore.Store, error) {
-	o := redisstore.Options{Addrs: r.Addrs, Username: r.Username, Password: r.Password.Secret, Now: r.Password.Now(), DB: r.DB}
+	return openStore(r, log, redisstore.Options{})
+}
+
+func openStore(r config.Redis, log *slog.Logger, o redisstore.Options) (*redisstore.Store, error) {
+	o.Addrs, o.Username, o.Password, o.Now, o.DB = r.Addrs, r.Username, r.Password.Secret, r.Password.Now(), r.DB
 	if r.TLS.CA != "" {
 		a, err := newAuthorities("redis.tls.ca", r.TLS.CA, log)
 		if err != nil {

@@ -164,7 +164,7 @@ func TestSecondDocument(t *testing.T) {
 		publish(t, elsewhere, "second", content)
 		took := until(t, content, is(second, content))
 		t.Logf("%s: in force %v after it could be read", content, took)
-		if took > 5*time.Second { // a second is the promise; 13 s is what lost pushes cost
+		if took > 10*time.Second { // a second is the promise; 13 s is what lost pushes cost
 			t.Errorf("%s was seen after %v", content, took)
 		}
 	}
@@ -232,8 +232,13 @@ func TestPublishRace(t *testing.T) {
 	}
 	wg.Wait()
 	got, _, err := s.Get(t.Context(), "doc")
-	if err != nil || strings.Count(string(got), "\n") != writers+1 {
-		t.Errorf("lost lines: %q, %v", got, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range writers { // twice is no loss: a publication whose answer came too late was made, and is repeated
+		if !strings.Contains(string(got), fmt.Sprintf("\n%d\n", i)) {
+			t.Errorf("line %d is lost: %q", i, got)
+		}
 	}
 }
 
