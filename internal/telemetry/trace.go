@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +30,14 @@ import (
 type Tracer struct {
 	tracer   trace.Tracer
 	provider *sdktrace.TracerProvider
+	alone    bool // its sampler asks for each span, and not only for the first of a trace
 }
+
+// leftOut goes on its way instead of the ids of a trace that was left out, which nobody can look up: a constant costs nothing to make, to write and
+// to read. A sampler that asks by a trace's id leaves this one out, too.
+const leftOut = "00-ffffffffffffffffffffffffffffffff-ffffffffffffffff-00"
+
+var leftOutSpan = trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{"traceparent": leftOut}))
 
 // Kinds of span, as OpenTelemetry has them.
 const (
@@ -84,7 +92,9 @@ func NewTracer(ctx context.Context, service, version string, reg prometheus.Regi
 	default: // it would take all
 		return nil, fmt.Errorf("OTEL_TRACES_SAMPLER is %q; write parentbased_traceidratio, parentbased_always_on or parentbased_always_off, or leave it empty", name)
 	}
-	return TracerTo(out, reg, options...), nil
+	t := TracerTo(out, reg, options...)
+	t.alone = slices.Contains([]string{"always_on", "traceidratio"}, os.Getenv("OTEL_TRACES_SAMPLER"))
+	return t, nil
 }
 
 // exporter speaks the protocol that the environment names. Neither kind connects before there is a span; both read their endpoint themselves.
@@ -103,10 +113,11 @@ func exporter(ctx context.Context) (out sdktrace.SpanExporter, err error) {
 	return out, nil
 }
 
-// TracerTo is a tracer whose spans go to out; by default every trace is kept. Close it.
+// TracerTo is a tracer whose spans go to out; by default every trace is kept, and another sampler in options may decide of the first span of a trace
+// only. Close it.
 func TracerTo(out sdktrace.SpanExporter, reg prometheus.Registerer, options ...sdktrace.TracerProviderOption) *Tracer {
 	p := sdktrace.NewTracerProvider(append(options, sdktrace.WithSpanProcessor(newSpool(out, reg)))...)
-	return &Tracer{p.Tracer("parley"), p}
+	return &Tracer{tracer: p.Tracer("parley"), provider: p}
 }
 
 // Close sends what is left, for three seconds at most.
@@ -127,10 +138,17 @@ func (t *Tracer) Start(ctx context.Context, name string, kind trace.SpanKind) (c
 	if t == nil {
 		return ctx, Span{}
 	}
-	return t.start(ctx, name, kind, time.Now())
+	return t.start(ctx, name, kind, time.Time{})
 }
 
+// start begins a span at that time, or now if that is zero: for what is left out nobody looks at a clock.
 func (t *Tracer) start(ctx context.Context, name string, kind trace.SpanKind, at time.Time) (context.Context, Span) {
+	if in := trace.SpanContextFromContext(ctx); in.IsValid() && !in.IsSampled() && !t.alone {
+		return ctx, Span{}
+	}
+	if at.IsZero() {
+		at = time.Now()
+	}
 	ctx, s := t.tracer.Start(ctx, name, trace.WithSpanKind(kind), trace.WithTimestamp(at))
 	return ctx, Span{s, at}
 }
@@ -149,13 +167,19 @@ func (t *Tracer) Continue(ctx context.Context, traceparent string) context.Conte
 	if t == nil || traceparent == "" {
 		return ctx
 	}
+	if traceparent == leftOut {
+		return trace.ContextWithRemoteSpanContext(ctx, leftOutSpan)
+	}
 	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": traceparent})
 }
 
-// Traceparent is the W3C form of the span that ctx is in; empty: in none.
+// Traceparent is the W3C form of the span that ctx is in, without its ids if the trace was left out; empty: in none.
 func (t *Tracer) Traceparent(ctx context.Context) string {
 	if t == nil {
 		return ""
+	}
+	if in := trace.SpanContextFromContext(ctx); in.IsValid() && !in.IsSampled() && !t.alone {
+		return leftOut
 	}
 	c := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, c)
@@ -235,12 +259,4 @@ func Kept(traceparent string) string {
 		return ""
 	}
 	return traceparent[3:35]
-}
-
-// TraceID is the id of the trace that ctx is in; empty: in none.
-func TraceID(ctx context.Context) string {
-	if sc := trace.SpanContextFromContext(ctx); sc.HasTraceID() {
-		return sc.TraceID().String()
-	}
-	return ""
 }

@@ -58,7 +58,7 @@ func TestSpans(t *testing.T) {
 		t.Fatalf("%d spans", len(out.spans))
 	}
 	for _, s := range out.spans {
-		if s.SpanContext().TraceID().String() != TraceID(ctx) {
+		if s.SpanContext().TraceID().String() != Kept(parent) {
 			t.Errorf("%s is in another trace", s.Name())
 		}
 		if s.EndTime().Sub(s.StartTime()) < time.Microsecond {
@@ -68,6 +68,47 @@ func TestSpans(t *testing.T) {
 	last := out.spans[2]
 	if last.Parent().SpanID() != out.spans[0].SpanContext().SpanID() || last.Status().Description != "billing" || strings.Contains(last.Status().Description, "wrote") {
 		t.Errorf("%s: parent %s, status %+v", last.Name(), last.Parent().SpanID(), last.Status())
+	}
+}
+
+// TestLeftOut: whoever goes on with a trace that was left out leaves it out, too, in other processes as well.
+func TestLeftOut(t *testing.T) {
+	out := new(kept)
+	first := TracerTo(new(kept), nil, sdktrace.WithSampler(sdktrace.NeverSample()))
+	ctx, root := first.Start(t.Context(), "callback", Server)
+	parent := first.Traceparent(ctx)
+	root.End(nil)
+	next := TracerTo(out, nil)
+	for _, parent := range []string{parent, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"} {
+		later := next.Continue(context.Background(), parent)
+		next.Past(later, "mailbox", time.Now(), time.Now())
+		in, turn := next.Start(later, "turn", Consumer)
+		if turn.On() || Kept(next.Traceparent(in)) != "" || next.Traceparent(in) == "" {
+			t.Errorf("%s: on %v, goes on as %q", parent, turn.On(), next.Traceparent(in))
+		}
+		turn.Set(Int("parley.attempt", 1))
+		turn.End(nil)
+	}
+	if n := testing.AllocsPerRun(100, func() { // each span of a turn within it
+		_, s := next.Start(ctx, "send", Client)
+		s.End(nil)
+		_ = next.Traceparent(ctx)
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+	for _, parent := range []string{parent, leftOut} { // a sampler that asks for each span has its own opinion
+		alone := TracerTo(out, nil, sdktrace.WithSampler(sdktrace.TraceIDRatioBased(0.999)))
+		alone.alone = true
+		_, s := alone.Start(alone.Continue(context.Background(), parent), "turn", Consumer)
+		if s.On() {
+			t.Errorf("%s is kept, as a thousand others of the same id would be", parent)
+		}
+		s.End(nil)
+		_ = alone.Close()
+	}
+	_, _ = first.Close(), next.Close()
+	if len(out.spans) > 0 {
+		t.Errorf("%d spans of traces that were left out", len(out.spans))
 	}
 }
 
@@ -265,6 +306,15 @@ func BenchmarkSpan(b *testing.B) {
 			}
 		})
 	}
+	b.Run("within one left out", func(b *testing.B) {
+		b.ReportAllocs()
+		ctx, root := never.Start(b.Context(), "callback", Server)
+		for range b.N {
+			_, s := never.Start(ctx, "turn", Internal)
+			s.End(nil)
+		}
+		root.End(nil)
+	})
 	_ = kept.Close()
 }
 
