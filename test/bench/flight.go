@@ -51,6 +51,11 @@ type ledgerCounts struct {
 	Faults      int `json:"faults"`
 }
 
+func (c *ledgerCounts) add(o ledgerCounts) {
+	c.Answered, c.Lost, c.Doubled = c.Answered+o.Answered, c.Lost+o.Lost, c.Doubled+o.Doubled
+	c.Misdirected, c.Unacked, c.Faults = c.Misdirected+o.Misdirected, c.Unacked+o.Unacked, c.Faults+o.Faults
+}
+
 func counts(r ledger.Report) ledgerCounts {
 	return ledgerCounts{Answered: r.Answered, Lost: r.Count(ledger.Lost), Doubled: r.Count(ledger.Doubled),
 		Misdirected: r.Count(ledger.Misdirected), Unacked: r.Count(ledger.Unacknowledged), Faults: len(r.Faults)}

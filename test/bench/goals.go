@@ -38,6 +38,8 @@ const (
 	plainGoal  = 300
 	streamGoal = 400
 	firstGoal  = time.Millisecond
+
+	tracesGoal = 3
 )
 
 func (m *messagesResult) goals() []goal {
@@ -89,6 +91,13 @@ func (w *weightResult) goals() []goal {
 	return []goal{
 		w.Asked.goal("weight"),
 		{fmt.Sprintf("CPU with %d ≤ %.1f × with %d", w.weight.Many, ratioGoal, w.weight.Few), fmt.Sprintf("%.2f ×", w.Ratio), w.Ratio <= ratioGoal},
+	}
+}
+
+func (t *tracesResult) goals() []goal {
+	return []goal{
+		t.Asked.goal("traces"),
+		{fmt.Sprintf("traces: ≤ %d %% of CPU, the chain's", tracesGoal), fmt.Sprintf("%+.1f %%", t.Chain), t.Chain <= tracesGoal},
 	}
 }
 

@@ -8,6 +8,7 @@
 //	go run ./test/bench -only openai         the OpenAI-compatible API against a plain reverse proxy
 //	go run ./test/bench -only flight         100,000 turns at once
 //	go run ./test/bench -only weight         a message's CPU with 500 turns in flight and with 50,000
+//	go run ./test/bench -only traces         what it costs to send traces to a collector
 //	go run ./test/bench -only delta          what the chain adds to a model's first delta
 //
 // The people, the simulated WeCom and this program are one process; it shares the cores with what it measures.
@@ -35,6 +36,7 @@ type bench struct {
 	openai    openai
 	flight    flight
 	weight    weight
+	traces    traces
 	delta     delta
 	fsync     []string // of messages; all else fsyncs always
 	programs  string   // a folder of rig.Build's; empty: they are built
@@ -69,7 +71,7 @@ func main() {
 func (b *bench) flags() (only, out string) {
 	var crew crew
 	var profiles profiles
-	flag.StringVar(&only, "only", "messages,callbacks,openai,flight,weight,delta", "which to run")
+	flag.StringVar(&only, "only", "messages,callbacks,openai,flight,weight,traces,delta", "which to run")
 	flag.StringVar(&out, "json", "", "file for the JSON; default: after the table")
 	flag.BoolVar(&b.keep, "keep", false, "leave the logs behind")
 	flag.StringVar(&profiles.dir, "profiles", "", "folder for profiles of all Go processes (not of delta)")
@@ -90,6 +92,7 @@ func (b *bench) flags() (only, out string) {
 	flag.DurationVar(&b.openai.For, "api-for", 10*time.Second, "openai: how long each way is measured with each kind of request in each loop")
 	b.flight.flags()
 	b.weight.flags()
+	b.traces.flags()
 	flag.IntVar(&b.delta.Rate, "delta-rate", 50, "delta: turns a second")
 	flag.DurationVar(&b.delta.For, "delta-for", 30*time.Second, "delta: how long each way is measured")
 	flag.Parse()
@@ -97,10 +100,11 @@ func (b *bench) flags() (only, out string) {
 	b.messages.profiles, b.callbacks.profiles, b.openai.profiles, b.flight.profiles = profiles, profiles, profiles, profiles
 	b.messages.History, b.messages.Chars, b.messages.Chunks = *history, *chars, *chunks
 	b.callbacks.History, b.callbacks.Chars, b.callbacks.Chunks, b.openai.Chunks = *history, *chars, *chunks, *chunks
+	b.traces.messages = b.messages
 	b.fsync, b.flight.Chars = strings.Split(*fsync, ","), *chars
 	b.weight.flight = b.flight.at(b.weight.Rate)
 	least := min(b.messages.Clients, b.messages.Servers, b.messages.People, b.messages.AtOnce, b.callbacks.Rate, b.callbacks.People, b.openai.AtOnce, b.openai.Rate, b.delta.Rate)
-	if flag.NArg() > 0 || least < 1 || b.flight.wrong() || b.weight.wrong() {
+	if flag.NArg() > 0 || least < 1 || b.flight.wrong() || b.weight.wrong() || b.traces.wrong() {
 		flag.Usage()
 		os.Exit(2)
 	}

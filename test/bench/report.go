@@ -21,6 +21,7 @@ type report struct {
 	OpenAI    *openaiResult     `json:"openai,omitempty"`
 	Flight    *flightResult     `json:"flight,omitempty"`
 	Weight    *weightResult     `json:"weight,omitempty"`
+	Traces    *tracesResult     `json:"traces,omitempty"`
 	Delta     *deltaResult      `json:"delta,omitempty"`
 	Goals     []goal            `json:"goals"`
 }
@@ -61,6 +62,7 @@ func (b bench) run(ctx context.Context, only []string) (*report, error) {
 		"openai": func() error { return keep(ctx, b, r, "", b.openai.run, func(v *openaiResult) { r.OpenAI = v }) },
 		"flight": func() error { return keep(ctx, b, r, "", b.flight.run, func(v *flightResult) { r.Flight = v }) },
 		"weight": func() error { return keep(ctx, b, r, "", b.weight.run, func(v *weightResult) { r.Weight = v }) },
+		"traces": func() (err error) { r.Traces, err = b.traces.run(ctx, b, r); return err },
 		"delta":  func() error { return keep(ctx, b, r, "", b.delta.run, func(v *deltaResult) { r.Delta = v }) },
 	}
 	for _, name := range only {
@@ -83,7 +85,13 @@ func (b bench) run(ctx context.Context, only []string) (*report, error) {
 
 // keep measures with a rig of its own and keeps what came of it.
 func keep[T any](ctx context.Context, b bench, r *report, fsync string, measure func(context.Context, *rig.Rig) (*T, error), into func(*T)) error {
-	g, err := rig.New(ctx, rig.Options{Keep: b.keep, Log: b.log, Fsync: fsync, Programs: b.programs})
+	return keepWith(ctx, b, r, rig.Options{Fsync: fsync}, measure, into)
+}
+
+// keepWith is keep with a rig of its own kind.
+func keepWith[T any](ctx context.Context, b bench, r *report, o rig.Options, measure func(context.Context, *rig.Rig) (*T, error), into func(*T)) error {
+	o.Keep, o.Log, o.Programs = b.keep, b.log, b.programs
+	g, err := rig.New(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -113,6 +121,9 @@ func (r *report) parts() (list []part) {
 	if r.Weight != nil {
 		list = append(list, r.Weight)
 	}
+	if r.Traces != nil {
+		list = append(list, r.Traces)
+	}
 	if r.Delta != nil {
 		list = append(list, r.Delta)
 	}
@@ -137,6 +148,7 @@ func (m *messagesResult) fault() string  { return m.Asked.fault("messages") }
 func (c *callbacksResult) fault() string { return c.Asked.fault("callbacks") }
 func (f *flightResult) fault() string    { return f.Asked.fault("flight") }
 func (w *weightResult) fault() string    { return w.Asked.fault("weight") }
+func (t *tracesResult) fault() string    { return t.Asked.fault("traces") }
 
 func (c ledgerCounts) fault(mode string) string {
 	if c.Faults == 0 {

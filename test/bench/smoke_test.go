@@ -20,20 +20,22 @@ func TestModes(t *testing.T) {
 	rig.Need(t)
 	one, two := crew{Clients: 1, Servers: 1}, crew{Clients: 2, Servers: 2}
 	f := flight{crew: two, Turns: 60, Rate: 60, Least: 2 * time.Second, Most: 3 * time.Second, Chars: 60}
+	m := messages{crew: two, People: 100, AtOnce: 5, For: time.Second, History: 3, Chars: 100, Chunks: 5}
 	b := bench{
 		programs:  t.TempDir(),
 		fsync:     []string{"everysec"},
-		messages:  messages{crew: two, People: 100, AtOnce: 5, For: time.Second, History: 3, Chars: 100, Chunks: 5},
+		messages:  m,
 		callbacks: callbacks{crew: one, Rate: 20, For: time.Second, People: 10, History: 2, Chars: 60, Chunks: 5},
 		openai:    openai{crew: one, AtOnce: 2, Rate: 20, For: 100 * time.Millisecond, Chunks: 20},
 		flight:    f,
 		weight:    weight{flight: f.at(20), Few: 5, Many: 20, For: time.Second},
+		traces:    traces{messages: m, Share: 1, Turns: 1, Slice: time.Second},
 		delta:     delta{Rate: 5, For: time.Second},
 	}
 	if err := rig.Build(t.Context(), b.programs); err != nil {
 		t.Fatal(err)
 	}
-	for _, mode := range []string{"messages", "callbacks", "openai", "flight", "weight", "delta"} {
+	for _, mode := range []string{"messages", "callbacks", "openai", "flight", "weight", "traces", "delta"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			b := b

@@ -54,7 +54,7 @@ func (r *Rig) live() string {
 }
 
 func (r *Rig) startNode(ctx context.Context, role, name string, env []string, config func(addr, ops, debug string) string) (*Node, error) {
-	n := &Node{rig: r, role: role, env: env}
+	n := &Node{rig: r, role: role, env: append(env[:len(env):len(env)], r.env...)}
 	for _, into := range []*string{&n.Addr, &n.Ops, &n.Debug} {
 		var err error
 		if *into, err = realdeps.FreeAddr(); err != nil {

@@ -32,6 +32,8 @@ type Options struct {
 	Binary string
 	// Programs is a folder that [Build] has filled; empty: they are built anew.
 	Programs string
+	// Env is added to what every node of Parley gets, as NAME=value, and wins over it.
+	Env []string
 }
 
 // Rig is a running set of programs. Its methods are safe for concurrent use, Close and Keep apart.
@@ -44,6 +46,7 @@ type Rig struct {
 
 	keep  bool
 	log   io.Writer
+	env   []string
 	tags  string
 	fsync string
 	// programs has llmsim, wecomsim and parley.
@@ -64,7 +67,7 @@ func New(ctx context.Context, o Options) (*Rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Rig{Dir: dir, programs: o.Programs, keep: o.Keep, log: o.Log, tags: o.Tags, fsync: cmp.Or(o.Fsync, "always"), binary: o.Binary, Nacos: Nacos{Addr: cmp.Or(o.Nacos, os.Getenv("PARLEY_TEST_NACOS")), Password: o.NacosPassword}}
+	r := &Rig{Dir: dir, programs: o.Programs, keep: o.Keep, env: o.Env, log: o.Log, tags: o.Tags, fsync: cmp.Or(o.Fsync, "always"), binary: o.Binary, Nacos: Nacos{Addr: cmp.Or(o.Nacos, os.Getenv("PARLEY_TEST_NACOS")), Password: o.NacosPassword}}
 	if r.log == nil {
 		r.log = io.Discard
 	}
