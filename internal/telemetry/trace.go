@@ -30,14 +30,13 @@ import (
 type Tracer struct {
 	tracer   trace.Tracer
 	provider *sdktrace.TracerProvider
-	alone    bool // its sampler asks for each span, and not only for the first of a trace
+	alone    bool              // its sampler asks for each span, and not only for the first of a trace
+	nothing  trace.SpanContext // of leftOut
 }
 
 // leftOut goes on its way instead of the ids of a trace that was left out, which nobody can look up: a constant costs nothing to make, to write and
 // to read. A sampler that asks by a trace's id leaves this one out, too.
 const leftOut = "00-ffffffffffffffffffffffffffffffff-ffffffffffffffff-00"
-
-var leftOutSpan = trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{"traceparent": leftOut}))
 
 // Kinds of span, as OpenTelemetry has them.
 const (
@@ -117,7 +116,8 @@ func exporter(ctx context.Context) (out sdktrace.SpanExporter, err error) {
 // only. Close it.
 func TracerTo(out sdktrace.SpanExporter, reg prometheus.Registerer, options ...sdktrace.TracerProviderOption) *Tracer {
 	p := sdktrace.NewTracerProvider(append(options, sdktrace.WithSpanProcessor(newSpool(out, reg)))...)
-	return &Tracer{tracer: p.Tracer("parley"), provider: p}
+	nothing := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{"traceparent": leftOut})
+	return &Tracer{tracer: p.Tracer("parley"), provider: p, nothing: trace.SpanContextFromContext(nothing)}
 }
 
 // Close sends what is left, for three seconds at most.
@@ -168,7 +168,7 @@ func (t *Tracer) Continue(ctx context.Context, traceparent string) context.Conte
 		return ctx
 	}
 	if traceparent == leftOut {
-		return trace.ContextWithRemoteSpanContext(ctx, leftOutSpan)
+		return trace.ContextWithRemoteSpanContext(ctx, t.nothing)
 	}
 	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": traceparent})
 }
