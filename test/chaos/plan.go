@@ -22,7 +22,9 @@ type plan struct {
 	settle  time.Duration // after it everybody must have their replies
 	plant   string        // a planted fault
 	rolling bool          // nothing is struck: all are restarted in turn, in good order
-	old     string        // a revision whose binary runs beside this one's; empty: none
+	// forgiven are how many tries of a rolling restart may have failed with no part away, where others use the machine, too
+	forgiven int
+	old      string // a revision whose binary runs beside this one's; empty: none
 	// within is how long nothing more may come after the last reply; 0: quiet
 	within time.Duration
 	// takeover bounds the p99 of undisturbed takeovers, where there were enough to tell; 0: no bound
@@ -75,7 +77,7 @@ func (p plan) run(ctx context.Context, log io.Writer) (res *result, err error) {
 }
 
 func (p plan) play(ctx context.Context, s *stage, both *binaries) (*result, error) {
-	res := &result{Seed: p.seed, Plant: p.plant}
+	res := &result{Seed: p.seed, Plant: p.plant, forgiven: p.forgiven}
 	before := measure(ctx, s.nodes())
 	all := newPeople()
 	watching, unwatch := context.WithCancel(ctx)

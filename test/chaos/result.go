@@ -29,6 +29,7 @@ type result struct {
 	Rolled      *rolled        `json:"rolled,omitempty"`
 	Started     map[string]int `json:"started,omitempty"` // starts of each binary, where there are two
 	events      []event
+	forgiven    int
 }
 
 // rest is what a process is at when nobody talks any more.

@@ -55,9 +55,9 @@ func TestStrikesLeaveNobodyBehind(t *testing.T) {
 
 func TestStrikesTellWhatFailed(t *testing.T) {
 	v, _ := puppet("redis")
-	v.revive = func(context.Context) error { return errors.New("no") }
-	until, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	until, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	v.revive = func(context.Context) error { cancel(); return errors.New("no") }
 	s := &strikes{log: t.Logf}
 	l := lane{name: "redis", victims: []*victim{v}, acts: []string{"kill"}, min: time.Millisecond, max: time.Millisecond, longest: time.Second}
 	if err := s.run(t.Context(), until, 7, []lane{l}); err == nil {

@@ -65,7 +65,7 @@ func effects(p publication, servers []string, shots []*shot, made map[string][]c
 					e.First = after
 				case c.provider != p.to:
 					e.Last = max(e.Last, after)
-					if c.At.After(told.Add(slack)) {
+					if x.sent.After(told.Add(slack)) { // not when the call came there, which a busy server makes late
 						stale++
 					}
 				}

@@ -18,7 +18,7 @@ func TestTheSwitch(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	p := plan{
 		// From 7 s on only pushes and the reads that stand for lost ones are left.
-		switches: switches{Rate: 120, Number: 6, Settle: 7 * time.Second, Gap: 700 * time.Millisecond,
+		switches: switches{Rate: 120, Number: 6, Settle: 7 * time.Second, Gap: 2 * time.Second,
 			Ways: []string{openAPI, command, adminAPI}, Seed: seed},
 		young:  young{Rate: 20, Rounds: 1},
 		storm:  storm{Rate: 50, For: 8 * time.Second, Recovery: 12 * time.Second},

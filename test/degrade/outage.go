@@ -56,10 +56,16 @@ func (b outage) run(ctx context.Context, s *stage) (*outageResult, error) {
 		return nil, err
 	}
 	for _, x := range servers {
-		if _, refused, err := x.inForce(ctx); err != nil {
-			return nil, err
-		} else if refused != "" {
-			r.Refused++
+		for range 300 { // 30 s at most: a push may have been lost
+			if _, refused, err := x.inForce(ctx); err != nil {
+				return nil, err
+			} else if refused != "" {
+				r.Refused++
+				break
+			}
+			if err := pause(ctx, 100*time.Millisecond); err != nil {
+				return nil, err
+			}
 		}
 	}
 	s.Logf("outage: Nacos is %s", s.nacos.how)

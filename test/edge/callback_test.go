@@ -102,7 +102,13 @@ func TestReplayedCallbacks(t *testing.T) {
 		return mutant{method: http.MethodPost, path: "/callback/acme/app", query: query, body: body}
 	}
 	once := func(x mutant, at *rig.Node) {
-		if status, err := x.post(ctx, at.Addr); err != nil || status != http.StatusOK {
+		status, err := x.post(ctx, at.Addr)
+		for range 2 { // as the platform does when a disk stands still for a second
+			if status == http.StatusServiceUnavailable {
+				status, err = x.post(ctx, at.Addr)
+			}
+		}
+		if err != nil || status != http.StatusOK {
 			t.Errorf("status %d, %v: a repetition is acknowledged like the first", status, err)
 		}
 	}

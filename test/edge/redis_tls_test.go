@@ -29,11 +29,9 @@ func TestRedisOverTLS(t *testing.T) {
 	s := newStage(ctx, t, acme)
 	cert, key := s.selfSigned("redis")
 	stranger, _ := s.selfSigned("stranger")
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	addr, err := realdeps.FreeAddr()
 	s.must(err)
-	addr := l.Addr().String()
 	_, port, _ := net.SplitHostPort(addr)
-	s.must(l.Close())
 	server := redisWith(ctx, t, redisUsers(t, "acme"), realdeps.Redis{
 		Args: []string{"--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no"},
 	})
@@ -61,7 +59,7 @@ func TestRedisOverTLS(t *testing.T) {
 // unready starts a client that cannot reach Redis, checks that it says so, and gives its public address.
 func (s *stage) unready(ctx context.Context, name, redis string, c company) (addr string) {
 	s.Helper()
-	short, cancel := context.WithTimeout(ctx, 4*time.Second)
+	short, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	_, err := s.rig.StartNode(short, "client", name, c.env(), func(a, ops string) string {
 		addr = a

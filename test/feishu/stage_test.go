@@ -87,7 +87,7 @@ func newStage(ctx context.Context, t *testing.T, set setting) *stage {
 	if s.app.Stream {
 		s.eventually(30*time.Second, "every replica holds a connection", func() bool { return s.sim.Connections(appID) == len(s.clients) })
 	} else {
-		s.must(s.sim.Verify(ctx, appID))
+		s.eventually(30*time.Second, "the address is verified", func() bool { return s.sim.Verify(ctx, appID) == nil }) // which waits a second
 	}
 	return s
 }

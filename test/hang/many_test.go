@@ -54,7 +54,7 @@ func TestManyHangs(t *testing.T) {
 		}
 		wg.Wait()
 	}
-	slow := llm.Pace{First: firstLimit / 2, Chunks: 4, Between: 10 * time.Millisecond} // as many at once as will hang
+	slow := llm.Pace{First: firstLimit / 4, Chunks: 4, Between: 10 * time.Millisecond} // as many at once as will hang
 	s.must(s.model.SetPace(ctx, slow))
 	for range 2 {
 		crowd(func(user string, got told) string {

@@ -43,7 +43,7 @@ func TestNacosHangs(t *testing.T) {
 	if after := documents(ctx, client) + documents(ctx, one); after != before || after == "" {
 		t.Errorf("documents in force before: %s\nand after: %s", before, after)
 	}
-	s.eventually(time.Second, "two servers all the time", usable(ctx, client, 2))
+	s.eventually(10*time.Second, "two servers all the time", usable(ctx, client, 2))
 
 	s.must(s.model.SetPace(ctx, llm.Pace{First: time.Second, Chunks: 4})) // a server that leaves lets its turns end
 	done := make(chan struct{})

@@ -37,13 +37,9 @@ func TestServerHangs(t *testing.T) {
 	}
 	// A server counts as hung after some 2.4 s of silence; then its turns begin anew elsewhere, with the model's 2 s.
 	const late = 7*time.Second + slack
+	begun := s.begun()
 	ask("before", 30, late)
-	s.eventually(10*time.Second, "turns in flight", func() string {
-		if stats, err := s.model.Stats(ctx); err != nil || stats.Running < 30 {
-			return fmt.Sprintf("%+v, %v", stats, err)
-		}
-		return ""
-	})
+	s.eventually(20*time.Second, "turns in flight", begun(30))
 	hung.Pause()
 	ask("after", 30, late)
 	running.Wait()

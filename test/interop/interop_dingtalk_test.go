@@ -34,7 +34,7 @@ func TestDingTalkSDK(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	const key, secret, template, group = "dinginterop", "a-secret", "tpl.schema", "cidInterop=="
-	platform := sim.New(sim.Options{Tries: 1, PingEvery: 200 * time.Millisecond})
+	platform := sim.New(sim.Options{Tries: 1, PingEvery: 2 * time.Second})
 	srv := httptest.NewServer(platform.Handler())
 	defer srv.Close()
 	platform.SetOrigin(srv.URL)
@@ -81,7 +81,7 @@ func TestDingTalkSDK(t *testing.T) {
 			t.Fatalf("%+v, %v", p.Tries, err)
 		}
 	}
-	time.Sleep(time.Second) // five pings: whoever did not echo them is gone
+	time.Sleep(5 * time.Second) // two pings: whoever did not echo the first is gone
 	said(sim.Message{User: "zhang", Nick: "张三", Text: "你好", Quote: &sim.Quote{Type: "text", Text: "早"}})
 	want := understood{User: "zhang", Sender: "$:LWCP_v1:$zhang", Chat: "1", Type: "text", Robot: key, Texts: []string{"你好"}, Expires: true, Quote: true}
 	if d := cmp.Diff(want, hear()); d != "" {

@@ -95,7 +95,7 @@ func TestWeComBotSDK(t *testing.T) {
 	}
 	sdk := startBot(ctx, t, modules, ws, secret)
 	sdk.hears(heard{Event: "authenticated"})
-	time.Sleep(time.Second) // five pings: two without an answer would end the connection
+	time.Sleep(5 * time.Second) // three pings: two without an answer would end the connection
 
 	push := func(m bot.Message) bot.Posted {
 		t.Helper()

@@ -18,6 +18,7 @@ import (
 	"parley/internal/llm/all"
 	simllm "parley/internal/sim/llm"
 	"parley/test/ledger"
+	"parley/test/realdeps"
 )
 
 func build(t *testing.T) string {
@@ -32,19 +33,17 @@ func build(t *testing.T) string {
 // start runs the program until the test ends.
 func start(t *testing.T, bin string, args ...string) (origin string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := realdeps.FreeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := l.Addr().String()
-	_ = l.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	cmd := exec.CommandContext(ctx, bin, append([]string{"-listen", addr}, args...)...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cancel(); _ = cmd.Wait() })
-	for range 500 {
+	for range 3000 {
 		if c, err := net.Dial("tcp", addr); err == nil {
 			_ = c.Close()
 			return "http://" + addr

@@ -15,7 +15,7 @@ import (
 // A server that dies before the first word costs a caller nothing but time; one that dies after it ends the stream with an error, never with a
 // text that looks complete.
 func TestAServerDies(t *testing.T) {
-	s := newStage(t, llm.Pace{First: 3 * time.Second, Between: 5 * time.Millisecond})
+	s := newStage(t, llm.Pace{First: 10 * time.Second, Between: 5 * time.Millisecond})
 	const callers = 12
 	var wg sync.WaitGroup
 	for i := range callers {
@@ -49,7 +49,7 @@ func TestAServerDies(t *testing.T) {
 	again, err := s.servers[0].Restart(s.ctx)
 	s.must(err)
 	s.servers[0] = again
-	s.must(s.model.SetPace(s.ctx, llm.Pace{Between: 100 * time.Millisecond, Chunks: 100}))
+	s.must(s.model.SetPace(s.ctx, llm.Pace{Between: 100 * time.Millisecond, Chunks: 1000}))
 	var streams []*goopenai.ChatCompletionStream
 	for i := range 6 {
 		stream, err := s.via(i%2, keyOfAcme).CreateChatCompletionStream(s.ctx, question("after"))

@@ -17,6 +17,7 @@ import (
 
 	"parley/internal/sim/llm"
 	"parley/internal/sim/wecom"
+	"parley/test/realdeps"
 	"parley/test/rig"
 )
 
@@ -146,12 +147,11 @@ models: {chat: [openai/gpt-4o-mini, chatglm/glm-4.6, nobody/gpt-4o-mini]}
 }
 
 func (h *house) free() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := realdeps.FreeAddr()
 	if err != nil {
 		h.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return addr
 }
 
 func (h *house) redisPassword(ctx context.Context, password string) error {

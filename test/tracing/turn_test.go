@@ -68,12 +68,12 @@ func TestOneTracePerTurn(t *testing.T) {
 	}
 	wg.Wait()
 	s.completed(ctx)
-	s.must(s.model.SetPace(ctx, llm.Pace{First: 10 * time.Second}))
+	s.must(s.model.SetPace(ctx, llm.Pace{First: 25 * time.Second}))
 	for p := range struck {
 		s.say(ctx, fmt.Sprint(private, "-struck-", p), private)
 	}
 	s.asked(ctx, struck)
-	time.Sleep(4 * time.Second) // by then the spans of what is over have left; what a killed process has not sent is lost
+	time.Sleep(8 * time.Second) // by then the spans of what is over have left; what a killed process has not sent is lost
 	s.busiest(ctx).Kill()
 	s.must(s.model.SetPace(ctx, llm.Pace{}))
 	for p := range struck {

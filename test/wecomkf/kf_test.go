@@ -81,10 +81,11 @@ func TestKilledBetweenAcknowledgementAndFetching(t *testing.T) {
 func TestFiveForEach(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
-	s := newStage(ctx, t, llm.Pace{Chunks: 2, Between: 1500 * time.Millisecond})
+	s := newStage(ctx, t, llm.Pace{First: 10 * time.Second, Chunks: 2})
 	for n := range 7 {
 		s.ask("wmEager", n+1)
 	}
+	s.must(s.model.SetPace(ctx, llm.Pace{Chunks: 2, Between: 1500 * time.Millisecond}))
 	s.inOrder("wmEager", count(5)...)
 	s.eventually("the sixth is refused", func() bool { return s.kf.Stats().Refused[95001] > 0 })
 	s.kill(0)

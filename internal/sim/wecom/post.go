@@ -81,6 +81,9 @@ func (s *Sim) Push(ctx context.Context, ref Ref, m Message) (Posted, error) {
 func (s *Sim) insist(ctx context.Context, a *app, doc string) (tries []Try, err error) {
 	for {
 		begun := time.Now()
+		if now, err := s.app(a.Ref); err == nil { // whose secrets may have changed since the last try
+			a = now
+		}
 		try := s.deliver(ctx, a, doc)
 		tries = append(tries, try)
 		switch {

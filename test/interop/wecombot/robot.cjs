@@ -6,7 +6,7 @@ const Client = AiBot.WSClient || AiBot.default.WSClient;
 const quiet = { debug() {}, info() {}, warn(...a) { console.error(...a); }, error(...a) { console.error(...a); } };
 const say = (o) => console.log(JSON.stringify(o));
 const client = new Client({
-  botId: process.env.BOT_ID, secret: process.env.SECRET, wsUrl: process.env.WS_URL, heartbeatInterval: 200, maxReconnectAttempts: 0, maxAuthFailureAttempts: 0, logger: quiet,
+  botId: process.env.BOT_ID, secret: process.env.SECRET, wsUrl: process.env.WS_URL, heartbeatInterval: 1500, maxReconnectAttempts: 0, maxAuthFailureAttempts: 0, logger: quiet,
 });
 client.on('authenticated', () => say({ event: 'authenticated' }));
 client.on('error', (e) => say({ event: 'error', text: String(e.message) }));
