@@ -103,14 +103,14 @@ func TestHookThatFails(t *testing.T) {
 		},
 		"no JSON":      func(w http.ResponseWriter, _ string) { _, _ = w.Write([]byte("<html>")) },
 		"no verdict":   func(w http.ResponseWriter, _ string) { _, _ = w.Write([]byte(`{"ok":true}`)) },
-		"nothing":      func(w http.ResponseWriter, _ string) { time.Sleep(300 * time.Millisecond) },
+		"nothing":      func(w http.ResponseWriter, _ string) { time.Sleep(900 * time.Millisecond) },
 		"far too much": func(w http.ResponseWriter, _ string) { _, _ = w.Write(make([]byte, 300<<10)) },
 	}
 	for name, fail := range failures {
 		for _, open := range []bool{true, false} {
 			h := &chat.Hook{On: chat.Directions{Input: true}, FailOpen: open}
 			if name == "nothing" {
-				h.Timeout = 100 * time.Millisecond
+				h.Timeout = 300 * time.Millisecond
 			}
 			r, asked := hooked(t, chat.Moderation{Hook: h}, fail)
 			want := chat.Verdict{Refused: !open, By: "hook", Result: map[bool]string{true: "failed_open", false: "failed_closed"}[open]}
@@ -122,7 +122,7 @@ func TestHookThatFails(t *testing.T) {
 					t.Fatalf("%s, try %d (-want +got):\n%s", name, i, diff)
 				}
 			}
-			if n := asked.Load(); n != 5 {
+			if n := asked.Load(); n != 5 && (name != "nothing" || n > 5) { // who is given no answer in time may not even have been reached
 				t.Errorf("%s: asked %d times", name, n)
 			}
 			if v := r.Judge(t.Context(), passage(chat.Output, "x")); v.Refused || v.By != "" {

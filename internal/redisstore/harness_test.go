@@ -24,6 +24,9 @@ func open(t testing.TB, o Options) *Store {
 	if o.Timeout == 0 {
 		o.Timeout = 20 * time.Second // a busy machine is no failure
 	}
+	if o.Dial == 0 {
+		o.Dial = 10 * time.Second
+	}
 	s, err := New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -53,7 +53,7 @@ func silent(t *testing.T) (addr string, connections *atomic.Int64) {
 // However many turns ask a Redis that is slow, there are ways left to those who cannot wait.
 func TestTurnsLeaveWaysToAccept(t *testing.T) {
 	addr, connections := silent(t)
-	s, err := New(Options{Addrs: []string{addr}, Timeout: 20 * time.Second})
+	s, err := New(Options{Addrs: []string{addr}, Timeout: 20 * time.Second, Dial: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

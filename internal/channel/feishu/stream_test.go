@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -100,7 +101,7 @@ func TestConnection(t *testing.T) {
 
 // TestDropped: whoever is cut connects again; what came meanwhile comes then.
 func TestDropped(t *testing.T) {
-	w := newStream(t, sim.Options{})
+	w := newStream(t, sim.Options{Retries: slices.Repeat([]time.Duration{50 * time.Millisecond}, 400)})
 	w.run(t, nil)
 	w.connected(t, 1)
 	w.sim.Drop(testApp)

@@ -265,10 +265,11 @@ func TestStreamsOfTwoBrowsersStayApart(t *testing.T) {
 
 // The server that a channel runs behind bounds how long requests are read and answers are written; a stream outlives both.
 func TestStreamOutlivesTheServersTimeouts(t *testing.T) {
+	t.Parallel()
 	st := newStore()
 	c := replica(t, st, openAccess())
 	srv := httptest.NewUnstartedServer(c)
-	srv.Config.ReadTimeout, srv.Config.WriteTimeout = 50*time.Millisecond, 50*time.Millisecond
+	srv.Config.ReadTimeout, srv.Config.WriteTimeout = 2*time.Second, 2*time.Second
 	srv.Start()
 	t.Cleanup(func() {
 		_ = c.Close()
@@ -278,7 +279,7 @@ func TestStreamOutlivesTheServersTimeouts(t *testing.T) {
 	b.say(srv.URL+"/chat/acme/web", "m", "x")
 	p := b.watch(srv.URL + "/chat/acme/web/events")
 	p.want("ready", "")
-	time.Sleep(300 * time.Millisecond) // several times either
+	time.Sleep(5 * time.Second) // more than both
 	answer(t, c, st.accepted()[0], "仍然到达", 1)
 	p.want("part", "仍然到达")
 }

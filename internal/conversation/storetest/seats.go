@@ -85,9 +85,9 @@ func testSeatsEnd(e *env) {
 	a, b, c := e.seatsOf("a"), e.seatsOf("b"), e.seatsOf("c")
 	a.ask(conversation.SeatAsk{Limit: 5, Need: 3}, 3, 2)
 	b.ask(conversation.SeatAsk{Limit: 5, Need: 1}, 1, 1)
-	e.h.Advance(lease - time.Second)
+	e.h.Advance(lease / 2)
 	b.ask(conversation.SeatAsk{Limit: 5, Runs: 1, Need: 5, Reap: true}, 2, 0)
-	e.h.Advance(2 * time.Second)
+	e.h.Advance(lease/2 + time.Second)
 	b.ask(conversation.SeatAsk{Limit: 5, Runs: 2, Need: 5}, 2, 0)
 	a.ask(conversation.SeatAsk{Limit: 5, Runs: 3, Need: 3}, 3, 0) // it was only slow
 	c.ask(conversation.SeatAsk{Limit: 5, Need: 5, Reap: true}, 0, 0)

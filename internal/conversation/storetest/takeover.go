@@ -29,9 +29,9 @@ func testRenew(e *env) {
 	}
 	// A claim keeps the lease, too.
 	e.accept("m2", "m3")
-	e.h.Advance(lease - time.Second)
+	e.h.Advance(lease / 2)
 	next := e.claim("a")
-	e.h.Advance(lease - time.Second)
+	e.h.Advance(lease / 2)
 	if n := e.reap(zhang); n != 0 {
 		e.Errorf("reaped %d, want the claim's lease to hold", n)
 	}

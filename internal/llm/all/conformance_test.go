@@ -185,7 +185,7 @@ func thinking() llm.Dialect {
 // The limit by calls at once: Zhipu's way.
 func TestConcurrency(t *testing.T) {
 	h := houses["ChatGLM, JWT"]
-	sim, origin := startSim(t, simllm.Options{Vendor: h.vendor, Keys: []string{h.key}, Pace: simllm.Pace{First: 50 * time.Millisecond},
+	sim, origin := startSim(t, simllm.Options{Vendor: h.vendor, Keys: []string{h.key}, Pace: simllm.Pace{First: 2 * time.Second},
 		Limits: simllm.LimitTable{Default: simllm.Limits{Concurrency: 3}}})
 	p := h.dial(t, origin)
 	var mu sync.Mutex

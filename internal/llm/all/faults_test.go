@@ -12,7 +12,6 @@ import (
 
 // Every fault of the simulator, over a connection, once with visible text and once without: who answers, or why nobody does.
 func TestFaults(t *testing.T) {
-	short := "deadlines: {connect: 1s, first_token: 300ms, idle: 300ms, turn: 20s}"
 	for _, test := range []struct {
 		name    string
 		fault   simllm.Fault
@@ -45,6 +44,10 @@ func TestFaults(t *testing.T) {
 			for _, deltas := range []bool{true, false} {
 				t.Run(fmt.Sprintf("%s%s deltas=%v", test.name, http2, deltas), func(t *testing.T) {
 					t.Parallel()
+					deadlines := "deadlines: {connect: 20s, first_token: 20s, idle: 20s, turn: 60s}"
+					if test.fault.Kind == simllm.FaultHang || test.fault.Kind == simllm.FaultStall {
+						deadlines = "deadlines: {connect: 20s, first_token: 2s, idle: 2s, turn: 60s}"
+					}
 					_, first := startSim(t, simllm.Options{Rules: []simllm.Rule{{Fault: test.fault}}})
 					spare, second := startSim(t, simllm.Options{})
 					r := newRig(t, fmt.Sprintf(`
@@ -52,7 +55,7 @@ providers:
   first: {dialect: openai, base_url: %s/v1%s}
   spare: {dialect: openai, base_url: %s/v1%s}
 models: {chat: [first/m, spare/m]}
-%s`, first, http2, second, http2, short), nil)
+%s`, first, http2, second, http2, deadlines), nil)
 					got, err := r.ask(t.Context(), chat.Request{Tenant: "t", Turn: "1", Model: "chat", Question: "好吗", Deltas: deltas})
 					// Text that nobody saw voids nothing: then the spare provider answers as well.
 					falls := !test.answer && (!test.visible || !deltas && test.kind != chat.Rejected)

@@ -109,7 +109,7 @@ func TestConnectDeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	p, err := New(llm.Endpoint{BaseURL: "https://" + l.Addr().String(), Connect: 50 * time.Millisecond}, llm.Dialect{})
+	p, err := New(llm.Endpoint{BaseURL: "https://" + l.Addr().String(), Connect: 2 * time.Second}, llm.Dialect{})
 	if err != nil {
 		t.Fatal(err)
 	}

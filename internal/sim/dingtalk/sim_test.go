@@ -218,7 +218,7 @@ func TestCards(t *testing.T) {
 
 // A ticket opens one connection, for a while; a message that nobody acknowledges is sent again.
 func TestGateway(t *testing.T) {
-	s := newStage(t, Options{AckWithin: 100 * time.Millisecond, Tries: 2})
+	s := newStage(t, Options{AckWithin: 3 * time.Second, Tries: 2})
 	const open = "/v1.0/gateway/connections/open"
 	ask := `{"clientId":"k","clientSecret":"s","subscriptions":[{"type":"CALLBACK","topic":"` + topicMessages + `"}]}`
 	s.refuses(http.MethodPost, open, strings.Replace(ask, `"s"`, `"x"`, 1), 401, "authFailed")

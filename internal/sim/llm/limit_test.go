@@ -83,7 +83,7 @@ func TestBucket(t *testing.T) {
 
 // At no moment do more calls run with a key than its limit; other keys are not touched.
 func TestConcurrencyPerKey(t *testing.T) {
-	s, url := start(t, Options{Vendor: ChatGLM, Pace: Pace{First: 30 * time.Millisecond}})
+	s, url := start(t, Options{Vendor: ChatGLM, Pace: Pace{First: 2 * time.Second}})
 	own := chat.NewSecret("b.2").Fingerprint()
 	s.SetLimits(LimitTable{Default: Limits{Concurrency: 4}, Keys: map[string]Limits{own: {Concurrency: 1}}})
 	c := client(t, true)

@@ -103,7 +103,7 @@ func TestPushUntilAcknowledged(t *testing.T) {
 			app := testApp()
 			url, got := receiver(t, app, tc.answer)
 			app.Callbacks = []string{url}
-			b := newBench(t, Options{AckWithin: 30 * time.Millisecond}, app)
+			b := newBench(t, Options{AckWithin: 20 * time.Second, Pause: 30 * time.Millisecond}, app)
 			posted, err := b.Say(t.Context(), ref, "zhang", "a ]]> <b>&amp;")
 			if posted.Acked != tc.acked || (err == nil) != tc.acked || len(posted.Tries) != tc.tries || len(got()) != tc.tries {
 				t.Fatalf("acknowledged %v, %d tries, %d received, %v", posted.Acked, len(posted.Tries), len(got()), err)
@@ -224,7 +224,7 @@ func TestAcknowledgedMessagesComeAgain(t *testing.T) {
 		got++
 	}))
 	defer srv.Close()
-	s := New(Options{Again: 3, AckWithin: 300 * time.Millisecond})
+	s := New(Options{Again: 3, AckWithin: 20 * time.Second, Pause: 300 * time.Millisecond})
 	a := App{Ref: Ref{"ww1", 7}, Secret: "s", Token: "t", AESKey: strings.Repeat("k", 43), Callbacks: []string{srv.URL}}
 	if err := s.AddApp(a); err != nil {
 		t.Fatal(err)

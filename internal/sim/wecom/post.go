@@ -93,7 +93,7 @@ func (s *Sim) insist(ctx context.Context, a *app, doc string) (tries []Try, err 
 			return tries, fmt.Errorf("not acknowledged in %d tries; the last: status %d %s", len(tries), try.Status, try.Err)
 		}
 		select {
-		case <-time.After(time.Until(begun.Add(s.opt.AckWithin))):
+		case <-time.After(time.Until(begun.Add(s.opt.Pause))):
 		case <-ctx.Done():
 			return tries, ctx.Err()
 		}
@@ -105,7 +105,7 @@ func (s *Sim) repeat(ctx context.Context, a *app, doc string) {
 	ctx = context.WithoutCancel(ctx) // a redelivery does not end with the caller's request
 	for range rand.IntN(s.opt.Again + 1) {
 		x := rand.Float64()
-		time.AfterFunc(time.Duration(x*x*x*float64(s.opt.AckWithin)), func() { s.ledger.again(s.deliver(ctx, a, doc)) })
+		time.AfterFunc(time.Duration(x*x*x*float64(s.opt.Pause)), func() { s.ledger.again(s.deliver(ctx, a, doc)) })
 	}
 }
 

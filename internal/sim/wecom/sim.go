@@ -39,12 +39,13 @@ type App struct {
 
 // Options are the platform's figures; zero values are the documented ones.
 type Options struct {
-	AckWithin time.Duration // a callback's deadline, and the time between two tries: 5 s
+	AckWithin time.Duration // a callback's deadline: 5 s
+	Pause     time.Duration // between the beginnings of two tries; AckWithin if 0, as the platform has it
 	Tries     int           // 3 in all
 	TokenLife time.Duration // 2 h, whole seconds
 	PerMinute int           // messages that one member gets of one application; what is over is dropped silently. 30; below 0: no limit
 	PerHour   int           // 1000; below 0: no limit
-	// Again is how often a message is delivered once more at most after it was acknowledged, at random moments within AckWithin: answers get
+	// Again is how often a message is delivered once more at most after it was acknowledged, at random moments within Pause: answers get
 	// lost on their way, and then the platform does not know. 0: never.
 	Again int
 	// ByContent makes the duplicate check compare receiver and content only. The default compares whole requests; which of the two the
@@ -83,6 +84,7 @@ type app struct {
 // New makes a platform without applications.
 func New(opt Options) *Sim {
 	opt.AckWithin = cmp.Or(opt.AckWithin, 5*time.Second)
+	opt.Pause = cmp.Or(opt.Pause, opt.AckWithin)
 	opt.Tries = cmp.Or(opt.Tries, 3)
 	opt.TokenLife = cmp.Or(opt.TokenLife, 2*time.Hour)
 	opt.PerMinute = cmp.Or(opt.PerMinute, 30)

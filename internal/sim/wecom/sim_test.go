@@ -309,7 +309,7 @@ func TestFaults(t *testing.T) {
 }
 
 func TestAdmin(t *testing.T) {
-	b := newBench(t, Options{Tries: 1, AckWithin: time.Second}, testApp())
+	b := newBench(t, Options{Tries: 1, AckWithin: time.Minute}, testApp())
 	callback := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(200) }))
 	defer callback.Close()
 	ask := func(method, path string, in any) (int, []byte) {

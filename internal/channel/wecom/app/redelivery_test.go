@@ -11,7 +11,7 @@ import (
 )
 
 func TestRedelivery(t *testing.T) {
-	w := newWorld(t, sim.Options{AckWithin: 50 * time.Millisecond})
+	w := newWorld(t, sim.Options{})
 	w.register(t, w.replica(t))
 	w.inbox.Fail(errors.New("redis is away"))
 	posted, err := w.sim.Say(t.Context(), ref, "zhang", "你好")
@@ -36,7 +36,7 @@ func TestRedelivery(t *testing.T) {
 
 // TestReplicaDown: the application's entry has several replicas; one that is gone costs no try, one that hangs costs one.
 func TestReplicaDown(t *testing.T) {
-	w := newWorld(t, sim.Options{AckWithin: 200 * time.Millisecond})
+	w := newWorld(t, sim.Options{AckWithin: 3 * time.Second})
 	gone := httptest.NewServer(nil)
 	gone.Close()
 	w.register(t, gone.URL, w.replica(t))
@@ -62,7 +62,7 @@ func TestReplicaDown(t *testing.T) {
 
 // TestWrongReceiver: neither another corp's nor another application's messages come in, and the answer says nothing.
 func TestWrongReceiver(t *testing.T) {
-	w := newWorld(t, sim.Options{AckWithin: time.Millisecond * 200, Tries: 1})
+	w := newWorld(t, sim.Options{Tries: 1})
 	callback := w.replica(t)
 	for _, other := range []sim.Ref{{CorpID: "wwother", AgentID: ref.AgentID}, {CorpID: ref.CorpID, AgentID: 1}} {
 		if err := w.sim.AddApp(sim.App{Ref: other, Token: testToken, AESKey: testAESKey, Callbacks: []string{callback}}); err != nil {

@@ -34,7 +34,7 @@ type world struct {
 func newWorld(t *testing.T, opt sim.Options) *world {
 	t.Helper()
 	if opt.AckWithin == 0 {
-		opt.AckWithin = 100 * time.Millisecond
+		opt.AckWithin, opt.Pause = 20*time.Second, 100*time.Millisecond
 	}
 	w := &world{sim: sim.New(opt), inbox: &channeltest.Inbox{}, cache: channeltest.NewCache()}
 	platform := httptest.NewServer(w.sim.Handler())

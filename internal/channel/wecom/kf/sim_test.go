@@ -62,7 +62,7 @@ func (s *safeBuffer) String() string {
 
 func newWorld(t *testing.T, opt sim.Options) *world {
 	t.Helper()
-	platform := wecom.New(wecom.Options{AckWithin: 100 * time.Millisecond, Now: opt.Now})
+	platform := wecom.New(wecom.Options{AckWithin: 20 * time.Second, Pause: 100 * time.Millisecond, Now: opt.Now})
 	w := &world{
 		Sim: sim.New(platform, opt), platform: platform, inbox: &channeltest.Inbox{}, cache: channeltest.NewCache(), logged: &safeBuffer{}, now: opt.Now,
 		metrics: prometheus.NewRegistry(),
