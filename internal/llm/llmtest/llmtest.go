@@ -53,13 +53,21 @@ func emitEnds(t *testing.T, p llm.Provider) {
 	}
 }
 
+// canceled tries until the cancellation comes first: an answer may have arrived whole by then, and is as good as any.
 func canceled(t *testing.T, p llm.Provider) {
-	ctx, cancel := context.WithCancel(t.Context())
-	var shown string
-	a, err := p.Complete(ctx, Call(), func(s string) error { shown += s; cancel(); return nil })
-	if _, ok := errors.AsType[*chat.Error](err); !ok || a.FinishReason != "" || a.Text != shown {
-		t.Errorf("got %+v and %v, want a *chat.Error and %q, no complete answer", a, err, shown)
+	for range 20 {
+		ctx, cancel := context.WithCancel(t.Context())
+		var shown string
+		a, err := p.Complete(ctx, Call(), func(s string) error { shown += s; cancel(); return nil })
+		if err == nil && a.FinishReason != "" && a.Text == shown {
+			continue
+		}
+		if _, ok := errors.AsType[*chat.Error](err); !ok || a.FinishReason != "" || a.Text != shown {
+			t.Errorf("got %+v and %v, want a *chat.Error and %q, no complete answer", a, err, shown)
+		}
+		return
 	}
+	t.Error("calls end well although nobody waits for them any more")
 }
 
 func concurrent(t *testing.T, p llm.Provider) {
