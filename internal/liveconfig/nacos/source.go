@@ -166,12 +166,14 @@ func (s *Source) Close() error {
 	return nil
 }
 
-// remove deletes the SDK's files. The SDK may still be writing what it read last; and whatever stays is no reason for a program to end
-// with an error.
+// remove deletes the SDK's files. The SDK may still be writing what it read last: so the folder gets another name first, under which nobody writes.
+// Whatever stays is no reason for a program to end with an error.
 func remove(dir string, log *slog.Logger) {
 	var err error
 	for range 50 {
-		if err = os.RemoveAll(dir); err == nil {
+		gone := dir + ".gone"
+		_ = os.Rename(dir, gone) // if that cannot be, it is deleted where it is
+		if err = errors.Join(os.RemoveAll(gone), os.RemoveAll(dir)); err == nil {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
