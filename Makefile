@@ -66,6 +66,7 @@ overload: ## more than can be answered: goodput, fairness, a morning's burst, li
 	go run ./test/overload $(ARGS)
 
 day: build $(WITH) ## an operator's day under load: more servers, an outage, the switch in the console, upgrade, rotation, Redis restarted, fewer servers (ARGS=-h)
+	scripts/browser
 	$(WITH) go run ./test/day $(ARGS)
 
 chaos: ## kill, stop, cut and slow every part at random while people talk, and compare the ledgers; starts all that it needs (ARGS=-h)
@@ -87,7 +88,8 @@ hang: $(WITH) ## every outside party hangs: models, a server, Redis, Nacos (3 mi
 	$(WITH) go test -timeout 60m -count 1 -v ./test/hang -hangs 10000 -hang-for 3m $(ARGS)
 
 browser: build ## the chat page and the dev page in a real browser (Debian's chromium, Node), with pictures in test/browser/shots
-	cd test/browser && npm install --no-audit --no-fund --silent && node run.mjs $(ARGS)
+	scripts/browser
+	cd test/browser && node run.mjs $(ARGS)
 
 stats: ## sizes of the code: files, medians, tests per line
 	@scripts/stats
